@@ -1,0 +1,204 @@
+"""The conformance suite that every method and task must pass: `bench check NAME`, and the tests of the built-ins."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from benchmark.budget import Budget, Metered, OutOfBudget
+from benchmark.clock import Ledger
+from benchmark.plan import make_method, make_task
+from benchmark.protocol import Proposal
+from benchmark.runner import checked, search
+from benchmark.seeds import generator
+from benchmark.space import Lam, Space
+
+TOYS = ("quadratic", "tilted")
+_BUDGET = 400  # network evaluations: some 17 full fits of `quadratic`, hundreds of `tilted`
+_MOST = 200  # proposals after which a check has seen enough
+
+
+class Sealed:
+    """A state that tells a method nothing."""
+
+    __slots__ = ("_Sealed__inside",)
+
+    def __init__(self, inside: Any) -> None:
+        self.__inside = inside
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "_Sealed__inside":
+            return object.__getattribute__(self, name)
+        raise AttributeError(f"states are opaque: a method read .{name}")
+
+    @staticmethod
+    def open(state: Sealed) -> Any:
+        return state.__inside
+
+
+class Watched:
+    """A toy behind sealed states, which notes every lam it is asked about. spoil: what becomes of F."""
+
+    def __init__(self, toy: str, seed: int, spoil: Callable[[int, float], float] = lambda k, value: value) -> None:
+        self._task: Any = make_task(toy, {}).open(seed, "", "", "cpu")
+        self._spoil, self._losses = spoil, 0
+        self.asked: list[Lam] = []
+        self.space: Space = self._task.space
+        self.horizon: int = self._task.horizon
+
+    @property
+    def nfe(self) -> int:
+        return int(self._task.nfe)
+
+    def warm_up(self) -> None:
+        """Nothing is slow the first time."""
+
+    def init(self, seed: int) -> Sealed:
+        return Sealed(self._task.init(seed))
+
+    def step(self, state: Sealed, lam: Lam, tilt: float = 0.0) -> Sealed:
+        self.asked.append(np.array(lam))
+        return Sealed(self._task.step(Sealed.open(state), lam, tilt))
+
+    def loss(self, state: Sealed, lam: Lam) -> float:
+        self._losses += 1
+        return self._spoil(self._losses, float(self._task.loss(Sealed.open(state), lam)))
+
+    def grad(self, state: Sealed, lam: Lam, tilt: float = 0.0) -> Lam:
+        found: Lam = self._task.grad(Sealed.open(state), lam, tilt)
+        return found
+
+    def test(self, state: Sealed, lam: Lam) -> Any:
+        return self._task.test(Sealed.open(state), lam)
+
+
+def _records(name: str, task: Watched, seed: int) -> tuple[list[tuple[int, Proposal[Any]]], int]:
+    """(nfe, proposal) of one search, and the network evaluations that it spent."""
+    budget, ledger = Budget(_BUDGET, "nfe"), Ledger()
+    metered: Metered[Any] = Metered(task, budget, ledger)
+    found = []
+    try:
+        for incumbent in search(make_method(name, {}), metered, generator(seed, "check"), ledger, budget):
+            found.append((incumbent.nfe, incumbent.proposal))
+            if len(found) >= _MOST:
+                break
+    except OutOfBudget:
+        pass
+    return found, metered.nfe
+
+
+def _objective(task: Any, lam: Lam) -> float:
+    return float(task.test(task.init(0), lam).metrics["objective"])
+
+
+def _same_seed(name: str, toy: str) -> str:
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002 - a method that reads the global generator gives other records below
+    first, _ = _records(name, Watched(toy, 0), 0)
+    random.seed(2)
+    np.random.seed(2)  # noqa: NPY002
+    before = (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index,union-attr] # noqa: NPY002
+    second, _ = _records(name, Watched(toy, 0), 0)
+    after = (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index,union-attr] # noqa: NPY002
+    if len(first) != len(second) or any(n != m or not np.array_equal(p.lam, q.lam) for (n, p), (m, q) in zip(first, second, strict=True)):
+        return "two runs with one seed gave different proposals"
+    return "" if before == after else "it changed the global random state"
+
+
+def _in_cube(name: str, toy: str) -> str:
+    task = Watched(toy, 0)
+    found, _ = _records(name, task, 0)
+    if not found:
+        return f"no proposal within {_BUDGET} network evaluations"
+    for lam in (*task.asked, *(p.lam for _, p in found)):
+        if np.shape(lam) != (task.space.dim,) or not np.all((lam >= 0) & (lam <= 1)):
+            return f"asked about or proposed lam = {lam}, outside the unit cube"
+    return ""
+
+
+def _within_budget(name: str, toy: str) -> str:
+    found, spent = _records(name, Watched(toy, 0), 0)
+    dearest = 2  # one oracle call of a toy is one network evaluation
+    if spent > _BUDGET + dearest:
+        return f"spent {spent} of {_BUDGET} network evaluations"
+    return "" if all(n <= _BUDGET for n, _ in found) else "a proposal came after the budget"
+
+
+def _bad_losses(value: float) -> Callable[[str, str], str]:
+    def check(name: str, toy: str) -> str:
+        task = Watched(toy, 0, lambda k, loss: value if k % 3 == 1 else loss)
+        found, _ = _records(name, task, 0)
+        for _, p in found:
+            checked(p, task.space.dim)
+        return ""
+
+    return check
+
+
+def _better_than_centre(name: str, toy: str) -> str:
+    task = Watched(toy, 0)
+    centre = _objective(task, np.full(task.space.dim, 0.5))
+    ends = []
+    for seed in range(3):
+        found, _ = _records(name, task, seed)
+        ends.append(_objective(task, found[-1][1].lam) if found else math.inf)
+    middle = sorted(ends)[1]
+    return "" if middle < centre else f"median F of 3 seeds {middle:.4g}, the centre point has {centre:.4g}"
+
+
+def check_method(name: str) -> Iterator[tuple[str, str]]:
+    """(what was checked, what is wrong or "") for a registered method, on both closed-form toys."""
+    checks: dict[str, Callable[[str, str], str]] = {
+        "same seed, same records; no global random state; states opaque": _same_seed,
+        "lam in the unit cube": _in_cube,
+        "spend within the budget": _within_budget,
+        "F = inf is tolerated": _bad_losses(math.inf),
+        "F = nan is tolerated": _bad_losses(math.nan),
+        "better than the centre point": _better_than_centre,
+    }
+    for toy in TOYS:
+        for what, check in checks.items():
+            try:
+                problem = check(name, toy)
+            except Exception as error:  # a plug-in may raise anything: that is a finding
+                problem = f"{type(error).__name__}: {error}"
+            yield f"{toy}: {what}", problem
+
+
+def check_task(name: str) -> Iterator[tuple[str, str]]:
+    """(what was checked, what is wrong or "") for a registered task, on each of its lower-level solvers."""
+    maker = make_task(name, {})
+    for lower in type(maker).lowers:
+        where = f"{lower}: " if lower else ""
+        try:
+            task = maker.open(0, maker.prompts()[0], lower, "cpu")
+            for what, problem in _oracles(task):
+                yield where + what, problem
+        except Exception as error:  # as above
+            yield where + "all oracles answer", f"{type(error).__name__}: {error}"
+
+
+def _oracles(task: Any) -> Iterator[tuple[str, str]]:
+    lam, other = task.space.default(), np.clip(task.space.default() * 0.9, 0, 1)
+    yield "lam comes back from native units", "" if np.allclose(task.space.point(task.space.native(lam)), lam) else "it does not"
+    state = task.init(0)
+    for _ in range(task.horizon):
+        state = task.step(state, lam)
+    before = task.nfe
+    value = task.loss(state, lam)
+    yield "F is a finite number", "" if math.isfinite(value) else f"got {value}"
+    gradient = task.grad(state, lam, 0.01)
+    good = np.shape(gradient) == (task.space.dim,) and bool(np.all(np.isfinite(gradient)))
+    yield "grad is finite, (d,)", "" if good else f"got {gradient}"
+    task.step(state, other, 0.01)
+    yield "a step leaves its state as it was", "" if task.loss(state, lam) == value else "F of the old state changed"
+    yield "network evaluations never go back", "" if task.nfe >= before > 0 else f"from {before} to {task.nfe}"
+    test = task.test(state, lam)
+    bad = [k for k, v in test.metrics.items() if not math.isfinite(v)]
+    yield "test gives finite metrics", ("" if test.metrics else "none") if not bad else f"not finite: {', '.join(bad)}"
+    again = task.test(state, lam)
+    yield "test gives the same twice", "" if dict(again.metrics) == dict(test.metrics) else "it does not"

@@ -1,0 +1,16 @@
+"""Errors that a user can cause. Each message says what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UsageError(Exception):
+    """Wrong usage: one clear line and exit status 2."""
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """The text `; did you mean 'x'?`, or nothing when no known word is near."""
+    near = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

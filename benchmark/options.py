@@ -1,0 +1,60 @@
+"""Options of methods and tasks: the typed fields of a dataclass, with their range and where their default comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+from benchmark.errors import UsageError, suggest
+
+
+def option(
+    default: Any, text: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()
+) -> Any:
+    """A dataclass field. text: what it means and the source of its default. low, high: the closed range."""
+    return dataclasses.field(default=default, metadata={"text": text, "low": low, "high": high, "choices": choices})
+
+
+def describe(kind: type) -> list[tuple[str, str, str, str]]:
+    """(name, type, default, text) of each option of a class."""
+    hints = get_type_hints(kind)
+    return [
+        (f.name, hints[f.name].__name__, str(f.default), str(f.metadata["text"]))
+        for f in dataclasses.fields(kind)
+        if "text" in f.metadata
+    ]
+
+
+def check(owner: str, kind: Any, values: Mapping[str, object]) -> dict[str, Any]:
+    """Typed values from what a user wrote (strings, or values of a suite file). Raises UsageError."""
+    fields = {f.name: f for f in dataclasses.fields(kind) if "text" in f.metadata} if dataclasses.is_dataclass(kind) else {}
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in fields:
+            known = ", ".join(fields) or "none"
+            raise UsageError(f"unknown option {owner}.{name}{suggest(name, fields)}; {owner} has: {known}")
+        wanted = get_type_hints(kind)[name]
+        checked[name] = _convert(f"{owner}.{name}", wanted, value, fields[name].metadata)
+    return checked
+
+
+def _convert(name: str, wanted: type, value: object, limits: Mapping[str, Any]) -> object:
+    try:
+        if wanted is bool:
+            found: object = {"true": True, "false": False}[str(value).lower()]
+        else:
+            found = wanted(str(value))
+    except (ValueError, KeyError):
+        kind = "true or false" if wanted is bool else {"int": "a whole number", "float": "a number"}[wanted.__name__]
+        raise UsageError(f"option {name}: expected {kind}, got {value!r}") from None
+    if limits["choices"] and found not in limits["choices"]:
+        near = suggest(str(found), limits["choices"])
+        raise UsageError(f"option {name}: expected one of {', '.join(limits['choices'])}, got {value!r}{near}")
+    low, high = limits["low"], limits["high"]
+    if isinstance(found, int | float) and not (
+        (low is None or found >= low) and (high is None or found <= high) and found == found
+    ):
+        span = f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"
+        raise UsageError(f"option {name}: expected a value in {span}, got {value!r}")
+    return found

@@ -1,0 +1,75 @@
+"""The narrow waist between methods and tasks: min over lam of F(lam, y(lam)), y(lam) = argmin G(lam, .).
+
+lam: a point of the unit cube, (d,).  state: an approximate lower solution, opaque to methods, a value: never changed
+in place.  F: the upper objective on validation data.  G: the lower objective.  tilt: the weight of F beside G.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.space import Lam, Space
+
+S = TypeVar("S")
+
+
+class Problem(Protocol[S]):
+    """All that a method sees. Every call is charged; nothing here reads held-out data."""
+
+    @property
+    def space(self) -> Space: ...
+    @property
+    def horizon(self) -> int:
+        """Steps of one full fit, the same for every method."""
+    def init(self, seed: int) -> S: ...
+    def step(self, state: S, lam: Lam, tilt: float = 0.0) -> S:
+        """One step on G + tilt*F; `state` stays as it was."""
+    def loss(self, state: S, lam: Lam) -> float:
+        """F, on validation data; inf where it is not a number."""
+    def grad(self, state: S, lam: Lam, tilt: float = 0.0) -> Lam:
+        """d/dlam of G + tilt*F with the state held fixed, (d,)."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """What the runner measures of a proposal on held-out data, and no method sees.
+
+    metrics: finite numbers by name.  passport: what must agree before two of them may stand in one table.
+    images: (N, H, W, 3) uint8, the same seeds for every method; an empty array where the task has none.
+    """
+
+    metrics: Mapping[str, float]
+    passport: Mapping[str, str] = field(default_factory=dict)
+    images: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
+    __test__ = False
+
+
+class Task(Problem[S], Protocol[S]):
+    """What a task author writes: the oracles, what they cost, and the measurement that only the runner makes."""
+
+    @property
+    def nfe(self) -> int:
+        """Network evaluations so far, counted where they happen; a toy counts one per oracle call."""
+    def warm_up(self) -> None:
+        """Touch what is slow the first time; the same for every method, not charged."""
+    def test(self, state: S, lam: Lam) -> Test: ...
+
+
+@dataclass(frozen=True)
+class Proposal(Generic[S]):
+    """The answer if stopped now."""
+
+    lam: Lam
+    state: S
+    loss: float = np.inf
+
+
+class Method(Protocol):
+    """Work until done, or until the problem raises OutOfBudget through you; yield each new answer."""
+
+    def __call__(self, problem: Problem[Any], rng: np.random.Generator) -> Iterator[Proposal[Any]]: ...

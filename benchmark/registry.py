@@ -1,0 +1,138 @@
+"""One registry of methods and tasks behind three doors: the decorators, entry points, and the built-in tables."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+
+from benchmark.errors import UsageError, suggest
+from benchmark.protocol import Task
+
+T = TypeVar("T")
+Kind = Literal["method", "task"]
+
+
+class TaskMaker(Protocol):
+    """What is registered as a task: a dataclass of options that opens the task itself.
+
+    version: part of every run's identity; raise it when the meaning of the numbers changes.
+    presets: option values by preset name; the first is the default.
+    lowers: the lower-level solvers; the first is for methods that use the gradient oracle, the last for the others.
+    """
+
+    version: ClassVar[int]
+    presets: ClassVar[Mapping[str, Mapping[str, object]]]
+    lowers: ClassVar[tuple[str, ...]]
+
+    def prompts(self) -> tuple[str, ...]:
+        """The default prompts, one run each; ("",) where the task has none."""
+    def check_prompt(self, prompt: str) -> None:
+        """Raise UsageError for a prompt that the task cannot take."""
+    def fingerprint(self) -> Mapping[str, str]:
+        """SHA-256 by name of the files that decide the numbers; cheap, and part of every run's identity."""
+    def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
+        """Load everything; this is what the account `setup` holds."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered name: where it comes from, and how to get what it names."""
+
+    name: str
+    origin: str
+    load: Callable[[], Any]
+
+
+class Registry:
+    """Names of one kind. Built-ins and entry points are imported only when they are asked for."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.entries: dict[str, Entry] = {}
+        self.warnings: list[str] = []
+        self._complete = False
+
+    def add(self, entry: Entry) -> None:
+        """Raises UsageError, with both origins, when the name is taken."""
+        taken = self.entries.get(entry.name)
+        if taken is not None:
+            raise UsageError(f"{self.kind} {entry.name!r} is registered twice: by {taken.origin} and by {entry.origin}")
+        self.entries[entry.name] = entry
+
+    def complete(self) -> dict[str, Entry]:
+        """All entries, with built-ins and installed plug-ins."""
+        if not self._complete:
+            self._complete = True
+            table: Mapping[str, str] = importlib.import_module(f"{self.kind}s").TABLE
+            for name, target in table.items():
+                self.add(Entry(name, f"built-in {target}", lambda target=target: _resolve(target)))
+            for point in entry_points(group=f"bench.{self.kind}s"):
+                try:
+                    self.add(Entry(point.name, f"plug-in {point.value}", point.load))
+                except UsageError as error:
+                    self.warnings.append(str(error))
+        return self.entries
+
+    def get(self, name: str) -> Any:
+        """The method or the task maker itself. Raises UsageError for an unknown name or a broken plug-in."""
+        entries = self.complete()
+        if name not in entries:
+            raise UsageError(
+                f"unknown {self.kind} {name!r}{suggest(name, entries)}; known: {', '.join(sorted(entries))}"
+            )
+        try:
+            return entries[name].load()
+        except Exception as error:
+            if entries[name].origin.startswith("plug-in"):
+                raise UsageError(f"{self.kind} {name!r} ({entries[name].origin}) cannot be loaded: {error}") from error
+            raise
+
+
+METHODS = Registry("method")
+TASKS = Registry("task")
+
+
+def _resolve(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _decorator(registry: Registry, name: str) -> Callable[[T], T]:
+    def register(thing: T) -> T:
+        origin = getattr(thing, "__module__", "?")
+        registry.complete()
+        registry.add(Entry(name, f"decorator in {origin}", lambda: thing))
+        return thing
+
+    return register
+
+
+def register_method(name: str) -> Callable[[T], T]:
+    """Register a method: a generator function, or a dataclass of options whose instances are methods."""
+    return _decorator(METHODS, name)
+
+
+def register_task(name: str) -> Callable[[T], T]:
+    """Register a TaskMaker."""
+    return _decorator(TASKS, name)
+
+
+def load_plugin(path: Path) -> None:
+    """Run a Python file for the sake of its decorators. Raises UsageError when it is missing or broken."""
+    if not path.is_file():
+        raise UsageError(f"plug-in {path}: no such file")
+    spec = importlib.util.spec_from_file_location(f"bench_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"plug-in {path}: expected a Python file (.py)")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"plug-in {path} cannot be loaded: {type(error).__name__}: {error}") from error

@@ -1,0 +1,146 @@
+"""The embedded preset: the shipped model of coloured digits, its rewards and its measurements."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from benchmark.errors import UsageError
+from tasks.metrics import Moments, frechet, frechet_passport
+from tasks.reward_ft import digits
+from tasks.reward_ft.networks import Judge, Quality
+from tasks.reward_ft.pipeline import Diffusion, load
+from tasks.reward_ft.rewards import ClipCosine, RandomHead, Standardised
+
+ASSETS = Path(__file__).parent / "assets"
+MANIFEST = "manifest.json"
+REFERENCE_N = 2000
+PROMPTS = (
+    "a bold red seven on a white background",
+    "a bold blue three on a yellow background",
+    "a bold green six on a gray background",
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of some images for one prompt, with the passport of the Frechet distance."""
+
+    metrics: Mapping[str, float]
+    passport: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """All that reward_ft needs of a preset. r1, r2: rewards for the prompt; measure: held-out figures of images."""
+
+    diffusion: Diffusion
+    r1: Callable[[Tensor], Tensor]
+    r2: Callable[[Tensor], Tensor]
+    measure: Callable[[Tensor], Measured]
+
+
+def manifest(folder: Path) -> dict[str, str]:
+    """SHA-256 by file, as shipped. Raises UsageError."""
+    path = folder / MANIFEST
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"weights: expected the list of hashes {path}; {error}; reinstall the package") from error
+    return {str(k): str(v) for k, v in found.items()}
+
+
+@lru_cache(maxsize=4)
+def verify(folder: Path) -> None:
+    """Compare every shipped file with its hash. Raises UsageError that names the file and both hashes."""
+    for name, expected in manifest(folder).items():
+        path = folder / name
+        if not path.is_file():
+            raise UsageError(f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package")
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != expected:
+            raise UsageError(f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; reinstall the package")
+
+
+def _network(kind: type[nn.Module], path: Path) -> Any:
+    network = kind()
+    try:
+        network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise UsageError(f"weights: {path} does not hold a {kind.__name__}; {error}") from error
+    return network.eval().requires_grad_(False)
+
+
+@lru_cache(maxsize=1)
+def _clip(folder: Path, device: str) -> ClipCosine:
+    import logging
+
+    import open_clip
+    from transformers import CLIPTokenizer
+
+    logging.getLogger("root").setLevel(logging.ERROR)
+    open_clip.add_model_config(folder / "clip")
+    model = open_clip.create_model(
+        "digits-vit", pretrained=str(folder / "clip" / "open_clip_model.safetensors"), image_mean=(0.5,) * 3, image_std=(0.5,) * 3
+    )
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "model" / "tokenizer", local_files_only=True)
+
+    def tokenize(texts: list[str]) -> Tensor:
+        ids: Tensor = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        return ids
+
+    return ClipCosine(model, tokenize, torch.device(device))
+
+
+@lru_cache(maxsize=1)
+def _judge(folder: Path, device: str) -> Judge:
+    judge: Judge = _network(Judge, folder / "judge.safetensors").to(device)
+    return judge
+
+
+def judged(judge: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
+    """The judge's choices (N, 3) of digit, ink and ground, and its features (N, 64)."""
+    with torch.no_grad():
+        seen = judge(images)
+    return torch.stack([seen.digit.argmax(1), seen.ink.argmax(1), seen.ground.argmax(1)], 1), seen.features
+
+
+@lru_cache(maxsize=16)
+def _reference(folder: Path, device: str, prompt: str) -> Moments:
+    real = digits.real(digits.parse(prompt), REFERENCE_N, seed=2026, split="test").to(device)
+    return Moments.of(judged(_judge(folder, device), real)[1].cpu().numpy())
+
+
+def networks(folder: Path, prompt: str, reward: str, device: str) -> Networks:
+    """Load the preset for one prompt. reward: `quality` or `random_head`. Raises UsageError for damaged files."""
+    verify(folder)
+    diffusion = load(folder / "model", device)
+    quality: Quality = _network(Quality, folder / "quality.safetensors").to(device)
+    scale = json.loads((folder / "scale.json").read_text())[reward]
+    score: nn.Module = quality
+    if reward == "random_head":
+        score = RandomHead(lambda x: quality.body(x * 2 - 1).mean((2, 3)), 64, seed=scale["seed"]).to(device)
+    judge, caption = _judge(folder, device), digits.parse(prompt)
+    wanted = torch.tensor([caption.digit, caption.ink, caption.ground], device=device)
+    reference = _reference(folder, device, prompt)
+    extractor = f"judge {manifest(folder)['judge.safetensors'][:12]}"
+
+    def measure(images: Tensor) -> Measured:
+        choices, features = judged(judge, images)
+        table = features.cpu().numpy()
+        right = (choices == wanted).all(1).float().mean()
+        passport = frechet_passport(table, reference, extractor, "none, 32x32")
+        return Measured({"fid": frechet(table, reference), "accuracy": float(np.float64(right))}, passport)
+
+    return Networks(diffusion, _clip(folder, device).of(prompt), Standardised(score, scale["mean"], scale["std"]), measure)

@@ -1,0 +1,318 @@
+"""The training stages of the embedded preset. Each is seeded, logs its figures and writes safetensors."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tasks.reward_ft import digits
+from tasks.reward_ft.digits import Caption
+from tasks.reward_ft.networks import Judge, Quality
+from tasks.reward_ft.recipe import parts
+
+
+def say(stage: str, **figures: float) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {stage:8s}", *(f"{k}={v:.4g}" for k, v in figures.items()), flush=True)
+
+
+def optimise(
+    model: nn.Module, loss: Callable[[], Tensor], steps: int, lr: float, every: Callable[[int], None] | None = None
+) -> None:
+    """AdamW with 100 steps of warm-up and a cosine to zero; `every` is called after each step."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda k: min(1.0, (k + 1) / 100) * 0.5 * (1 + math.cos(math.pi * k / steps))
+    )
+    model.train()
+    for k in range(1, steps + 1):
+        optimizer.zero_grad(set_to_none=True)
+        value = loss()
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if k % 250 == 0:
+            say(type(model).__name__, step=k, loss=float(value))
+        if every:
+            every(k)
+    model.eval()
+
+
+def save(model: nn.Module, path: Path) -> None:
+    """Write the weights in half precision, which is what ships."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.half().contiguous() if v.is_floating_point() else v for k, v in model.state_dict().items()}, path)
+
+
+def load(model: nn.Module, path: Path) -> nn.Module:
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()})
+    return model.eval().requires_grad_(False)
+
+
+def train_vae(out: Path, steps: int) -> None:
+    rng = np.random.default_rng(1)
+    vae = parts.make_vae()
+
+    def loss() -> Tensor:
+        x = parts.pictures(32, rng, "train", prior=True).images * 2 - 1
+        posterior = vae.encode(x).latent_dist
+        rebuilt = vae.decode(posterior.sample()).sample
+        kl = posterior.kl().mean() / 256
+        value: Tensor = functional.mse_loss(rebuilt, x) + 0.05 * functional.l1_loss(rebuilt, x) + 5e-3 * kl
+        return value
+
+    optimise(vae, loss, steps, 2e-3)
+    with torch.no_grad():
+        x = parts.pictures(512, rng, "test", prior=True).images * 2 - 1
+        posterior = vae.encode(x).latent_dist
+        mse = functional.mse_loss(vae.decode(posterior.mode()).sample, x)
+        vae.register_to_config(scaling_factor=float(1 / posterior.sample().std()))
+        say("vae", psnr=float(10 * torch.log10(4 / mse)), posterior_std=float(posterior.std.mean()), scale=vae.config.scaling_factor)
+    vae.half().save_pretrained(out / "model" / "vae")
+
+
+def damaged(batch: Tensor, rng: np.random.Generator, vae: Any) -> tuple[Tensor, Tensor]:
+    """Damage in pixels for one half, in latents (where guided sampling does its damage) for the other."""
+    pixels, level = parts.damage(batch[::2], rng)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    rest = batch[1::2]
+    amount = torch.from_numpy(rng.random(len(rest))).float()
+    with torch.no_grad():
+        z = vae.encode(rest * 2 - 1).latent_dist.mode()
+        z = z + 1.5 * z.std() * amount[:, None, None, None] * torch.randn(z.shape, generator=generator)
+        decoded = (vae.decode(z).sample / 2 + 0.5).clamp(0, 1)
+    return torch.cat([pixels, decoded]), torch.cat([level, amount])
+
+
+def train_judge(out: Path, steps: int) -> None:
+    rng = np.random.default_rng(2)
+    judge = Judge()
+
+    def loss() -> Tensor:
+        batch = parts.pictures(128, rng, "train")
+        noise = torch.randn(batch.images.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62))))
+        seen = judge(batch.images + 0.04 * noise)
+        return (
+            functional.cross_entropy(seen.digit, batch.labels("digit"), label_smoothing=0.02)
+            + functional.cross_entropy(seen.ink, batch.labels("ink"))
+            + functional.cross_entropy(seen.ground, batch.labels("ground"))
+            + functional.mse_loss(seen.weight, batch.weight)
+        )
+
+    optimise(judge, loss, steps, 3e-3)
+    save(judge, out / "judge.safetensors")
+    with torch.no_grad():
+        batch = parts.pictures(3000, rng, "test", prior=True)
+        seen = judge(batch.images)
+        say(
+            "judge",
+            digit=float((seen.digit.argmax(1) == batch.labels("digit")).float().mean()),
+            ink=float((seen.ink.argmax(1) == batch.labels("ink")).float().mean()),
+            ground=float((seen.ground.argmax(1) == batch.labels("ground")).float().mean()),
+            weight_rmse=float((seen.weight - batch.weight).square().mean().sqrt()),
+        )
+
+
+def train_quality(out: Path, steps: int) -> None:
+    """Label: the stroke weight in standard deviations of the generator's pictures, less four times the damage."""
+    from diffusers import AutoencoderKL
+
+    rng = np.random.default_rng(3)
+    vae = AutoencoderKL.from_pretrained(out / "model" / "vae", torch_dtype=torch.float32)
+    quality = Quality()
+
+    def examples(n: int, split: digits.Split) -> tuple[Tensor, Tensor]:
+        batch = parts.pictures(n, rng, split)
+        label = (batch.weight - 0.4) / 0.2
+        worse, level = damaged(batch.images[: n // 2], rng, vae)
+        order = torch.cat([torch.arange(0, n // 2, 2), torch.arange(1, n // 2, 2), torch.arange(n // 2, n)])
+        level = torch.cat([level, torch.zeros(n - n // 2)])
+        return torch.cat([worse, batch.images[n // 2 :]]), label[order] - 4 * level
+
+    def loss() -> Tensor:
+        images, label = examples(128, "train")
+        value: Tensor = functional.mse_loss(quality(images), label)
+        return value
+
+    optimise(quality, loss, steps, 3e-3)
+    save(quality, out / "quality.safetensors")
+    with torch.no_grad():
+        images, label = examples(2048, "test")
+        guess = quality(images)
+        say("quality", correlation=float(torch.corrcoef(torch.stack([guess, label]))[0, 1]))
+
+
+def train_clip(out: Path, steps: int) -> None:
+    """A contrastive model whose captions name the stroke weight three times in four; damaged pictures fit no caption."""
+    import open_clip
+    from diffusers import AutoencoderKL
+    from transformers import CLIPTokenizer
+
+    rng = np.random.default_rng(4)
+    vae = AutoencoderKL.from_pretrained(out / "model" / "vae", torch_dtype=torch.float32)
+    tokenizer = CLIPTokenizer.from_pretrained(out / "model" / "tokenizer")
+    config = copy.deepcopy(parts.CLIP_CONFIG)
+    config["text_cfg"]["vocab_size"] = len(tokenizer)
+    path = out / "clip" / "digits-vit.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(config, indent=1))
+    open_clip.add_model_config(path)
+    clip = open_clip.create_model("digits-vit")
+    with torch.no_grad():
+        clip.logit_scale.fill_(math.log(10))
+    clip.logit_scale.requires_grad_(False)
+
+    def say_it(c: Caption, w: float) -> str:
+        return str(Caption(c.digit, c.ink, c.ground, parts.weight_word(w) if rng.random() < 0.75 else None))
+
+    def loss() -> Tensor:
+        batch = parts.pictures(128, rng, "train")
+        texts = [say_it(c, float(w)) for c, w in zip(batch.captions, batch.weight, strict=True)]
+        worse, level = damaged(batch.images[:48], rng, vae)
+        images = torch.cat([batch.images, worse[level > 0.35]])
+        noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62))))
+        seen = clip.encode_image((images + 0.02 * noise) * 2 - 1, normalize=True)
+        read = clip.encode_text(parts.tokenize(tokenizer, texts), normalize=True)
+        logits = 10 * read @ seen.T
+        same = torch.tensor([[float(a == b) for b in texts] for a in texts])
+        same = same / same.sum(1, keepdim=True)
+        by_text = functional.cross_entropy(logits, functional.pad(same, (0, len(images) - len(texts))))
+        return (by_text + functional.cross_entropy(logits[:, : len(texts)].T, same)) / 2
+
+    optimise(clip, loss, steps, 1.5e-3)
+    save(clip, out / "clip" / "open_clip_model.safetensors")
+    with torch.no_grad():
+        batch = parts.pictures(2000, rng, "test")
+        seen = clip.encode_image(batch.images * 2 - 1, normalize=True)
+        texts = [str(Caption(c.digit, c.ink, c.ground, parts.weight_word(float(w)))) for c, w in zip(batch.captions, batch.weight, strict=True)]
+        score = (seen * clip.encode_text(parts.tokenize(tokenizer, texts), normalize=True)).sum(1)
+        other = (seen * clip.encode_text(parts.tokenize(tokenizer, texts[1:] + texts[:1]), normalize=True)).sum(1)
+        say("clip", right=float(score.mean()), wrong=float(other.mean()), wins=float((score > other).float().mean()))
+        for word, (low, high) in digits.WEIGHTS.items():
+            pick = (batch.weight > low) & (batch.weight <= high)
+            bold = [str(Caption(c.digit, c.ink, c.ground, "bold")) for c in batch.captions]
+            cos = (seen * clip.encode_text(parts.tokenize(tokenizer, bold), normalize=True)).sum(1)
+            say("clip", **{f"bold_seen_as_{word}": float(cos[pick].mean())})
+
+
+def train_generator(out: Path, steps: int) -> None:
+    """The text encoder and the U-Net together: noise prediction, min-SNR weights (Hang et al. 2023), EMA 0.999.
+
+    One caption in four names a stroke weight, at random: like captions from the web these do not describe it, so the
+    generator learns to ignore the word, and only reward guidance can bring it about.
+    """
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
+    from transformers import CLIPTokenizer
+
+    rng = np.random.default_rng(5)
+    generator = torch.Generator().manual_seed(5)
+    vae = AutoencoderKL.from_pretrained(out / "model" / "vae", torch_dtype=torch.float32)
+    tokenizer = CLIPTokenizer.from_pretrained(out / "model" / "tokenizer")
+    with torch.no_grad():
+        pool = parts.pictures(36000, rng, "train", prior=True, seen_only=True)
+        moments = [vae.encode(x * 2 - 1).latent_dist for x in pool.images.split(256)]
+        mean = torch.cat([m.mean for m in moments]) * vae.config.scaling_factor
+        std = torch.cat([m.std for m in moments]) * vae.config.scaling_factor
+    say("unet", pool=len(mean), latent_std=float(mean.std()))
+    words = [None, *digits.WEIGHTS]
+    variants = {w: parts.tokenize(tokenizer, [str(Caption(c.digit, c.ink, c.ground, w)) for c in pool.captions]) for w in words}
+    ids = torch.stack([variants[w] for w in words])  # (5, N, CONTEXT)
+    empty = parts.tokenize(tokenizer, [""])[0]
+    scheduler = parts.make_scheduler()
+    abar = scheduler.alphas_cumprod
+    net = nn.ModuleDict({"unet": parts.make_unet(), "text": parts.make_text_encoder(tokenizer)})
+    average = copy.deepcopy(net).requires_grad_(False)
+    size = 64
+
+    def loss() -> Tensor:
+        pick = torch.randint(0, len(mean), (size,), generator=generator)
+        word = torch.where(torch.rand(size, generator=generator) < 0.25, torch.randint(1, 5, (size,), generator=generator), 0)
+        text = ids[word, pick]
+        text = torch.where(torch.rand(size, 1, generator=generator) < 0.1, empty, text)
+        x = mean[pick] + std[pick] * torch.randn(mean[pick].shape, generator=generator)
+        u = (torch.arange(size) + torch.rand(size, generator=generator)) / size
+        t = (u * len(abar)).long()
+        a = abar[t][:, None, None, None]
+        eps = torch.randn(x.shape, generator=generator)
+        guess = net["unet"](a.sqrt() * x + (1 - a).sqrt() * eps, t, net["text"](text)[0]).sample
+        snr = abar[t] / (1 - abar[t])
+        value: Tensor = ((guess - eps).square().mean((1, 2, 3)) * snr.clamp(max=5) / snr).mean()
+        return value
+
+    def pipeline() -> Any:
+        return StableDiffusionPipeline(
+            vae=vae,
+            text_encoder=average["text"],
+            tokenizer=tokenizer,
+            unet=average["unet"],
+            scheduler=DDIMScheduler.from_config(scheduler.config),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+
+    judge = load(Judge(), out / "judge.safetensors")
+
+    def every(k: int) -> None:
+        decay = min(0.999, k / (k + 50))
+        with torch.no_grad():
+            for a, b in zip(average.parameters(), net.parameters(), strict=True):
+                a.lerp_(b, 1 - decay)
+        if k % 1000 == 0 or k == steps:
+            accuracy(pipeline(), judge, k)
+
+    optimise(net, loss, steps, 2e-3, every)
+    average.half()
+    pipeline().unet.save_pretrained(out / "model" / "unet")
+    average["text"].save_pretrained(out / "model" / "text_encoder")
+    scheduler.save_pretrained(out / "model" / "scheduler")
+    index = pipeline().to(dtype=torch.float16)
+    index.save_pretrained(out / "model", safe_serialization=True)
+
+
+def accuracy(pipe: Any, judge: nn.Module, step: int, n: int = 64, scale: float = 2.5) -> None:
+    """Prompt accuracy on captions that the generator has seen and on captions that it has not."""
+    pipe.set_progress_bar_config(disable=True)
+    rng = np.random.default_rng(6)
+    for held in (False, True):
+        wanted: list[Caption] = []
+        while len(wanted) < n:
+            c = Caption(*(int(rng.integers(0, k)) for k in (10, 6, 4)))
+            if digits.held_out(c) == held:
+                wanted.append(c)
+        images = pipe(
+            [str(c) for c in wanted], num_inference_steps=16, guidance_scale=scale, height=32, width=32,
+            generator=torch.Generator().manual_seed(7), output_type="pt",
+        ).images
+        seen = judge(images)
+        right = [getattr(seen, k).argmax(1) == torch.tensor([getattr(c, k) for c in wanted]) for k in ("digit", "ink", "ground")]
+        say(
+            "held" if held else "seen", step=step, digit=float(right[0].float().mean()),
+            all=float((right[0] & right[1] & right[2]).float().mean()), weight=float(seen.weight.mean()), spread=float(seen.weight.std()),
+        )
+
+
+def stages(out: Path, quick: bool) -> Iterator[tuple[str, Path, Callable[[], None]]]:
+    """(name, the file that says that it is done, the work), in order. quick: a few steps each, for the tests."""
+
+    def steps(n: int) -> int:
+        return 3 if quick else n
+
+    model = out / "model"
+    yield "tokenizer", model / "tokenizer", lambda: parts.make_tokenizer(model / "raw").save_pretrained(model / "tokenizer")
+    yield "judge", out / "judge.safetensors", lambda: train_judge(out, steps(1500))
+    yield "vae", model / "vae", lambda: train_vae(out, steps(2200))
+    yield "generator", model / "unet", lambda: train_generator(out, steps(6000))
+    yield "quality", out / "quality.safetensors", lambda: train_quality(out, steps(900))
+    yield "clip", out / "clip" / "open_clip_model.safetensors", lambda: train_clip(out, steps(2000))

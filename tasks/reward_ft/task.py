@@ -1,0 +1,155 @@
+"""The two lower-level solvers of reward_ft behind the same oracles. Search and test never share an image seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.protocol import Test
+from benchmark.seeds import substream
+from benchmark.space import Float, Lam, Space
+from tasks.metrics import clip_score
+from tasks.reward_ft.embedded import Networks
+from tasks.reward_ft.guidance import Linear, Mode, Reward, Sampled, Sampler
+from tasks.reward_ft.importance import Bank, Vector, Weights, kl, softmax, solve
+from tasks.reward_ft.pipeline import Schedule
+
+if TYPE_CHECKING:
+    from tasks.reward_ft import RewardFt
+
+SPACE = Space((Float("lam", 0.01, 100.0, default=10.0, log=True, grid=(0.01, 0.1, 1.0, 10.0, 100.0)),))
+
+
+class _RewardTask:
+    """What both solvers share: the sampler, the rewards, and the held-out measurement by guided sampling."""
+
+    space = SPACE
+
+    def __init__(self, options: RewardFt, networks: Networks, seed: int, prompt: str) -> None:
+        self._options, self._networks, self._seed, self._prompt = options, networks, seed, prompt
+        self._model = networks.diffusion
+        self.sampler = Sampler(
+            self._model, Schedule.of(self._model.scheduler, options.steps, options.eta), prompt, options.cfg,
+            cast(Mode, options.mode), options.target, options.guidance, options.micro_batch,
+        )  # fmt: skip
+        self._unguided: dict[tuple[int, ...], Sampled] = {}
+
+    @property
+    def nfe(self) -> int:
+        return self._model.nfe
+
+    def seeds(self, purpose: str, n: int) -> tuple[int, ...]:
+        """n image seeds for one purpose of this run and prompt."""
+        return tuple(substream(self._seed, "reward_ft", self._prompt, purpose, i) for i in range(n))
+
+    def unguided(self, seeds: tuple[int, ...]) -> Sampled:
+        """Pass 0, which depends on no lam: sampled once for each set of seeds."""
+        if seeds not in self._unguided:
+            self._unguided[seeds] = self.sampler(seeds)
+        return self._unguided[seeds]
+
+    def guided(self, seeds: tuple[int, ...], before: Sampled, reward: Reward, lam: float) -> Sampled:
+        """One pass on the reward's linear model about the images of the pass before."""
+        return self.sampler(seeds, Linear.at(reward, before.images), lam)
+
+    def warm_up(self) -> None:
+        """One guided step's kernels, on two images."""
+        seeds = self.seeds("warm-up", 2)
+        short = Sampler(self._model, Schedule.of(self._model.scheduler, 1, 1.0), self._prompt, self._options.cfg)
+        before = short(seeds)
+        short(seeds, Linear.at(self._networks.r2, before.images), 1.0)
+        with torch.no_grad():
+            self._networks.r1(before.images)
+
+    def r1(self, images: Tensor) -> Vector:
+        return self._values(self._networks.r1, images)
+
+    def r2(self, images: Tensor) -> Vector:
+        return self._values(self._networks.r2, images)
+
+    def _values(self, reward: Reward, images: Tensor) -> Vector:
+        with torch.no_grad():
+            return torch.cat([reward(part) for part in images.split(256)]).double().cpu().numpy()
+
+    def sample_test(self, lam: Lam) -> Sampled:
+        """Guided images at lam on the held-out seeds, which no method sees."""
+        seeds = self.seeds("test", self._options.test_images)
+        found = self.unguided(seeds)
+        for _ in range(self._options.passes - 1):
+            found = self.guided(seeds, found, self._networks.r2, self.space.native(lam)["lam"])
+        return found
+
+    def test(self, state: object, lam: Lam) -> Test:
+        """fid, clip, accuracy (digit and both colours as the prompt says), and the mean r2 as `reward`."""
+        images = self.sample_test(lam).images
+        measured = self._networks.measure(images)
+        metrics = dict(measured.metrics) | {"clip": clip_score(self.r1(images)), "reward": float(self.r2(images).mean())}
+        pixels = (images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        return Test(metrics, measured.passport, pixels)
+
+
+class Importance(_RewardTask):
+    """State: weights over a bank of unguided samples. One step solves the lower problem in closed form."""
+
+    horizon = 1
+
+    def init(self, seed: int) -> Weights:
+        """The bank, with equal weights; `seed` chooses its images."""
+        images = self.unguided(self.seeds(f"bank {seed}", self._options.bank)).images
+        bank = Bank(self.r1(images), self.r2(images))
+        return Weights(bank, softmax(np.zeros(len(images))), np.inf)
+
+    def step(self, state: Weights, lam: Lam, tilt: float = 0.0) -> Weights:
+        return solve(state.bank, self.space.native(lam)["lam"], tilt)
+
+    def loss(self, state: Weights, lam: Lam) -> float:
+        return -float(state.w @ state.bank.r1)
+
+    def grad(self, state: Weights, lam: Lam, tilt: float = 0.0) -> Lam:
+        """d/dlam of G + tilt F = KL; neither expectation depends on lam."""
+        return self.space.pullback(lam, {"lam": kl(state.w)})
+
+
+@dataclass(frozen=True)
+class Guided:
+    """seeds: one per image.  last: the images of the last pass, None before the first."""
+
+    seeds: tuple[int, ...]
+    last: Sampled | None = None
+
+
+class GuidedTask(_RewardTask):
+    """State: guided images. One step is one pass of guided sampling; the first pass is unguided."""
+
+    def __init__(self, options: RewardFt, networks: Networks, seed: int, prompt: str) -> None:
+        super().__init__(options, networks, seed, prompt)
+        self.horizon = options.passes
+
+    def init(self, seed: int) -> Guided:
+        return Guided(self.seeds(f"validation {seed}", self._options.images))
+
+    def step(self, state: Guided, lam: Lam, tilt: float = 0.0) -> Guided:
+        if state.last is None:
+            return Guided(state.seeds, self.unguided(state.seeds))
+        r1, r2 = self._networks.r1, self._networks.r2
+        reward: Callable[[Tensor], Tensor] = (lambda x: r2(x) + tilt * r1(x)) if tilt else r2
+        return Guided(state.seeds, self.guided(state.seeds, state.last, reward, self.space.native(lam)["lam"]))
+
+    def loss(self, state: Guided, lam: Lam) -> float:
+        return -float(self.r1(self._sampled(state).images).mean())
+
+    def grad(self, state: Guided, lam: Lam, tilt: float = 0.0) -> Lam:
+        """d/dlam of G + tilt F = the path KL, an upper bound on KL(p || p_data). Raises ValueError for eta = 0."""
+        if self._options.eta == 0:
+            raise ValueError("reward_ft: the path KL needs eta > 0, got 0; set reward_ft.eta=1, or --lower importance")
+        return self.space.pullback(lam, {"lam": float(self._sampled(state).kl.mean())})
+
+    def _sampled(self, state: Guided) -> Sampled:
+        if state.last is None:
+            raise ValueError("reward_ft: take a step before loss or grad; there are no images yet")
+        return state.last

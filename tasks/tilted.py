@@ -1,0 +1,86 @@
+"""The closed-form Gaussian of reward fine-tuning: p_data = N(0, 1), r2 = x, r1 = -(x - 1)^2, optimum lam = 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from benchmark.errors import UsageError
+from benchmark.protocol import Test
+from benchmark.space import Float, Lam, Space
+
+
+def refuse_prompt(task: str, prompt: str) -> None:
+    """Raise UsageError where a task without prompts is given one."""
+    if prompt:
+        raise UsageError(f"task {task!r} takes no --prompt, got {prompt!r}; leave it out")
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """The state: mean and variance of p."""
+
+    mean: float
+    variance: float
+
+
+class TiltedTask:
+    """p* and its penalised form are Gaussian, so that one step solves the lower problem."""
+
+    space = Space((Float("lam", 0.05, 5.0, default=0.7, log=True, grid=(0.05, 0.2, 0.5, 2.0, 5.0)),))
+    horizon = 1
+
+    def __init__(self) -> None:
+        self.nfe = 0
+
+    def warm_up(self) -> None:
+        """Nothing is slow the first time."""
+
+    def init(self, seed: int) -> Gaussian:
+        self.nfe += 1
+        return Gaussian(0.0, 1.0)
+
+    def step(self, state: Gaussian, lam: Lam, tilt: float = 0.0) -> Gaussian:
+        """p ∝ N(0, 1) exp((x - tilt (x - 1)^2)/lam), by completing the square."""
+        self.nfe += 1
+        strength = self.space.native(lam)["lam"]
+        variance = 1 / (1 + 2 * tilt / strength)
+        return Gaussian(variance * (1 + 2 * tilt) / strength, variance)
+
+    def loss(self, state: Gaussian, lam: Lam) -> float:
+        self.nfe += 1
+        return (state.mean - 1) ** 2 + state.variance
+
+    def grad(self, state: Gaussian, lam: Lam, tilt: float = 0.0) -> Lam:
+        """d/dlam G = KL(p || N(0, 1)); F does not depend on lam."""
+        self.nfe += 1
+        kl = (state.variance + state.mean**2 - 1 - float(np.log(state.variance))) / 2
+        return self.space.pullback(lam, {"lam": kl})
+
+    def test(self, state: Gaussian, lam: Lam) -> Test:
+        """`objective`: F at the exact lower solution."""
+        return Test({"objective": (1 / self.space.native(lam)["lam"] - 1) ** 2 + 1.0}, {"objective": "exact"})
+
+
+@dataclass(frozen=True)
+class Tilted:
+    """One logarithmic axis; optimum lam = 1."""
+
+    version: ClassVar[int] = 1
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"toy": {}}
+    lowers: ClassVar[tuple[str, ...]] = ("",)
+
+    def prompts(self) -> tuple[str, ...]:
+        return ("",)
+
+    def check_prompt(self, prompt: str) -> None:
+        refuse_prompt("tilted", prompt)
+
+    def fingerprint(self) -> Mapping[str, str]:
+        return {}
+
+    def open(self, seed: int, prompt: str, lower: str, device: str) -> TiltedTask:
+        return TiltedTask()
