@@ -58,3 +58,10 @@ def _convert(name: str, wanted: type, value: object, limits: Mapping[str, Any]) 
         span = f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"
         raise UsageError(f"option {name}: expected a value in {span}, got {value!r}")
     return found
+
+
+def values(thing: Any) -> dict[str, Any]:
+    """Every option of an instance, defaults included; empty for a plain function."""
+    if not dataclasses.is_dataclass(thing):
+        return {}
+    return {f.name: getattr(thing, f.name) for f in dataclasses.fields(thing) if "text" in f.metadata}

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.budget import Budget
 from benchmark.errors import UsageError, suggest
-from benchmark.options import check
+from benchmark.options import check, values
 from benchmark.registry import METHODS, TASKS, TaskMaker
 
 SCHEMA = 1
@@ -46,8 +46,8 @@ class RunSpec:
 def make_method(name: str, options: Mapping[str, object]) -> Any:
     """A Method: the registered function, or an instance of the registered class of options."""
     thing = METHODS.get(name)
-    values = check(name, thing, options)
-    return thing(**values) if isinstance(thing, type) else thing
+    typed = check(name, thing, options)
+    return thing(**typed) if isinstance(thing, type) else thing
 
 
 def make_task(name: str, options: Mapping[str, object]) -> TaskMaker:
@@ -138,8 +138,8 @@ def plan(
             budget=str(wanted),
             marks=tuple(str(m) for m in marked),
             device=device,
-            task_options=check(task, kind, options),
-            method_options=check(name, METHODS.get(name), table[name]),
+            task_options=values(maker),
+            method_options=values(built[name]),
             task_version=kind.version,
             fingerprint=dict(maker.fingerprint()),
         )

@@ -92,14 +92,14 @@ def lam_over_time(table: Table, path: Path) -> Path:
     axes_names = sorted({k for r in table.runs for p in r.proposals for k in p["lam"]})
     rows = [r for r in table.rows if any(run.proposals for run in _of(table, r))]
     figure, grid = plt.subplots(
-        len(axes_names), len(rows), figsize=(2.5 * len(rows) + 0.8, 2.5 * len(axes_names)), sharex=False, sharey="row", squeeze=False
+        len(axes_names), len(rows), figsize=(2.5 * len(rows) + 0.8, 2.5 * len(axes_names)), sharex=True, sharey="row", squeeze=False
     )
+    end = max(r.run.get("search_seconds", 1e-3) for r in table.runs if r.done)
     for i, name in enumerate(axes_names):
         every = [p["lam"][name] for r in table.runs for p in r.proposals]
         for j, row in enumerate(rows):
             axes: Axes = grid[i][j]
             for run in _of(table, row):
-                end = max(run.run["search_seconds"], 1e-3)
                 x = [max(p["seconds"], 1e-3) for p in run.proposals]
                 y = [p["lam"][name] for p in run.proposals]
                 axes.step([*x, max(end, x[-1])], [*y, y[-1]], where="post", color=_look(table)[row.label]["color"], alpha=0.55, lw=1.1)

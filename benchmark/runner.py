@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.budget import Budget, Metered, OutOfBudget
 from benchmark.clock import Clock, Ledger
 from benchmark.device import environment, peak_memory_bytes, reset_peak_memory
-from benchmark.fit import advance
+from benchmark.fitting import advance
 from benchmark.plan import SCHEMA, RunSpec, make_method, make_task
 from benchmark.progress import Progress
 from benchmark.protocol import Method, Proposal, Task, Test

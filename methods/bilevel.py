@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from benchmark.errors import UsageError
-from benchmark.fit import advance
+from benchmark.fitting import advance
 from benchmark.options import option
 from benchmark.protocol import Problem, Proposal, S
 from benchmark.space import Lam

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmark.fit import fit
+from benchmark.fitting import fit
 from benchmark.protocol import Problem, Proposal, S
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.fit import fit
+from benchmark.fitting import fit
 from benchmark.options import option
 from benchmark.protocol import Problem, Proposal, S
 

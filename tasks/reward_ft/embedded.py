@@ -92,7 +92,9 @@ def _clip(folder: Path, device: str) -> ClipCosine:
     logging.getLogger("root").setLevel(logging.ERROR)
     open_clip.add_model_config(folder / "clip")
     model = open_clip.create_model(
-        "digits-vit", pretrained=str(folder / "clip" / "open_clip_model.safetensors"), image_mean=(0.5,) * 3, image_std=(0.5,) * 3
+        "digits-vit",
+        pretrained=str(folder / "clip" / "open_clip_model.safetensors"),
+        force_preprocess_cfg={"mean": (0.5,) * 3, "std": (0.5,) * 3},
     )
     tokenizer = CLIPTokenizer.from_pretrained(folder / "model" / "tokenizer", local_files_only=True)
 

@@ -90,9 +90,10 @@ class Sampler:
         noise = torch.stack([draws(s, steps, self.model.latent_shape) for s in seeds], 1).to(self.model.device)
         text, z = self.model.text(self.prompt), noise[0]
         kl = torch.zeros(len(seeds), dtype=torch.float64)
+        noisy = any(self.schedule.sigma)
         with torch.no_grad():
             for k in range(steps):
-                if reward is None:
+                if reward is None or (noisy and self.schedule.sigma[k] == 0):  # where no noise hides guidance, KL = inf
                     eps = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
                 else:
                     eps, change = self._guided_eps(k, z, text, reward, lam)

@@ -61,9 +61,11 @@ def load(folder: Path, device: str) -> Diffusion:
     """Read a Stable Diffusion folder from the disk, in float32. Kept for the next run of this process."""
     from diffusers import StableDiffusionPipeline
     from diffusers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    for library in (logging, transformers_logging):
+        library.disable_progress_bar()
     pipe = StableDiffusionPipeline.from_pretrained(
         folder, safety_checker=None, requires_safety_checker=False, local_files_only=True,
         torch_dtype=torch.float32, use_safetensors=True,

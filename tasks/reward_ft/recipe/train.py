@@ -206,7 +206,7 @@ def train_clip(out: Path, steps: int) -> None:
             say("clip", **{f"bold_seen_as_{word}": float(cos[pick].mean())})
 
 
-def train_generator(out: Path, steps: int) -> None:
+def train_generator(out: Path, steps: int, pool_size: int) -> None:
     """The text encoder and the U-Net together: noise prediction, min-SNR weights (Hang et al. 2023), EMA 0.999.
 
     One caption in four names a stroke weight, at random: like captions from the web these do not describe it, so the
@@ -220,7 +220,7 @@ def train_generator(out: Path, steps: int) -> None:
     vae = AutoencoderKL.from_pretrained(out / "model" / "vae", torch_dtype=torch.float32)
     tokenizer = CLIPTokenizer.from_pretrained(out / "model" / "tokenizer")
     with torch.no_grad():
-        pool = parts.pictures(36000, rng, "train", prior=True, seen_only=True)
+        pool = parts.pictures(pool_size, rng, "train", prior=True, seen_only=True)
         moments = [vae.encode(x * 2 - 1).latent_dist for x in pool.images.split(256)]
         mean = torch.cat([m.mean for m in moments]) * vae.config.scaling_factor
         std = torch.cat([m.std for m in moments]) * vae.config.scaling_factor
@@ -306,6 +306,8 @@ def accuracy(pipe: Any, judge: nn.Module, step: int, n: int = 64, scale: float =
 def stages(out: Path, quick: bool) -> Iterator[tuple[str, Path, Callable[[], None]]]:
     """(name, the file that says that it is done, the work), in order. quick: a few steps each, for the tests."""
 
+    from tasks.reward_ft.recipe.finish import finish
+
     def steps(n: int) -> int:
         return 3 if quick else n
 
@@ -313,6 +315,7 @@ def stages(out: Path, quick: bool) -> Iterator[tuple[str, Path, Callable[[], Non
     yield "tokenizer", model / "tokenizer", lambda: parts.make_tokenizer(model / "raw").save_pretrained(model / "tokenizer")
     yield "judge", out / "judge.safetensors", lambda: train_judge(out, steps(1500))
     yield "vae", model / "vae", lambda: train_vae(out, steps(2200))
-    yield "generator", model / "unet", lambda: train_generator(out, steps(6000))
+    yield "generator", model / "unet", lambda: train_generator(out, steps(6000), 300 if quick else 36000)
     yield "quality", out / "quality.safetensors", lambda: train_quality(out, steps(900))
     yield "clip", out / "clip" / "open_clip_model.safetensors", lambda: train_clip(out, steps(2000))
+    yield "finish", out / "manifest.json", lambda: finish(out, quick)

@@ -1,0 +1,65 @@
+"""The last stage: the rewards' frozen constants and the list of hashes, which make a folder the embedded preset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tasks.reward_ft import RewardFt, digits, embedded
+from tasks.reward_ft.digits import Caption
+from tasks.reward_ft.guidance import Sampler
+from tasks.reward_ft.networks import Quality
+from tasks.reward_ft.pipeline import Schedule, load
+from tasks.reward_ft.recipe.train import load as load_network
+from tasks.reward_ft.recipe.train import say
+from tasks.reward_ft.rewards import RandomHead
+
+HEAD_SEED = 11
+
+
+def captions(n: int, held_out: bool, rng: np.random.Generator) -> list[Caption]:
+    """n different random captions without a weight word, all seen or all unseen by the generator."""
+    every = [
+        c
+        for d in range(len(digits.DIGITS))
+        for i in range(len(digits.INKS))
+        for g in range(len(digits.GROUNDS))
+        if digits.held_out(c := Caption(d, i, g)) == held_out
+    ]
+    return [every[k] for k in rng.permutation(len(every))[:n]]
+
+
+def unguided(folder: Path, chosen: list[Caption], each: int, stream: int, options: RewardFt) -> Iterator[Tensor]:
+    """Unguided samples (each, 3, H, W) of each caption at the preset's own settings."""
+    model = load(folder / "model", "cpu")
+    schedule = Schedule.of(model.scheduler, options.steps, options.eta)
+    for k, caption in enumerate(chosen):
+        seeds = tuple(stream + 10_000 * k + i for i in range(each))
+        yield Sampler(model, schedule, str(caption), options.cfg)(seeds).images
+
+
+def finish(out: Path, quick: bool) -> None:
+    shutil.rmtree(out / "model" / "raw", ignore_errors=True)
+    quality = load_network(Quality(), out / "quality.safetensors")
+    head = RandomHead(lambda x: quality.body(x * 2 - 1).mean((2, 3)), 64, HEAD_SEED)  # type: ignore[operator]
+    chosen = captions(2 if quick else 12, False, np.random.default_rng(8))
+    scale: dict[str, dict[str, float]] = {}
+    samples = list(unguided(out, chosen, 8 if quick else 64, 10**6, RewardFt()))
+    for name, network in (("quality", quality), ("random_head", head)):
+        with torch.no_grad():
+            scores = torch.stack([network(x) for x in samples]).double()
+        scale[name] = {"mean": float(scores.mean()), "std": float(scores.var(1).mean().sqrt())}
+        say("scale", mean=scale[name]["mean"], std=scale[name]["std"])
+    scale["random_head"]["seed"] = HEAD_SEED
+    (out / "scale.json").write_text(json.dumps(scale, indent=1) + "\n")
+    files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != embedded.MANIFEST)
+    hashes = {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    (out / embedded.MANIFEST).write_text(json.dumps(hashes, indent=1) + "\n")
+    say("finish", files=len(hashes), megabytes=sum(p.stat().st_size for p in files) / 1e6)
