@@ -47,11 +47,15 @@ class Judge(nn.Module):
 
 
 class Quality(nn.Module):
-    """A learned quality reward (N,): it likes bold strokes and dislikes damage, as far as it was taught to see it."""
+    """A learned quality reward (N,): it likes bold strokes and dislikes damage, as far as it was taught to see it.
+
+    It looks at half the resolution: on full pixels its gradient lies on the edges of the strokes, where the linear
+    model of guided sampling holds so little that lam = 1 moved the reward by 0.3 deviations instead of 0.75.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(_block(3, 24, 1), _block(24, 32, 2), _block(32, 48, 2), _block(48, 64, 2))
+        self.body = nn.Sequential(nn.AvgPool2d(2), _block(3, 32, 1), _block(32, 48, 2), _block(48, 64, 2))
         self.head = nn.Linear(64, 1)
 
     def forward(self, images: Tensor) -> Tensor:
