@@ -35,8 +35,8 @@ class RewardFt:
     passes: int = option(3, "passes of guided sampling, the first one unguided (the paper: 7 optimisation steps)", low=2, high=100)
     bank: int = option(512, "samples of p_data for `importance` (feasible range 512 to 1024)", low=16, high=10**6)
     images: int = option(32, "validation images of one evaluation on `guided`", low=1, high=10**5)
-    test_images: int = option(64, "held-out images of the final measurement", low=2, high=10**5)
-    micro_batch: int = option(64, "images sampled at once; changes memory, not results", low=1, high=10**5)
+    test_images: int = option(80, "held-out images of the final measurement; more than the 64 features of the embedded judge", low=2, high=10**5)
+    micro_batch: int = option(80, "images sampled at once; changes memory, not results", low=1, high=10**5)
     assets: str = option("", "folder of the embedded preset's files; empty: those that are shipped")
 
     @property
