@@ -14,6 +14,7 @@ from benchmark.budget import Budget, Metered, OutOfBudget
 from benchmark.clock import Ledger
 from benchmark.plan import make_method, make_task
 from benchmark.protocol import Proposal
+from benchmark.registry import TASKS
 from benchmark.runner import checked, search
 from benchmark.seeds import generator
 from benchmark.space import Lam, Space
@@ -172,7 +173,7 @@ def check_method(name: str) -> Iterator[tuple[str, str]]:
 
 def check_task(name: str) -> Iterator[tuple[str, str]]:
     """(what was checked, what is wrong or "") for a registered task, on each of its lower-level solvers."""
-    maker = make_task(name, {})
+    maker = make_task(name, TASKS.get(name).smallest)
     for lower in type(maker).lowers:
         where = f"{lower}: " if lower else ""
         try:

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--set", action="append", default=[], metavar="OWNER.OPTION=VALUE", dest="settings", help="repeatable; see `bench list NAME`")
     run.add_argument("--marks", metavar="AMOUNTS", help="also measure what stood then, such as 15s,30s (default: a quarter and a half of the budget)")
     run.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
-    run.add_argument("--out", type=Path, default=Path("results/runs"), metavar="DIR", help="(default: %(default)s)")
+    run.add_argument("--out", default="results/runs", metavar="DIR", help="(default: %(default)s)")
     run.add_argument("--dry-run", action="store_true", help="print what would run, and run nothing")
     run.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
@@ -63,6 +63,9 @@ def _run(args: argparse.Namespace) -> int:
         args.method, args.task, preset=args.preset, lower=args.lower, budget=args.budget, seeds=args.seeds,
         prompts=args.prompt, settings=args.settings, marks=marks, device=_device(args.device),
     )  # fmt: skip
+    if not args.out.strip():
+        raise UsageError("--out: expected a folder that can be written, got an empty name")
+    args.out = Path(args.out)
     store = Store(args.out)
     if args.dry_run:
         for spec in specs:

@@ -23,18 +23,23 @@ class TaskMaker(Protocol):
     version: part of every run's identity; raise it when the meaning of the numbers changes.
     presets: option values by preset name; the first is the default.
     lowers: the lower-level solvers; the first is for methods that use the gradient oracle, the last for the others.
+    smallest: option values with which the conformance suite takes seconds.
     """
 
     version: ClassVar[int]
     presets: ClassVar[Mapping[str, Mapping[str, object]]]
     lowers: ClassVar[tuple[str, ...]]
+    smallest: ClassVar[Mapping[str, object]]
 
     def prompts(self) -> tuple[str, ...]:
         """The default prompts, one run each; ("",) where the task has none."""
     def check_prompt(self, prompt: str) -> None:
         """Raise UsageError for a prompt that the task cannot take."""
     def fingerprint(self) -> Mapping[str, str]:
-        """SHA-256 by name of the files that decide the numbers; cheap, and part of every run's identity."""
+        """SHA-256 by name of the files that decide the numbers; part of every run's identity.
+
+        Raises UsageError for files that are missing or altered.
+        """
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
         """Load everything; this is what the account `setup` holds."""
 

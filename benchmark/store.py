@@ -92,8 +92,6 @@ class Store:
         """Make the folder and see that it can be written. Raises UsageError."""
         probe = self.root / f".writable.{os.getpid()}"
         try:
-            if not str(self.root).strip():
-                raise OSError("the name is empty")
             self.root.mkdir(parents=True, exist_ok=True)
             probe.write_text("")
             probe.unlink()

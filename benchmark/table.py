@@ -34,8 +34,10 @@ def standing(run: Stored, at: Budget | None) -> dict[str, Any]:
     for test in run.tests:
         if wanted is not None and test["seconds"] == wanted["seconds"] and test["nfe"] == wanted["nfe"]:
             return test
-    what = "no proposal had been made" if wanted is None else "its proposal was not measured"
-    raise UsageError(f"--at {at}: {what} in run {run.run['run_id']} ({run.run['spec']['method']}); run with --marks {at}")
+    where = f"run {run.run['run_id']} ({run.run['spec']['method']})"
+    if wanted is None:
+        raise UsageError(f"--at {at}: no proposal had been made by then in {where}; choose a later moment")
+    raise UsageError(f"--at {at}: what stood then was not measured in {where}; run with --marks {at}")
 
 
 def frame(runs: Iterable[Stored], at: Budget | None = None) -> pd.DataFrame:

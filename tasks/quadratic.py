@@ -65,6 +65,7 @@ class Quadratic:
     version: ClassVar[int] = 1
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"toy": {}}
     lowers: ClassVar[tuple[str, ...]] = ("",)
+    smallest: ClassVar[Mapping[str, object]] = {}
     horizon: int = option(20, "gradient steps of a full fit; 0.5^20 = 1e-6", low=1, high=10**6)
     rate: float = option(0.5, "step size of the lower problem", low=1e-6, high=1.0)
 

@@ -72,6 +72,7 @@ class Tilted:
     version: ClassVar[int] = 1
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"toy": {}}
     lowers: ClassVar[tuple[str, ...]] = ("",)
+    smallest: ClassVar[Mapping[str, object]] = {}
 
     def prompts(self) -> tuple[str, ...]:
         return ("",)

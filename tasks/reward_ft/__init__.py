@@ -24,6 +24,7 @@ class RewardFt:
     version: ClassVar[int] = 1
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"embedded": {}}
     lowers: ClassVar[tuple[str, ...]] = ("importance", "guided")
+    smallest: ClassVar[Mapping[str, object]] = {"steps": 4, "bank": 64, "images": 4, "test_images": 8}
 
     reward: str = option("quality", "r2: a learned quality reward, or the paper's kind, a random head", choices=("quality", "random_head"))
     mode: str = option("tilt", "guidance: beta = 1/lam, or the paper's look-ahead loss", choices=("tilt", "lookahead"))
@@ -58,6 +59,7 @@ class RewardFt:
     def fingerprint(self) -> Mapping[str, str]:
         from tasks.reward_ft import embedded
 
+        embedded.verify(self.folder)
         return embedded.manifest(self.folder)
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:

@@ -1,0 +1,10 @@
+"""Run the speed checks named on the command line, or all of them."""
+
+import importlib
+import sys
+
+NAMES = ("frechet", "startup", "overhead", "reports", "guided_step")
+
+for name in sys.argv[1:] or NAMES:
+    print(f"== {name}", flush=True)
+    importlib.import_module(f"benchmarks.{name}").main()

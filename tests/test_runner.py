@@ -1,0 +1,97 @@
+"""One run: marks, failures, no incumbent, and what a method cannot see."""
+
+import numpy as np
+import pytest
+
+from benchmark import Proposal, fit
+from benchmark.budget import Budget
+from benchmark.plan import plan
+from benchmark.registry import METHODS, Entry
+from benchmark.runner import run_one
+from benchmark.store import Store
+from benchmark.table import standing, tables
+
+
+def go(tmp_path, method, monkeypatch, task="quadratic", **options):
+    METHODS.complete()
+    monkeypatch.setitem(METHODS.entries, "mine", Entry("mine", "test", lambda: method))
+    store = Store(tmp_path)
+    (spec,) = plan("mine", task, **({"budget": "220nfe"} | options))
+    status = run_one(spec, store, quiet=True)
+    return status, store.find(spec)
+
+
+def climbs(problem, rng):
+    for k in range(100):
+        yield fit(problem, np.full(problem.space.dim, k / 100), 0)
+
+
+def test_the_proposals_that_stood_at_the_marks_are_measured(tmp_path, monkeypatch):
+    status, found = go(tmp_path, climbs, monkeypatch, marks=["50nfe", "130nfe"])
+    assert status == "budget_exhausted"
+    assert [t["nfe"] for t in found.tests] == [44, 110, 220]  # a fit costs 22
+    assert standing(found, Budget.parse("130nfe"))["nfe"] == 110
+    assert standing(found, None)["nfe"] == 220
+    with pytest.raises(Exception, match="--marks 90nfe"):
+        standing(found, Budget.parse("90nfe"))
+
+
+def test_a_mark_gives_what_that_budget_would_have_given(tmp_path, monkeypatch):
+    _, long = go(tmp_path / "a", climbs, monkeypatch, marks=["88nfe"])
+    _, short = go(tmp_path / "b", climbs, monkeypatch, budget="88nfe", marks=[])
+    at, real = standing(long, Budget.parse("88nfe")), standing(short, None)
+    assert (at["lam"], at["metrics"], at["nfe"]) == (real["lam"], real["metrics"], real["nfe"])
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (lambda p: 1 / 0, "ZeroDivisionError"),
+        (lambda p: "garbage", "yields Proposals"),
+        (lambda p: Proposal(np.full(2, np.nan), None), "lam is"),
+        (lambda p: Proposal(np.zeros(5), None), "lam is"),
+        (lambda p: p.test(None, None), "AttributeError"),
+    ],
+)
+def test_a_bad_method_is_a_failed_row(tmp_path, monkeypatch, bad, message):
+    def method(problem, rng):
+        yield fit(problem, np.zeros(2), 0)
+        yield bad(problem)
+
+    status, found = go(tmp_path, method, monkeypatch)
+    assert status == "failed"
+    assert message in found.run["error"]
+    (table,) = tables([found])
+    assert (table.rows[0].runs, table.rows[0].failed) == (1, 1)
+
+
+def test_nan_for_a_loss_is_stored_as_inf(tmp_path, monkeypatch):
+    def method(problem, rng):
+        yield Proposal(np.zeros(2), fit(problem, np.zeros(2), 0).state, float("nan"))
+
+    status, found = go(tmp_path, method, monkeypatch)
+    assert status == "ok"
+    assert found.proposals[0]["loss"] == np.inf
+
+
+def test_no_proposal_in_time_means_the_default_and_says_so(tmp_path, monkeypatch):
+    status, found = go(tmp_path, climbs, monkeypatch, budget="5nfe")
+    assert status == "budget_exhausted"
+    assert found.run["no_incumbent"]
+    assert found.tests[-1]["lam"] == pytest.approx({"a": 0.5, "b": 2.0})
+
+
+def test_the_ledger_sums_to_the_wall_time(tmp_path, monkeypatch):
+    import time
+
+    began = time.monotonic()
+    _, found = go(tmp_path, climbs, monkeypatch)
+    assert sum(found.run["ledger"].values()) <= time.monotonic() - began
+    assert found.run["ledger"]["objective"] > 0
+
+
+def test_measuring_changes_nothing_that_a_method_sees(tmp_path, monkeypatch):
+    _, plain = go(tmp_path / "a", climbs, monkeypatch, marks=[])
+    _, measured = go(tmp_path / "b", climbs, monkeypatch, marks=["44nfe", "88nfe", "132nfe"])
+    drop = [{k: v for k, v in p.items() if k != "seconds"} for p in plain.proposals]
+    assert drop == [{k: v for k, v in p.items() if k != "seconds"} for p in measured.proposals]

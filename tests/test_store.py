@@ -1,0 +1,108 @@
+"""What is stored survives: atomic writes, torn lines, other versions, and the same command twice."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmark import UsageError, load_results, run
+from benchmark.plan import plan
+from benchmark.runner import run_one
+from benchmark.store import Store, read, write_atomic
+from benchmark.table import COLUMNS
+
+
+@pytest.fixture
+def stored(tmp_path):
+    (spec,) = plan("random", "quadratic", budget="300nfe", settings=["random.trials=9"])
+    store = Store(tmp_path)
+    assert run_one(spec, store, quiet=True) == "ok"
+    return store, spec
+
+
+def test_a_run_is_one_folder_named_by_its_specification(stored, tmp_path):
+    store, spec = stored
+    folder = tmp_path / "quadratic" / "random" / spec.run_id
+    assert {p.name for p in folder.iterdir()} == {"run.json", "proposals.jsonl", "final.json"}
+    found = store.find(spec)
+    assert found is not None
+    assert found.done
+    assert found.run["spec"]["method_options"] == {"trials": 9}
+    assert found.proposals[-1]["lam"] == found.tests[-1]["lam"]
+    assert sum(found.run["ledger"].values()) > 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seeds": "1"}, {"budget": "301nfe"}, {"settings": ["random.trials=8"]}, {"settings": ["quadratic.rate=0.4"]}, {"marks": ["7nfe"]}],
+)
+def test_a_changed_command_never_reuses(stored, change):
+    _, spec = stored
+    (other,) = plan("random", "quadratic", **({"budget": "300nfe", "settings": ["random.trials=9"]} | change))
+    assert other.run_id != spec.run_id
+
+
+def test_options_are_part_of_the_identity_even_at_their_defaults():
+    (plain,) = plan("random", "quadratic")
+    (same,) = plan("random", "quadratic", settings=["random.trials=20"])
+    assert plain.run_id == same.run_id
+    assert plain.method_options == {"trials": 20}
+
+
+def test_torn_lines_are_dropped_and_counted(stored):
+    store, spec = stored
+    path = store.folder(spec) / "proposals.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"seconds": 1.0, "nfe": 3, "la')
+    found = read(store.folder(spec))
+    assert (found.torn, len(found.proposals)) == (1, len(whole.splitlines()))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "expected a run's JSON"), ("", "expected a run's JSON"), ("[1]", "schema 1"), ('{"schema": 99}', "schema 1, got 99"), ('{"schema": 1}', "'spec'")],
+)
+def test_files_that_cannot_be_read_are_named(stored, text, message):
+    store, spec = stored
+    (store.folder(spec) / "run.json").write_text(text)
+    with pytest.raises(UsageError, match=message) as caught:
+        list(store)
+    assert "run.json" in str(caught.value)
+
+
+def test_binary_garbage_is_named(stored):
+    store, spec = stored
+    (store.folder(spec) / "final.json").write_bytes(bytes(range(256)))
+    with pytest.raises(UsageError, match=r"final.json"):
+        list(store)
+
+
+def test_atomic_writes_leave_the_old_file_when_they_fail(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    write_atomic(path, "old")
+    monkeypatch.setattr("os.fsync", lambda fd: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_atomic(path, "new")
+    assert path.read_text() == "old"
+
+
+def test_same_seed_same_records_from_python_and_nothing_runs_twice(tmp_path):
+    first = run("random,grid", "quadratic", out=tmp_path / "a", budget="300nfe", seeds="0-1")
+    second = run("random,grid", "quadratic", out=tmp_path / "b", budget="300nfe", seeds="0-1")
+    assert list(first.columns)[: len(COLUMNS)] == list(COLUMNS)
+    assert np.array_equal(first["lam.a"], second["lam.a"])
+    assert list(first["run_id"]) == list(second["run_id"])
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*.json")}
+    run("random,grid", "quadratic", out=tmp_path / "a", budget="300nfe", seeds="0-1")
+    assert stamps == {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*.json")}
+    assert len(load_results(tmp_path / "a")) == 4
+
+
+def test_a_run_that_was_cut_short_is_run_again(stored):
+    store, spec = stored
+    path = store.folder(spec) / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"status": "running"}))
+    assert not store.find(spec).done
+    run("random", "quadratic", out=store.root, budget="300nfe", settings=["random.trials=9"])
+    assert store.find(spec).done
