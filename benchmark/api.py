@@ -13,7 +13,9 @@ from benchmark.store import Store
 from benchmark.table import frame
 
 
-def run(method: str, task: str, *, out: str | Path = "results/runs", quiet: bool = True, **options: Any) -> pd.DataFrame:
+def run(
+    method: str, task: str, *, out: str | Path = "results/runs", quiet: bool = True, **options: Any
+) -> pd.DataFrame:
     """Run what is not stored yet, and return all of it, one row a run. options: as `benchmark.plan.plan`.
 
     Raises UsageError for a request that cannot be met; a run that fails is a row with status `failed`.

@@ -25,21 +25,17 @@ _MOST = 200  # proposals after which a check has seen enough
 
 
 class Sealed:
-    """A state that tells a method nothing."""
-
-    __slots__ = ("_Sealed__inside",)
+    """A state that tells a method nothing: only `unseal` sees inside."""
 
     def __init__(self, inside: Any) -> None:
-        self.__inside = inside
+        object.__setattr__(self, "inside", inside)
 
     def __getattribute__(self, name: str) -> Any:
-        if name == "_Sealed__inside":
-            return object.__getattribute__(self, name)
         raise AttributeError(f"states are opaque: a method read .{name}")
 
-    @staticmethod
-    def open(state: Sealed) -> Any:
-        return state.__inside
+
+def unseal(state: Sealed) -> Any:
+    return object.__getattribute__(state, "inside")
 
 
 class Watched:
@@ -64,18 +60,18 @@ class Watched:
 
     def step(self, state: Sealed, lam: Lam, tilt: float = 0.0) -> Sealed:
         self.asked.append(np.array(lam))
-        return Sealed(self._task.step(Sealed.open(state), lam, tilt))
+        return Sealed(self._task.step(unseal(state), lam, tilt))
 
     def loss(self, state: Sealed, lam: Lam) -> float:
         self._losses += 1
-        return self._spoil(self._losses, float(self._task.loss(Sealed.open(state), lam)))
+        return self._spoil(self._losses, float(self._task.loss(unseal(state), lam)))
 
     def grad(self, state: Sealed, lam: Lam, tilt: float = 0.0) -> Lam:
-        found: Lam = self._task.grad(Sealed.open(state), lam, tilt)
+        found: Lam = self._task.grad(unseal(state), lam, tilt)
         return found
 
     def test(self, state: Sealed, lam: Lam) -> Any:
-        return self._task.test(Sealed.open(state), lam)
+        return self._task.test(unseal(state), lam)
 
 
 def _records(name: str, task: Watched, seed: int) -> tuple[list[tuple[int, Proposal[Any]]], int]:
@@ -99,7 +95,7 @@ def _objective(task: Any, lam: Lam) -> float:
 
 def _states() -> object:
     """Both global generators, which a method must neither read nor move."""
-    return random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index,union-attr] # noqa: NPY002
+    return random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index] # noqa: NPY002
 
 
 def _same_seed(name: str, toy: str, first: list[tuple[int, Proposal[Any]]]) -> str:
@@ -186,7 +182,10 @@ def check_task(name: str) -> Iterator[tuple[str, str]]:
 
 def _oracles(task: Any) -> Iterator[tuple[str, str]]:
     lam, other = task.space.default(), np.clip(task.space.default() * 0.9, 0, 1)
-    yield "lam comes back from native units", "" if np.allclose(task.space.point(task.space.native(lam)), lam) else "it does not"
+    yield (
+        "lam comes back from native units",
+        "" if np.allclose(task.space.point(task.space.native(lam)), lam) else "it does not",
+    )
     state = task.init(0)
     for _ in range(task.horizon):
         state = task.step(state, lam)

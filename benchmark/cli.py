@@ -7,9 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from benchmark.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchmark.plan import RunSpec
+    from benchmark.store import Store, Stored
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,8 +33,19 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--budget", default="60s", help="90s, 5m, 2h or 20000nfe, for each run (default: %(default)s)")
     run.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: %(default)s)")
     run.add_argument("--prompt", action="append", default=[], metavar="TEXT", help="repeatable (default: the preset's)")
-    run.add_argument("--set", action="append", default=[], metavar="OWNER.OPTION=VALUE", dest="settings", help="repeatable; see `bench list NAME`")
-    run.add_argument("--marks", metavar="AMOUNTS", help="also measure what stood then, such as 15s,30s (default: a quarter and a half of the budget)")
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="OWNER.OPTION=VALUE",
+        dest="settings",
+        help="repeatable; see `bench list NAME`",
+    )
+    run.add_argument(
+        "--marks",
+        metavar="AMOUNTS",
+        help="also measure what stood then, such as 15s,30s (default: a quarter and a half of the budget)",
+    )
     run.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     run.add_argument("--out", default="results/runs", metavar="DIR", help="(default: %(default)s)")
     run.add_argument("--dry-run", action="store_true", help="print what would run, and run nothing")
@@ -38,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="tables and plots from what is stored; runs nothing")
     report.add_argument("dir", type=Path, nargs="?", default=Path("results/runs"), metavar="DIR")
-    report.add_argument("--format", default="md,csv,latex", metavar="NAMES", help="of md, csv, latex, html (default: %(default)s)")
+    report.add_argument(
+        "--format", default="md,csv,latex", metavar="NAMES", help="of md, csv, latex, html (default: %(default)s)"
+    )
     report.add_argument("--at", metavar="AMOUNT", help="as if the budget had been this, such as 30s; it must be a mark")
     report.add_argument("--metric", metavar="NAME", help="what the picture over time shows (default: clip)")
     report.add_argument("--out", type=Path, metavar="DIR", help="(default: DIR/report)")
@@ -50,7 +67,14 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("name", metavar="NAME")
 
     for command in (run, lists, check):
-        command.add_argument("--plugin", action="append", type=Path, default=[], metavar="FILE", help="a Python file that registers more; repeatable")
+        command.add_argument(
+            "--plugin",
+            action="append",
+            type=Path,
+            default=[],
+            metavar="FILE",
+            help="a Python file that registers more; repeatable",
+        )
     return top
 
 
@@ -76,13 +100,13 @@ def _run(args: argparse.Namespace) -> int:
     return _run_all(args, specs, store)
 
 
-def _label(spec: object) -> str:
+def _label(spec: RunSpec) -> str:
     fields = ("task", "preset", "method", "lower", "seed", "prompt", "budget")
     return " ".join(f"{name}={getattr(spec, name)!r}" for name in fields if getattr(spec, name) != "")
 
 
-def _done(store: object, spec: object) -> bool:
-    found = store.find(spec)  # type: ignore[attr-defined]
+def _done(store: Store, spec: RunSpec) -> bool:
+    found = store.find(spec)
     return found is not None and found.done
 
 
@@ -94,27 +118,34 @@ def _device(name: str) -> str:
         import torch
 
         if not torch.cuda.is_available() or int(index or 0) >= torch.cuda.device_count():
-            raise UsageError(f"--device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu")
+            raise UsageError(
+                f"--device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu"
+            )
     return name
 
 
-def _run_all(args: argparse.Namespace, specs: list[object], store: object) -> int:
+def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store) -> int:
     from benchmark.runner import run_one
 
     todo = [s for s in specs if not _done(store, s)]
     if len(todo) < len(specs):
-        print(f"{len(specs) - len(todo)} of {len(specs)} runs are stored already and are not run again", file=sys.stderr)
+        print(
+            f"{len(specs) - len(todo)} of {len(specs)} runs are stored already and are not run again", file=sys.stderr
+        )
     failed = 0
     try:
         for k, spec in enumerate(todo, 1):
             if not args.quiet:
                 print(f"run {k} of {len(todo)}", file=sys.stderr)
-            failed += run_one(spec, store, quiet=args.quiet) == "failed"  # type: ignore[arg-type]
+            failed += run_one(spec, store, quiet=args.quiet) == "failed"
     except KeyboardInterrupt:
         done = sum(_done(store, s) for s in specs)
-        print(f"\ninterrupted: {done} of {len(specs)} runs are stored; the same command goes on with the others", file=sys.stderr)
+        print(
+            f"\ninterrupted: {done} of {len(specs)} runs are stored; the same command goes on with the others",
+            file=sys.stderr,
+        )
         return 130
-    found = [r for s in specs if (r := store.find(s)) is not None]  # type: ignore[attr-defined]
+    found = [r for s in specs if (r := store.find(s)) is not None]
     _print(found, args.out / "report", args.out)
     for r in found:
         if r.run["status"] == "failed":
@@ -122,10 +153,10 @@ def _run_all(args: argparse.Namespace, specs: list[object], store: object) -> in
     return 1 if failed else 0
 
 
-def _print(runs: list[object], out: Path, stored: Path) -> None:
+def _print(runs: list[Stored], out: Path, stored: Path) -> None:
     from benchmark.report import footnote, report, text
 
-    for table, folder in report(runs, out):  # type: ignore[arg-type]
+    for table, folder in report(runs, out):
         print(f"\n{text(table)}\n{footnote(table)}")
         print(f"\nresults  {stored}\ntables   {folder}/table1.md, .csv, .tex\nplots    {folder}/*.png")
         if (folder / "samples.png").exists():
@@ -162,7 +193,9 @@ def _list(args: argparse.Namespace) -> int:
         from benchmark.errors import suggest
 
         every = {**METHODS.complete(), **TASKS.complete()}
-        raise UsageError(f"unknown method or task {args.name!r}{suggest(args.name, every)}; known: {', '.join(sorted(every))}")
+        raise UsageError(
+            f"unknown method or task {args.name!r}{suggest(args.name, every)}; known: {', '.join(sorted(every))}"
+        )
     thing = registry.get(args.name)
     print(f"{args.name}: {(thing.__doc__ or '').strip()}\n")
     if registry is TASKS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
@@ -28,7 +29,9 @@ def describe(kind: type) -> list[tuple[str, str, str, str]]:
 
 def check(owner: str, kind: Any, values: Mapping[str, object]) -> dict[str, Any]:
     """Typed values from what a user wrote (strings, or values of a suite file). Raises UsageError."""
-    fields = {f.name: f for f in dataclasses.fields(kind) if "text" in f.metadata} if dataclasses.is_dataclass(kind) else {}
+    fields = (
+        {f.name: f for f in dataclasses.fields(kind) if "text" in f.metadata} if dataclasses.is_dataclass(kind) else {}
+    )
     checked: dict[str, Any] = {}
     for name, value in values.items():
         if name not in fields:
@@ -53,7 +56,7 @@ def _convert(name: str, wanted: type, value: object, limits: Mapping[str, Any]) 
         raise UsageError(f"option {name}: expected one of {', '.join(limits['choices'])}, got {value!r}{near}")
     low, high = limits["low"], limits["high"]
     if isinstance(found, int | float) and not (
-        (low is None or found >= low) and (high is None or found <= high) and found == found
+        (low is None or found >= low) and (high is None or found <= high) and not math.isnan(found)
     ):
         span = f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"
         raise UsageError(f"option {name}: expected a value in {span}, got {value!r}")

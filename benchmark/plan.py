@@ -78,7 +78,9 @@ def parse_settings(settings: Sequence[str], owners: Sequence[str]) -> dict[str, 
         if not (equals and dot and owner and name):
             raise UsageError(f"--set {text!r}: expected OWNER.OPTION=VALUE, such as bilevel.gamma=100")
         if owner not in table:
-            raise UsageError(f"--set {text!r}: {owner!r} is not part of this run{suggest(owner, table)}; it has: {', '.join(table)}")
+            raise UsageError(
+                f"--set {text!r}: {owner!r} is not part of this run{suggest(owner, table)}; it has: {', '.join(table)}"
+            )
         table[owner][name] = value
     return table
 
@@ -105,10 +107,14 @@ def plan(
     kind = TASKS.get(task)
     names = parse_names(methods, sorted(METHODS.complete()))
     if not names:
-        raise UsageError(f"--method {methods!r}: expected one name or more; known: {', '.join(sorted(METHODS.complete()))}")
+        raise UsageError(
+            f"--method {methods!r}: expected one name or more; known: {', '.join(sorted(METHODS.complete()))}"
+        )
     preset = preset or next(iter(kind.presets))
     if preset not in kind.presets:
-        raise UsageError(f"unknown preset {preset!r} of {task}{suggest(preset, kind.presets)}; known: {', '.join(kind.presets)}")
+        raise UsageError(
+            f"unknown preset {preset!r} of {task}{suggest(preset, kind.presets)}; known: {', '.join(kind.presets)}"
+        )
     if lower is not None and lower not in kind.lowers:
         known = ", ".join(filter(None, kind.lowers)) or "none"
         raise UsageError(f"unknown lower-level solver {lower!r} of {task}{suggest(lower, kind.lowers)}; known: {known}")
@@ -118,9 +124,11 @@ def plan(
     options = {**kind.presets[preset], **table[task]}
     maker = make_task(task, options)
     wanted = Budget.parse(budget)
-    marked = [Budget.parse(m) for m in marks] if marks is not None else [
-        Budget(wanted.amount * share, wanted.unit) for share in (0.25, 0.5)
-    ]
+    marked = (
+        [Budget.parse(m) for m in marks]
+        if marks is not None
+        else [Budget(wanted.amount * share, wanted.unit) for share in (0.25, 0.5)]
+    )
     for mark in marked:
         if mark.unit != wanted.unit or mark.amount > wanted.amount:
             raise UsageError(f"--marks {mark}: expected amounts of at most the budget, {wanted}, in its unit")
@@ -132,7 +140,9 @@ def plan(
             task=task,
             preset=preset,
             method=name,
-            lower=lower if lower is not None else kind.lowers[0 if getattr(built[name], "uses_gradient", False) else -1],
+            lower=lower
+            if lower is not None
+            else kind.lowers[0 if getattr(built[name], "uses_gradient", False) else -1],
             seed=seed,
             prompt=prompt,
             budget=str(wanted),

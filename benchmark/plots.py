@@ -15,11 +15,16 @@ from benchmark.store import Stored
 from benchmark.table import Row, Table
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
-_NAMES = {"fid": "FID (lower is better)", "clip": "CLIP score", "accuracy": "prompt accuracy", "objective": "F (lower is better)"}
-_STYLE = {
+_NAMES = {
+    "fid": "FID (lower is better)",
+    "clip": "CLIP score",
+    "accuracy": "prompt accuracy",
+    "objective": "F (lower is better)",
+}
+_STYLE: Any = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "font.size": 10,
     "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 150, "savefig.bbox": "tight",
 }  # fmt: skip
@@ -28,7 +33,9 @@ _COLOURS = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
 
 def _of(table: Table, row: Row) -> list[Stored]:
     return [
-        r for r in table.runs if r.done and r.run["spec"]["method"] == row.method and r.run["spec"]["lower"] == row.lower
+        r
+        for r in table.runs
+        if r.done and r.run["spec"]["method"] == row.method and r.run["spec"]["lower"] == row.lower
     ]
 
 
@@ -92,7 +99,12 @@ def lam_over_time(table: Table, path: Path) -> Path:
     axes_names = sorted({k for r in table.runs for p in r.proposals for k in p["lam"]})
     rows = [r for r in table.rows if any(run.proposals for run in _of(table, r))]
     figure, grid = plt.subplots(
-        len(axes_names), len(rows), figsize=(2.5 * len(rows) + 0.8, 2.5 * len(axes_names)), sharex=True, sharey="row", squeeze=False
+        len(axes_names),
+        len(rows),
+        figsize=(2.5 * len(rows) + 0.8, 2.5 * len(axes_names)),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
     )
     end = max(r.run.get("search_seconds", 1e-3) for r in table.runs if r.done)
     for i, name in enumerate(axes_names):
@@ -102,7 +114,14 @@ def lam_over_time(table: Table, path: Path) -> Path:
             for run in _of(table, row):
                 x = [max(p["seconds"], 1e-3) for p in run.proposals]
                 y = [p["lam"][name] for p in run.proposals]
-                axes.step([*x, max(end, x[-1])], [*y, y[-1]], where="post", color=_look(table)[row.label]["color"], alpha=0.55, lw=1.1)
+                axes.step(
+                    [*x, max(end, x[-1])],
+                    [*y, y[-1]],
+                    where="post",
+                    color=_look(table)[row.label]["color"],
+                    alpha=0.55,
+                    lw=1.1,
+                )
             axes.set_xscale("log")
             if min(every) > 0 and max(every) / min(every) > 20:
                 axes.set_yscale("log")
@@ -119,10 +138,19 @@ def fid_against_clip(table: Table, path: Path) -> Path:
         if {"fid", "clip"} <= row.metrics.keys():
             x, y = row.metrics["fid"], row.metrics["clip"]
             look = _look(table)[row.label]
-            bars = {
-                "xerr": [[x.mean - x.low], [x.high - x.mean]], "yerr": [[y.mean - y.low], [y.high - y.mean]]
-            } if np.isfinite(x.low) else {}  # fmt: skip
-            axes.errorbar(x.mean, y.mean, **bars, color=look["color"], fmt=look["marker"], ms=7, capsize=3, lw=1.2, label=row.label)
+            known = bool(np.isfinite(x.low))
+            axes.errorbar(
+                x.mean,
+                y.mean,
+                xerr=[[x.mean - x.low], [x.high - x.mean]] if known else None,
+                yerr=[[y.mean - y.low], [y.high - y.mean]] if known else None,
+                color=look["color"],
+                fmt=look["marker"],
+                ms=7,
+                capsize=3,
+                lw=1.2,
+                label=row.label,
+            )
     axes.set(xlabel=_NAMES["fid"], ylabel=_NAMES["clip"], title=table.title)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return _finish(figure, path)
@@ -130,14 +158,23 @@ def fid_against_clip(table: Table, path: Path) -> Path:
 
 def sample_grid(table: Table, path: Path) -> Path | None:
     """The final images of each method: the lowest seed that all have, a block a prompt, the same image seeds in a column."""
-    have = {row.label: {(r.run["spec"]["seed"], r.run["spec"]["prompt"]): r for r in _of(table, row) if (r.folder / "samples.png").exists()} for row in table.rows}
+    have = {
+        row.label: {
+            (r.run["spec"]["seed"], r.run["spec"]["prompt"]): r
+            for r in _of(table, row)
+            if (r.folder / "samples.png").exists()
+        }
+        for row in table.rows
+    }
     have = {k: v for k, v in have.items() if v}
     shared = set.intersection(*(set(v) for v in have.values())) if have else set()
     if not shared:
         return None
     seed = min(s for s, _ in shared)
     prompts = sorted(p for s, p in shared if s == seed)
-    figure, grid = plt.subplots(len(have), len(prompts), figsize=(4.6 * len(prompts) + 1.2, 0.75 * len(have) + 0.4), squeeze=False)
+    figure, grid = plt.subplots(
+        len(have), len(prompts), figsize=(4.6 * len(prompts) + 1.2, 0.75 * len(have) + 0.4), squeeze=False
+    )
     for i, (label, runs) in enumerate(have.items()):
         for j, prompt in enumerate(prompts):
             axes: Axes = grid[i][j]

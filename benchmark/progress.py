@@ -17,7 +17,11 @@ class Progress:
         if not quiet and self._stream.isatty():
             from tqdm import tqdm
 
-            form = "{desc:<52} {percentage:3.0f}%|{bar:20}| {n:.0f}/{total:.0f} " + unit + " [{elapsed}<{remaining}{postfix}]"
+            form = (
+                "{desc:<52} {percentage:3.0f}%|{bar:20}| {n:.0f}/{total:.0f} "
+                + unit
+                + " [{elapsed}<{remaining}{postfix}]"
+            )
             self._bar = tqdm(total=total, desc=label, file=self._stream, leave=True, bar_format=form)
 
     def phase(self, text: str) -> None:

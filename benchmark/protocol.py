@@ -26,11 +26,14 @@ class Problem(Protocol[S]):
     @property
     def horizon(self) -> int:
         """Steps of one full fit, the same for every method."""
+
     def init(self, seed: int) -> S: ...
     def step(self, state: S, lam: Lam, tilt: float = 0.0) -> S:
         """One step on G + tilt*F; `state` stays as it was."""
+
     def loss(self, state: S, lam: Lam) -> float:
         """F, on validation data; inf where it is not a number."""
+
     def grad(self, state: S, lam: Lam, tilt: float = 0.0) -> Lam:
         """d/dlam of G + tilt*F with the state held fixed, (d,)."""
 
@@ -55,8 +58,10 @@ class Task(Problem[S], Protocol[S]):
     @property
     def nfe(self) -> int:
         """Network evaluations so far, counted where they happen; a toy counts one per oracle call."""
+
     def warm_up(self) -> None:
         """Touch what is slow the first time; the same for every method, not charged."""
+
     def test(self, state: S, lam: Lam) -> Test: ...
 
 

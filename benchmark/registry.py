@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
@@ -33,13 +34,16 @@ class TaskMaker(Protocol):
 
     def prompts(self) -> tuple[str, ...]:
         """The default prompts, one run each; ("",) where the task has none."""
+
     def check_prompt(self, prompt: str) -> None:
         """Raise UsageError for a prompt that the task cannot take."""
+
     def fingerprint(self) -> Mapping[str, str]:
         """SHA-256 by name of the files that decide the numbers; part of every run's identity.
 
         Raises UsageError for files that are missing or altered.
         """
+
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
         """Load everything; this is what the account `setup` holds."""
 
@@ -75,7 +79,7 @@ class Registry:
             self._complete = True
             table: Mapping[str, str] = importlib.import_module(f"{self.kind}s").TABLE
             for name, target in table.items():
-                self.add(Entry(name, f"built-in {target}", lambda target=target: _resolve(target)))
+                self.add(Entry(name, f"built-in {target}", partial(_resolve, target)))
             for point in entry_points(group=f"bench.{self.kind}s"):
                 try:
                     self.add(Entry(point.name, f"plug-in {point.value}", point.load))

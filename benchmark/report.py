@@ -16,7 +16,14 @@ from benchmark.store import Store, Stored, write_atomic
 from benchmark.table import LOWER_IS_BETTER, Row, Table, tables
 
 FORMATS = ("md", "csv", "latex", "html")
-HEADS = {"fid": "FID", "clip": "CLIP score", "accuracy": "Accuracy", "reward": "Reward r2", "objective": "F", "inception_score": "IS"}
+HEADS = {
+    "fid": "FID",
+    "clip": "CLIP score",
+    "accuracy": "Accuracy",
+    "reward": "Reward r2",
+    "objective": "F",
+    "inception_score": "IS",
+}
 _DIGITS = {"accuracy": 3, "objective": 4, "reward": 2}
 
 
@@ -45,7 +52,10 @@ def text(table: Table) -> str:
     """For a terminal; `*` marks what cannot be told apart from the best."""
     lines = [_heads(table, "↓", "↑"), *(_cells(table, r, "{}*") for r in table.rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    body = ["  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True))) for line in lines]
+    body = [
+        "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    ]
     return "\n".join([table.title, body[0], "-" * len(body[0]), *body[1:]])
 
 
@@ -64,7 +74,18 @@ def latex(table: Table) -> str:
     rows = [line(_cells(table, r, r"\textbf{{{}}}")) for r in table.rows]
     head = line(_heads(table, r"$\downarrow$", r"$\uparrow$"))
     columns = "l" + "r" * (len(table.metrics) + 3)
-    return "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", ""])
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
 
 
 def csv(table: Table) -> str:
@@ -108,26 +129,39 @@ def page(table: Table, pictures: Sequence[Path]) -> str:
 
 
 def footnote(table: Table) -> str:
-    """What a reader must know to read the table."""
+    """What a reader must know to read the table: intervals, passport, machines, and whatever went otherwise than planned."""
     runs = [r for r in table.runs if r.done]
-    spread = "Mean and 95 % bootstrap interval over seeds x prompts; marked: not distinguishable from the best."
+    lines = ["Mean and 95 % bootstrap interval over seeds x prompts; marked: not distinguishable from the best."]
     if not runs:
-        return spread
+        return lines[0]
     passport = runs[0].tests[-1]["passport"]
-    features = passport.get("fid_features")
-    extra = f" FID: {passport['fid_n']} images, features of {features}." if features else ""
-    env = runs[0].run.get("environment", {})
+    if "fid_features" in passport:
+        lines.append(f"FID: {passport['fid_n']} images, features of {passport['fid_features']}.")
+    environments = [r.run.get("environment", {}) for r in runs]
+    machines = sorted({f"{e.get('cpus', '?')} CPUs, {e.get('threads') or 1} threads a run" for e in environments})
+    lines.append(f"Time: method + objective, on {' and '.join(machines)}.")
     late = [o for r in runs if (o := r.run.get("overrun_seconds", 0)) > 0]
-    over = f" {len(late)} of {len(runs)} searches ended past the budget, at most by {max(late):.1f} s." if late else ""
-    torn = sum(r.torn for r in table.runs)
-    cut = f" {torn} torn proposal lines were dropped." if torn else ""
+    if late:
+        lines.append(f"{len(late)} of {len(runs)} searches ended past the budget, at most by {max(late):.1f} s.")
     lost = sum(bool(r.run.get("no_incumbent")) for r in runs)
-    none = f" {lost} runs proposed nothing in time and count as the default (no_incumbent)." if lost else ""
-    return f"{spread}{extra} Time: method + objective, {env.get('cpus', '?')} CPUs, {env.get('threads') or 1} threads a run.{over}{none}{cut}"
+    if lost:
+        lines.append(f"{lost} runs proposed nothing in time and count as the default (no_incumbent).")
+    torn = sum(r.torn for r in table.runs)
+    if torn:
+        lines.append(f"{torn} torn proposal lines were dropped.")
+    said = [r.run["notes"][0] for r in runs if r.run.get("notes")]
+    if said:
+        lines.append(f"{len(said)} of {len(runs)} runs left a note, the first: {said[0]}.")
+    return " ".join(lines)
 
 
 def report(
-    runs: Sequence[Stored], out: Path, *, formats: Sequence[str] = ("md", "csv", "latex"), at: Budget | None = None, metric: str | None = None
+    runs: Sequence[Stored],
+    out: Path,
+    *,
+    formats: Sequence[str] = ("md", "csv", "latex"),
+    at: Budget | None = None,
+    metric: str | None = None,
 ) -> list[tuple[Table, Path]]:
     """Write the tables and plots of these runs below `out`; a folder each where there are several comparable sets."""
     from benchmark.plots import draw
@@ -138,7 +172,9 @@ def report(
     found = tables(runs, at)
     known = sorted({m for t in found for m in t.metrics})
     if metric is not None and found and metric not in known:
-        raise UsageError(f"--metric: unknown metric {metric!r}{suggest(metric, known)}; these runs have: {', '.join(known)}")
+        raise UsageError(
+            f"--metric: unknown metric {metric!r}{suggest(metric, known)}; these runs have: {', '.join(known)}"
+        )
     written = []
     for table in found:
         folder = out if len(found) == 1 else out / table.title.replace(", ", "-").replace(" ", "-")
@@ -160,5 +196,7 @@ def report_folder(folder: Path, out: Path | None = None, **options: object) -> l
     """`bench report`: every stored run below a folder. Raises UsageError where there is none."""
     runs = list(Store(folder))
     if not runs:
-        raise UsageError(f"{folder}: expected stored runs (TASK/METHOD/RUN/run.json), found none; make some with `bench run`")
+        raise UsageError(
+            f"{folder}: expected stored runs (TASK/METHOD/RUN/run.json), found none; make some with `bench run`"
+        )
     return report(runs, out or folder / "report", **options)  # type: ignore[arg-type]

@@ -113,10 +113,17 @@ def run_one(spec: RunSpec, store: Store, *, quiet: bool = False, clock: Clock = 
         accounts = ledger.accounts()
         writer.run(
             record
-            | {"ledger": accounts, "environment": environment(), "notes": notes.texts, "peak_memory_bytes": peak_memory_bytes()}
+            | {
+                "ledger": accounts,
+                "environment": environment(),
+                "notes": notes.texts,
+                "peak_memory_bytes": peak_memory_bytes(),
+            }
         )
         writer.close()
-        progress.close(f"{record['status']}{': ' + record['error'] if record['error'] else ''} ({sum(accounts.values()):.1f} s)")
+        progress.close(
+            f"{record['status']}{': ' + record['error'] if record['error'] else ''} ({sum(accounts.values()):.1f} s)"
+        )
     return str(record["status"])
 
 
@@ -132,7 +139,7 @@ def _search_and_test(
     progress.phase("search")
     method = make_method(spec.method, spec.method_options)
     try:
-        for found in search(method, metered, generator(spec.seed, "method", spec.method), ledger, budget):
+        for found in search(method, metered, generator(spec.seed, "method", spec.method, spec.prompt), ledger, budget):
             if last is not None and any(last.at(budget.unit) <= m < found.at(budget.unit) for m in marks):
                 kept.append(last)
             last = found

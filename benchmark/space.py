@@ -30,7 +30,9 @@ class Float:
 
     def __post_init__(self) -> None:
         if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"axis {self.name}: expected {'0 < ' if self.log else ''}low < high, got [{self.low}, {self.high}]")
+            raise ValueError(
+                f"axis {self.name}: expected {'0 < ' if self.log else ''}low < high, got [{self.low}, {self.high}]"
+            )
         for value in (self.default, *self.grid):
             if not self.low <= value <= self.high:
                 raise ValueError(f"axis {self.name}: {value} lies outside [{self.low}, {self.high}]")
@@ -38,7 +40,7 @@ class Float:
     def native(self, u: float) -> float:
         """The value at u in [0, 1]."""
         if self.log:
-            return min(self.high, max(self.low, self.low * (self.high / self.low) ** u))
+            return float(min(self.high, max(self.low, self.low * (self.high / self.low) ** u)))
         return self.low + (self.high - self.low) * u
 
     def unit(self, value: float) -> float:

@@ -76,7 +76,9 @@ class Writer:
             scratch = self.folder / ".samples.png"
             Image.fromarray(np.concatenate(list(images), axis=1)).save(scratch, format="PNG")
             os.replace(scratch, self.folder / "samples.png")
-        write_atomic(self.folder / "final.json", json.dumps(_plain({"schema": SCHEMA, "tests": tests}), indent=1) + "\n")
+        write_atomic(
+            self.folder / "final.json", json.dumps(_plain({"schema": SCHEMA, "tests": tests}), indent=1) + "\n"
+        )
 
     def close(self) -> None:
         self._proposals.close()
@@ -141,7 +143,9 @@ def read(folder: Path) -> Stored:
         for line in path.read_bytes().splitlines():
             try:
                 found = json.loads(line)
-                proposals.append({"seconds": float(found["seconds"]), "nfe": int(found["nfe"]), "lam": dict(found["lam"])})
+                proposals.append(
+                    {"seconds": float(found["seconds"]), "nfe": int(found["nfe"]), "lam": dict(found["lam"])}
+                )
                 proposals[-1]["loss"] = float(found["loss"])
             except (ValueError, KeyError, TypeError):
                 torn += 1

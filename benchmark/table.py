@@ -21,7 +21,14 @@ COLUMNS = (
     "task", "preset", "method", "lower", "seed", "prompt", "status", "fid", "clip", "inception_score", "search_seconds",
     "total_seconds", "nfe", "peak_memory_bytes", "overrun_seconds", "run_id",
 )  # fmt: skip
-LOWER_IS_BETTER = {"fid": True, "objective": True, "clip": False, "accuracy": False, "reward": False, "inception_score": False}
+LOWER_IS_BETTER = {
+    "fid": True,
+    "objective": True,
+    "clip": False,
+    "accuracy": False,
+    "reward": False,
+    "inception_score": False,
+}
 
 
 def standing(run: Stored, at: Budget | None) -> dict[str, Any]:

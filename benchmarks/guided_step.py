@@ -12,7 +12,10 @@ def main() -> None:
     model, sampler, n = task._model, task.sampler, 32
     seeds = task.seeds("speed", n)
     reward = Linear.at(task._networks.r2, task.unguided(seeds).images)
-    text, z = model.text(embedded.PROMPTS[0]), torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(0))
+    text, z = (
+        model.text(embedded.PROMPTS[0]),
+        torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(0)),
+    )
     t, abar, steps = sampler.schedule.t[5], sampler.schedule.abar[5], len(sampler.schedule.t)
     twice = text.repeat_interleave(n, 0)
 

@@ -37,4 +37,6 @@ def main() -> None:
             assert stored is not None
             ledger = stored.run["ledger"]
             rest = sum(v for k, v in ledger.items() if k not in ("method", "objective", "report", "setup"))
-            print(f"reward_ft {method}: {100 * rest / sum(ledger.values()):.2f} % of {sum(ledger.values()):.1f} s in warmup and io")
+            print(
+                f"reward_ft {method}: {100 * rest / sum(ledger.values()):.2f} % of {sum(ledger.values()):.1f} s in warmup and io"
+            )

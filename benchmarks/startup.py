@@ -10,5 +10,9 @@ from benchmarks.timing import seconds
 def main() -> None:
     for words in (["--help"], ["list"]):
         command = [sys.executable, "-m", "benchmark", *words]
-        times = [seconds(lambda command=command: subprocess.run(command, check=True, capture_output=True)) for _ in range(11)][1:]
-        print(f"bench {' '.join(words)}: median {statistics.median(times):.3f} s [{min(times):.3f}, {max(times):.3f}] of 10")
+        times = [
+            seconds(lambda command=command: subprocess.run(command, check=True, capture_output=True)) for _ in range(11)
+        ][1:]
+        print(
+            f"bench {' '.join(words)}: median {statistics.median(times):.3f} s [{min(times):.3f}, {max(times):.3f}] of 10"
+        )

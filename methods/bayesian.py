@@ -17,7 +17,12 @@ class Bayesian:
     """One point at a time in the unit cube; a failed one (F = inf) is told as the worst finite F so far."""
 
     trials: int = option(20, "evaluations (the paper's reward_ft baseline: 20)", low=1, high=10**6)
-    initial: int = option(5, "random points before the model is used (scikit-optimize's own default is 10, half of the 20)", low=1, high=10**6)
+    initial: int = option(
+        5,
+        "random points before the model is used (scikit-optimize's own default is 10, half of the 20)",
+        low=1,
+        high=10**6,
+    )
 
     def __call__(self, problem: Problem[S], rng: np.random.Generator) -> Iterator[Proposal[S]]:
         from skopt import Optimizer

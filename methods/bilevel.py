@@ -21,11 +21,25 @@ _STEP = 1e-3  # of the symmetric difference over tilt that stands for gamma = in
 class Bilevel:
     """Advance y on G and z on G + F/gamma from the same state; one projected step on lam with their first-order hypergradient."""
 
-    gamma: float = option(1000.0, "penalty constant; inf: a symmetric difference over the tilt, which has no 1/gamma bias", low=1e-6)
-    lr: float = option(0.08, "first step on lam, in the unit cube; Adam (Kingma and Ba 2015) makes it free of F's scale", low=0.0, high=1.0)
+    gamma: float = option(
+        1000.0, "penalty constant; inf: a symmetric difference over the tilt, which has no 1/gamma bias", low=1e-6
+    )
+    lr: float = option(
+        0.08,
+        "first step on lam, in the unit cube; Adam (Kingma and Ba 2015) makes it free of F's scale",
+        low=0.0,
+        high=1.0,
+    )
     iterations: int = option(60, "steps on lam; the step size falls to zero along a cosine", low=1, high=10**6)
-    steps_y: int = option(0, "lower steps of y for each step on lam; 0: a quarter of a full fit, so that y keeps up with lam (the paper's S_y)", low=0, high=10**6)
-    steps_z: int = option(1, "lower steps of z, forked from y that many steps before y's end (the paper's S_z = 1)", low=1, high=10**6)
+    steps_y: int = option(
+        0,
+        "lower steps of y for each step on lam; 0: a quarter of a full fit, so that y keeps up with lam (the paper's S_y)",
+        low=0,
+        high=10**6,
+    )
+    steps_z: int = option(
+        1, "lower steps of z, forked from y that many steps before y's end (the paper's S_z = 1)", low=1, high=10**6
+    )
 
     uses_gradient: ClassVar[bool] = True
 

@@ -16,7 +16,9 @@ from benchmark.protocol import Problem, Proposal, S
 class GridSearch:
     """Every point once, in a shuffled order, so that a run cut short is a fair grid of fewer points."""
 
-    per_axis: int = option(5, "points on an axis for which the task names no grid (the paper's grids have 5)", low=2, high=1000)
+    per_axis: int = option(
+        5, "points on an axis for which the task names no grid (the paper's grids have 5)", low=2, high=1000
+    )
 
     def __call__(self, problem: Problem[S], rng: np.random.Generator) -> Iterator[Proposal[S]]:
         best = np.inf

@@ -16,7 +16,9 @@ from benchmark.protocol import Problem, Proposal, S
 class RandomSearch:
     """Independent points; the best so far is the answer."""
 
-    trials: int = option(20, "evaluations (the paper gives Bayesian search 20; random search gets the same)", low=1, high=10**6)
+    trials: int = option(
+        20, "evaluations (the paper gives Bayesian search 20; random search gets the same)", low=1, high=10**6
+    )
 
     def __call__(self, problem: Problem[S], rng: np.random.Generator) -> Iterator[Proposal[S]]:
         best = np.inf

@@ -56,7 +56,9 @@ def frechet(features: ArrayLike, reference: Moments) -> float:
     """
     x = _checked(features)
     if x.shape[1] != len(reference.mean):
-        raise ValueError(f"Frechet distance: expected {len(reference.mean)} features as in the reference, got {x.shape[1]}")
+        raise ValueError(
+            f"Frechet distance: expected {len(reference.mean)} features as in the reference, got {x.shape[1]}"
+        )
     n, d = x.shape
     mean = x.mean(0)
     c = (x - mean) / np.sqrt(n - 1)

@@ -42,7 +42,8 @@ class QuadraticTask:
     def step(self, state: State, lam: Lam, tilt: float = 0.0) -> State:
         self.nfe += 1
         residual = state - _MATRIX @ self._native(lam)
-        return state - self._rate * (residual + tilt * (state - self._target))
+        moved: State = state - self._rate * (residual + tilt * (state - self._target))
+        return moved
 
     def loss(self, state: State, lam: Lam) -> float:
         self.nfe += 1
@@ -55,7 +56,9 @@ class QuadraticTask:
 
     def test(self, state: State, lam: Lam) -> Test:
         """`objective`: F at the exact lower solution."""
-        return Test({"objective": float(np.sum((_MATRIX @ self._native(lam) - self._target) ** 2) / 2)}, {"objective": "exact"})
+        return Test(
+            {"objective": float(np.sum((_MATRIX @ self._native(lam) - self._target) ** 2) / 2)}, {"objective": "exact"}
+        )
 
 
 @dataclass(frozen=True)

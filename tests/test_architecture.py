@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-ALLOWED = {"protocol", "space", "fitting", "options", "errors", "seeds"}  # what methods and tasks may use of the harness
+ALLOWED = {
+    "protocol",
+    "space",
+    "fitting",
+    "options",
+    "errors",
+    "seeds",
+}  # what methods and tasks may use of the harness
 
 
 def imports(path):
@@ -42,7 +49,9 @@ def test_the_harness_names_no_method_and_no_task():
 
 
 def test_report_runs_nothing_and_store_computes_nothing():
-    assert "benchmark.runner" not in set(imports(ROOT / "benchmark" / "report.py")) | set(imports(ROOT / "benchmark" / "table.py"))
+    assert "benchmark.runner" not in set(imports(ROOT / "benchmark" / "report.py")) | set(
+        imports(ROOT / "benchmark" / "table.py")
+    )
     assert not {"benchmark.stats", "benchmark.runner"} & set(imports(ROOT / "benchmark" / "store.py"))
     assert not {"benchmark.report", "benchmark.table"} & set(imports(ROOT / "benchmark" / "runner.py"))
 

@@ -56,7 +56,8 @@ def test_nested_time_belongs_to_the_inner_account():
 
 
 @pytest.mark.parametrize(
-    ("text", "amount", "unit"), [("90s", 90, "s"), ("5m", 300, "s"), ("2h", 7200, "s"), ("20000nfe", 20000, "nfe"), ("0.5s", 0.5, "s")]
+    ("text", "amount", "unit"),
+    [("90s", 90, "s"), ("5m", 300, "s"), ("2h", 7200, "s"), ("20000nfe", 20000, "nfe"), ("0.5s", 0.5, "s")],
 )
 def test_budgets_are_read(text, amount, unit):
     assert Budget.parse(text) == Budget(amount, unit)

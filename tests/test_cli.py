@@ -21,25 +21,87 @@ def environment():
 
 def bench(*words, cwd):
     return subprocess.run(
-        [sys.executable, "-m", "benchmark", *map(str, words)], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "benchmark", *map(str, words)],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
 def test_run_and_report_end_to_end(tmp_path):
-    done = bench("run", "--method", "all", "--task", "quadratic", "--budget", "200nfe", "--seeds", "0-2", "--out", "runs", cwd=tmp_path)
+    done = bench(
+        "run",
+        "--method",
+        "all",
+        "--task",
+        "quadratic",
+        "--budget",
+        "200nfe",
+        "--seeds",
+        "0-2",
+        "--out",
+        "runs",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert "bilevel" in done.stdout
     assert "table1.md" in done.stdout
     assert "set-up" in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["runs"]
-    again = bench("run", "--method", "all", "--task", "quadratic", "--budget", "200nfe", "--seeds", "0-2", "--out", "runs", cwd=tmp_path)
+    again = bench(
+        "run",
+        "--method",
+        "all",
+        "--task",
+        "quadratic",
+        "--budget",
+        "200nfe",
+        "--seeds",
+        "0-2",
+        "--out",
+        "runs",
+        cwd=tmp_path,
+    )
     assert "15 of 15 runs are stored already" in again.stderr
-    report = bench("report", "runs", "--format", "md,csv,latex,html", "--at", "100nfe", "--metric", "objective", "--out", "here", cwd=tmp_path)
+    report = bench(
+        "report",
+        "runs",
+        "--format",
+        "md,csv,latex,html",
+        "--at",
+        "100nfe",
+        "--metric",
+        "objective",
+        "--out",
+        "here",
+        cwd=tmp_path,
+    )
     assert report.returncode == 0, report.stderr
     names = {p.name for p in (tmp_path / "here").iterdir()}
-    assert {"table1.md", "table1.csv", "table1.tex", "report.html", "quality_over_time.png", "lam_over_time.png", "where_time_went.png"} <= names
+    assert {
+        "table1.md",
+        "table1.csv",
+        "table1.tex",
+        "report.html",
+        "quality_over_time.png",
+        "lam_over_time.png",
+        "where_time_went.png",
+    } <= names
     table = pd.read_csv(tmp_path / "here" / "table1.csv")
-    assert list(table.columns[:10]) == ["method", "fid", "fid_ci_low", "fid_ci_high", "clip", "clip_ci_low", "clip_ci_high", "time", "runs", "failed"]
+    assert list(table.columns[:10]) == [
+        "method",
+        "fid",
+        "fid_ci_low",
+        "fid_ci_high",
+        "clip",
+        "clip_ci_low",
+        "clip_ci_high",
+        "time",
+        "runs",
+        "failed",
+    ]
     assert list(table["runs"]) == [3] * 5
     assert r"\toprule" in (tmp_path / "here" / "table1.tex").read_text()
 
@@ -90,8 +152,14 @@ BAD = {
     "at before any proposal": (["report", "good", "--at", "10nfe"], "no proposal had been made"),
     "unknown name to list": (["list", "bilvel"], "did you mean 'bilevel'"),
     "unknown name to check": (["check", "bilvel"], "did you mean 'bilevel'"),
-    "prompt with an unknown word": (["run", "--method", "random", "--task", "reward_ft", "--prompt", "a bold red zebra on a white background"], "the embedded model knows: a on"),
-    "prompt without a colour": (["run", "--method", "random", "--task", "reward_ft", "--prompt", "a bold seven on a white background"], "exactly one ink"),
+    "prompt with an unknown word": (
+        ["run", "--method", "random", "--task", "reward_ft", "--prompt", "a bold red zebra on a white background"],
+        "the embedded model knows: a on",
+    ),
+    "prompt without a colour": (
+        ["run", "--method", "random", "--task", "reward_ft", "--prompt", "a bold seven on a white background"],
+        "exactly one ink",
+    ),
 }
 
 
@@ -102,7 +170,9 @@ def place(tmp_path_factory):
     (folder / "file").write_text("")
     (folder / "empty").mkdir()
     (folder / "broken.py").write_text("def (")
-    (folder / "clash.py").write_text("from benchmark import register_method\n@register_method('random')\ndef f(problem, rng):\n    yield\n")
+    (folder / "clash.py").write_text(
+        "from benchmark import register_method\n@register_method('random')\ndef f(problem, rng):\n    yield\n"
+    )
     assert bench(*RUN, "--out", "good", cwd=folder).returncode == 0
     (made,) = (folder / "good" / "quadratic" / "random").iterdir()
     for name, text in (("bad", "{"), ("old", '{"schema": 7}'), ("onto", "{")):
@@ -127,11 +197,23 @@ def test_wrong_usage_is_one_clear_line_and_status_2(case, place):
 def test_a_failing_method_does_not_stop_the_others(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from benchmark import fit, register_method\n"
-        "@register_method('crash')\ndef crash(problem, rng):\n    yield fit(problem, problem.space.default(), 0)\n    raise RuntimeError('boom')\n"
+        "@register_method('crash')\ndef crash(problem, rng):\n"
+        "    yield fit(problem, problem.space.default(), 0)\n    raise RuntimeError('boom')\n"
         "@register_method('coin_flip')\ndef coin_flip(problem, rng):\n    while True:\n"
         "        yield fit(problem, rng.integers(0, 2, problem.space.dim).astype(float), seed=0)\n"
     )
-    done = bench("run", "--plugin", "mine.py", "--method", "crash,coin_flip,grid", "--task", "quadratic", "--budget", "200nfe", cwd=tmp_path)
+    done = bench(
+        "run",
+        "--plugin",
+        "mine.py",
+        "--method",
+        "crash,coin_flip,grid",
+        "--task",
+        "quadratic",
+        "--budget",
+        "200nfe",
+        cwd=tmp_path,
+    )
     assert done.returncode == 1
     assert "failed: crash: RuntimeError: boom" in done.stderr
     table = pd.read_csv(tmp_path / "results" / "runs" / "report" / "table1.csv").set_index("method")
@@ -146,10 +228,26 @@ def test_a_failing_method_does_not_stop_the_others(tmp_path):
 def test_ctrl_c_stores_what_is_finished_and_says_how_to_go_on(tmp_path):
     (tmp_path / "slow.py").write_text(
         "import time\nfrom benchmark import fit, register_method\n"
-        "@register_method('slow')\ndef slow(problem, rng):\n    yield fit(problem, problem.space.default(), 0)\n    time.sleep(60)\n"
+        "@register_method('slow')\ndef slow(problem, rng):\n"
+        "    yield fit(problem, problem.space.default(), 0)\n    time.sleep(60)\n"
     )
-    command = [sys.executable, "-m", "benchmark", "run", "--plugin", "slow.py", "--method", "default,slow", "--task", "quadratic", "--out", "runs"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--plugin",
+        "slow.py",
+        "--method",
+        "default,slow",
+        "--task",
+        "quadratic",
+        "--out",
+        "runs",
+    ]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     until = time.monotonic() + 60
     while not list((tmp_path / "runs").glob("quadratic/slow/*/run.json")) and time.monotonic() < until:
         time.sleep(0.05)

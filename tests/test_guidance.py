@@ -9,7 +9,9 @@ from tasks.reward_ft.guidance import Linear, Sampler
 from tasks.reward_ft.pipeline import Schedule
 from tests import reference
 
-SCHEDULER = DDIMScheduler(beta_start=0.0001, beta_end=0.02, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing")
+SCHEDULER = DDIMScheduler(
+    beta_start=0.0001, beta_end=0.02, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing"
+)
 
 
 class Mixture:
@@ -118,7 +120,9 @@ def test_step_agrees_with_diffusers_and_with_numpy(eta, spacing):
         ours = schedule.step(k, z, eps, noise)
         theirs = scheduler.step(eps, t, z, eta=eta, variance_noise=noise).prev_sample
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
-        slow = reference.ddim_step(*(v.double().numpy() for v in (z, eps, noise)), schedule.abar[k], schedule.previous[k], eta)
+        slow = reference.ddim_step(
+            *(v.double().numpy() for v in (z, eps, noise)), schedule.abar[k], schedule.previous[k], eta
+        )
         np.testing.assert_allclose(ours.numpy(), slow, rtol=1e-4, atol=1e-4)
 
 

@@ -112,4 +112,6 @@ def test_toy_is_the_closed_form():
     bank = solve(BANK, 2.0)
     assert isinstance(bank, Weights)
     assert -(bank.w @ R1) == pytest.approx(task.loss(task.step(task.init(0), lam), lam), abs=1e-3)
-    assert task.space.pullback(lam, {"lam": kl(bank.w)}) == pytest.approx(task.grad(task.step(task.init(0), lam), lam), abs=5e-3)
+    assert task.space.pullback(lam, {"lam": kl(bank.w)}) == pytest.approx(
+        task.grad(task.step(task.init(0), lam), lam), abs=5e-3
+    )

@@ -57,7 +57,12 @@ def test_options_are_typed_checked_and_described():
     assert check("bilevel", Bilevel, {"gamma": "inf", "iterations": "7"}) == {"gamma": float("inf"), "iterations": 7}
     assert values(Bilevel(lr=0.5))["lr"] == 0.5
     assert values(len) == {}
-    for bad, message in (({"gamma": "x"}, "a number"), ({"gamma": "-1"}, r"\[1e-06, inf\]"), ({"iterations": "1.5"}, "whole"), ({"gama": "1"}, "'gamma'")):
+    for bad, message in (
+        ({"gamma": "x"}, "a number"),
+        ({"gamma": "-1"}, r"\[1e-06, inf\]"),
+        ({"iterations": "1.5"}, "whole"),
+        ({"gama": "1"}, "'gamma'"),
+    ):
         with pytest.raises(UsageError, match=message):
             check("bilevel", Bilevel, bad)
     assert {name for name, *_ in describe(Bilevel)} == {"gamma", "lr", "iterations", "steps_y", "steps_z"}

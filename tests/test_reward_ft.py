@@ -145,7 +145,18 @@ def test_damaged_weights_are_named_with_both_hashes(tmp_path, damage):
         path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     else:
         (folder / "manifest.json").write_text("{")
-    done = bench("run", "--method", "default", "--task", "reward_ft", "--set", f"reward_ft.assets={folder}", "--out", "runs", cwd=tmp_path)
+    done = bench(
+        "run",
+        "--method",
+        "default",
+        "--task",
+        "reward_ft",
+        "--set",
+        f"reward_ft.assets={folder}",
+        "--out",
+        "runs",
+        cwd=tmp_path,
+    )
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     expected = "manifest.json" if damage == "no manifest" else embedded.manifest(embedded.ASSETS)["judge.safetensors"]
@@ -154,7 +165,19 @@ def test_damaged_weights_are_named_with_both_hashes(tmp_path, damage):
 
 
 def test_end_to_end_with_the_network_blocked(tmp_path):
-    words = ["run", "--method", "bilevel,random", "--task", "reward_ft", "--budget", "1500nfe", "--prompt", PROMPT, "--out", "runs"]
+    words = [
+        "run",
+        "--method",
+        "bilevel,random",
+        "--task",
+        "reward_ft",
+        "--budget",
+        "1500nfe",
+        "--prompt",
+        PROMPT,
+        "--out",
+        "runs",
+    ]
     for name, value in (("steps", 4), ("bank", 64), ("images", 4), ("test_images", 6)):
         words += ["--set", f"reward_ft.{name}={value}"]
     done = bench(*words, cwd=tmp_path)
@@ -216,17 +239,40 @@ def foreign_folder(tmp_path_factory):
     torch.manual_seed(0)
     tokenizer = CLIPTokenizer.from_pretrained(embedded.ASSETS / "model" / "tokenizer", model_max_length=77)
     pipe = StableDiffusionPipeline(
-        vae=AutoencoderKL(latent_channels=4, block_out_channels=(8, 16), norm_num_groups=4, sample_size=24,
-                          down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2),
-        text_encoder=CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=37, num_hidden_layers=2,
-                                                  num_attention_heads=4, max_position_embeddings=77)),
+        vae=AutoencoderKL(
+            latent_channels=4,
+            block_out_channels=(8, 16),
+            norm_num_groups=4,
+            sample_size=24,
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+        ),
+        text_encoder=CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=32,
+                intermediate_size=37,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                max_position_embeddings=77,
+            )
+        ),
         tokenizer=tokenizer,
-        unet=UNet2DConditionModel(sample_size=12, block_out_channels=(8, 16), layers_per_block=1, cross_attention_dim=32,
-                                  down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-                                  attention_head_dim=4, norm_num_groups=4),
+        unet=UNet2DConditionModel(
+            sample_size=12,
+            block_out_channels=(8, 16),
+            layers_per_block=1,
+            cross_attention_dim=32,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            attention_head_dim=4,
+            norm_num_groups=4,
+        ),
         scheduler=PNDMScheduler(skip_prk_steps=True, prediction_type="v_prediction"),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     pipe.save_pretrained(folder)
     return folder
 
@@ -250,7 +296,9 @@ def test_our_sampler_is_the_pipeline_of_diffusers():
     model = load(embedded.ASSETS / "model", "cpu")
     seeds = (3, 4)
     ours = Sampler(model, Schedule.of(model.scheduler, 5, 0.0), PROMPT, 2.0)(seeds).images
-    latents = torch.stack([torch.randn(6, *model.latent_shape, generator=torch.Generator().manual_seed(s))[0] for s in seeds])
+    latents = torch.stack(
+        [torch.randn(6, *model.latent_shape, generator=torch.Generator().manual_seed(s))[0] for s in seeds]
+    )
     pipe = model._pipe
     pipe.set_progress_bar_config(disable=True)
     theirs = pipe([PROMPT] * 2, num_inference_steps=5, guidance_scale=2.0, latents=latents, output_type="pt").images
@@ -277,9 +325,32 @@ def test_clip_preprocessing_agrees_with_open_clip_and_pil():
 def test_the_recipe_runs_offline_and_its_result_is_a_preset(tmp_path):
     out = tmp_path / "preset"
     subprocess.run(
-        [sys.executable, "-m", "tasks.reward_ft.recipe", str(out), "--quick"], check=True, cwd=ROOT, env=environment(), capture_output=True, timeout=300
+        [sys.executable, "-m", "tasks.reward_ft.recipe", str(out), "--quick"],
+        check=True,
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        timeout=300,
     )
     assert set(embedded.manifest(out)) == set(embedded.manifest(embedded.ASSETS))
-    done = bench("run", "--method", "default", "--task", "reward_ft", "--set", f"reward_ft.assets={out}", "--set", "reward_ft.steps=2",
-                 "--set", "reward_ft.images=2", "--set", "reward_ft.test_images=3", "--prompt", PROMPT, "--out", "runs", cwd=tmp_path)  # fmt: skip
+    done = bench(
+        "run",
+        "--method",
+        "default",
+        "--task",
+        "reward_ft",
+        "--set",
+        f"reward_ft.assets={out}",
+        "--set",
+        "reward_ft.steps=2",
+        "--set",
+        "reward_ft.images=2",
+        "--set",
+        "reward_ft.test_images=3",
+        "--prompt",
+        PROMPT,
+        "--out",
+        "runs",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr

@@ -45,7 +45,12 @@ def test_pairs_tell_apart_what_the_noise_of_the_seeds_hides():
 def test_best_marks_every_tie():
     rng = np.random.default_rng(3)
     base = sample(rng, 0.0)
-    rows = {"top": base, "tie": {k: v + rng.normal() * 0.1 for k, v in base.items()}, "far": {k: v + 3 for k, v in base.items()}, "none": {}}
+    rows = {
+        "top": base,
+        "tie": {k: v + rng.normal() * 0.1 for k, v in base.items()},
+        "far": {k: v + 3 for k, v in base.items()},
+        "none": {},
+    }
     assert best(rows, lower_is_better=True) == {"top", "tie"}
     assert best(rows, lower_is_better=False) == {"far"}
     assert best({}, True) == set()

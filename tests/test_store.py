@@ -34,7 +34,13 @@ def test_a_run_is_one_folder_named_by_its_specification(stored, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"seeds": "1"}, {"budget": "301nfe"}, {"settings": ["random.trials=8"]}, {"settings": ["quadratic.rate=0.4"]}, {"marks": ["7nfe"]}],
+    [
+        {"seeds": "1"},
+        {"budget": "301nfe"},
+        {"settings": ["random.trials=8"]},
+        {"settings": ["quadratic.rate=0.4"]},
+        {"marks": ["7nfe"]},
+    ],
 )
 def test_a_changed_command_never_reuses(stored, change):
     _, spec = stored
@@ -60,7 +66,13 @@ def test_torn_lines_are_dropped_and_counted(stored):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "expected a run's JSON"), ("", "expected a run's JSON"), ("[1]", "schema 1"), ('{"schema": 99}', "schema 1, got 99"), ('{"schema": 1}', "'spec'")],
+    [
+        ("{", "expected a run's JSON"),
+        ("", "expected a run's JSON"),
+        ("[1]", "schema 1"),
+        ('{"schema": 99}', "schema 1, got 99"),
+        ('{"schema": 1}', "'spec'"),
+    ],
 )
 def test_files_that_cannot_be_read_are_named(stored, text, message):
     store, spec = stored

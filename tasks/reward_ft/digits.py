@@ -68,7 +68,12 @@ def parse(prompt: str) -> Caption:
             )
     found = {
         kind: [w for w in words if w in names]
-        for kind, names in (("digit", DIGITS), ("ink", tuple(INKS)), ("ground", tuple(GROUNDS)), ("weight", tuple(WEIGHTS)))
+        for kind, names in (
+            ("digit", DIGITS),
+            ("ink", tuple(INKS)),
+            ("ground", tuple(GROUNDS)),
+            ("weight", tuple(WEIGHTS)),
+        )
     }
     for kind in ("digit", "ink", "ground"):
         if len(found[kind]) != 1:
@@ -116,9 +121,7 @@ def draw(scan: Tensor, weight: Tensor, ink: Tensor, ground: Tensor, generator: t
     zoom = uniform(1.02, 1.22)
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     move = uniform(-0.08, 0.08, 2)
-    theta = torch.stack(
-        [torch.stack([cos, -sin + shear, move[:, 0]], 1), torch.stack([sin, cos, move[:, 1]], 1)], 1
-    )
+    theta = torch.stack([torch.stack([cos, -sin + shear, move[:, 0]], 1), torch.stack([sin, cos, move[:, 1]], 1)], 1)
     grid = torch.nn.functional.affine_grid(theta, [n, 1, SIZE, SIZE], align_corners=False)
     strokes = torch.nn.functional.grid_sample(scan, grid, mode="bicubic", align_corners=False).clamp(0, 1)
     area = (strokes > 0.5).float().mean((1, 2, 3)) * 2 ** (2 * weight - 1)

@@ -70,7 +70,9 @@ def verify(folder: Path) -> None:
             raise UsageError(f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package")
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != expected:
-            raise UsageError(f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; reinstall the package")
+            raise UsageError(
+                f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; reinstall the package"
+            )
 
 
 def _network(kind: type[nn.Module], path: Path) -> Any:
@@ -145,4 +147,6 @@ def networks(folder: Path, prompt: str, reward: str, device: str) -> Networks:
         passport = frechet_passport(table, reference, extractor, "none, 32x32")
         return Measured({"fid": frechet(table, reference), "accuracy": float(np.float64(right))}, passport)
 
-    return Networks(diffusion, _clip(folder, device).of(prompt), Standardised(score, scale["mean"], scale["std"]), measure)
+    return Networks(
+        diffusion, _clip(folder, device).of(prompt), Standardised(score, scale["mean"], scale["std"]), measure
+    )

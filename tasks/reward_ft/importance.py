@@ -70,5 +70,9 @@ def solve(bank: Bank, lam: float, tilt: float = 0.0) -> Weights:
     """p* proportional to p_data exp((r2 + tilt r1)/lam). The back-off depends on r2 alone, so y and z share it."""
     used = guard(bank, lam)
     if used > lam:
-        LOG.warning("importance weights collapse below lam = %.4g (effective size < %.0f); used that instead", used, bank.least_ess)
+        LOG.warning(
+            "importance weights collapse below lam = %.4g (effective size < %.0f); used that instead",
+            used,
+            bank.least_ess,
+        )
     return Weights(bank, softmax((bank.r2 + tilt * bank.r1) / used), used)

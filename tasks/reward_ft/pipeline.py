@@ -102,11 +102,12 @@ class Schedule:
 
     def clean(self, k: int, z: Tensor, eps: Tensor) -> Tensor:
         """The look-ahead prediction of z_0."""
-        return (z - (1 - self.abar[k]) ** 0.5 * eps) / self.abar[k] ** 0.5
+        z0: Tensor = (z - (1 - self.abar[k]) ** 0.5 * eps) / self.abar[k] ** 0.5
+        return z0
 
     def step(self, k: int, z: Tensor, eps: Tensor, noise: Tensor) -> Tensor:
         """z_{t-1} from z_t."""
-        mean = (self.previous[k] / self.abar[k]) ** 0.5 * z + self.coefficient(k) * eps
+        mean: Tensor = (self.previous[k] / self.abar[k]) ** 0.5 * z + self.coefficient(k) * eps
         return mean + self.sigma[k] * noise
 
 

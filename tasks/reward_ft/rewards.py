@@ -24,7 +24,9 @@ class ClipCosine:
         self._tokenize, self._device = tokenize, device
         size = model.visual.image_size
         self._size = size if isinstance(size, tuple) else (size, size)
-        mean, std = (torch.tensor(v, device=device)[:, None, None] for v in (model.visual.image_mean, model.visual.image_std))
+        mean, std = (
+            torch.tensor(v, device=device)[:, None, None] for v in (model.visual.image_mean, model.visual.image_std)
+        )
         self._mean, self._std = mean, std
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -64,6 +66,7 @@ class RandomHead(nn.Module):
         super().__init__()
         self._body = body
         head = torch.randn(width, generator=torch.Generator().manual_seed(seed)) / width**0.5
+        self.head: Tensor
         self.register_buffer("head", head)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ class _RewardTask:
 
     def _values(self, reward: Reward, images: Tensor) -> Vector:
         with torch.no_grad():
-            return torch.cat([reward(part) for part in images.split(256)]).double().cpu().numpy()
+            return torch.cat([reward(part) for part in torch.split(images, 256)]).double().cpu().numpy()
 
     def sample_test(self, lam: Lam) -> Sampled:
         """Guided images at lam on the held-out seeds, which no method sees."""
@@ -88,7 +88,10 @@ class _RewardTask:
         """fid, clip, accuracy (digit and both colours as the prompt says), and the mean r2 as `reward`."""
         images = self.sample_test(lam).images
         measured = self._networks.measure(images)
-        metrics = dict(measured.metrics) | {"clip": clip_score(self.r1(images)), "reward": float(self.r2(images).mean())}
+        metrics = dict(measured.metrics) | {
+            "clip": clip_score(self.r1(images)),
+            "reward": float(self.r2(images).mean()),
+        }
         pixels = (images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
         return Test(metrics, measured.passport, pixels)
 

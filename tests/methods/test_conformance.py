@@ -43,7 +43,7 @@ def centre(problem, rng):
 
 
 def chokes_on_nan(problem, rng):
-    for k in range(4):
+    for _ in range(4):
         found = fit(problem, np.full(problem.space.dim, 0.6), 0)
         assert np.isfinite(found.loss)
         yield found

@@ -14,7 +14,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--stage", action="append", help="only these stages (default: all that are not done yet)")
-    parser.add_argument("--quick", action="store_true", help="three steps a stage: shows that the recipe runs, not that it learns")
+    parser.add_argument(
+        "--quick", action="store_true", help="three steps a stage: shows that the recipe runs, not that it learns"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -29,7 +29,9 @@ def main() -> None:
     for held_out in (False, True):
         chosen = captions(40, held_out, np.random.default_rng(100))
         right = []
-        for caption, images in zip(chosen, unguided(args.folder, chosen, args.each, 5 * 10**7, RewardFt()), strict=True):
+        for caption, images in zip(
+            chosen, unguided(args.folder, chosen, args.each, 5 * 10**7, RewardFt()), strict=True
+        ):
             found, _ = embedded.judged(judge, images)  # type: ignore[arg-type]
             right.append(found == torch.tensor([caption.digit, caption.ink, caption.ground]))
         line(torch.cat(right), f"unguided samples, 40 captions {'held out of' if held_out else 'seen in'} training")
@@ -37,7 +39,10 @@ def main() -> None:
 
 def line(right: torch.Tensor, what: str) -> None:
     r = right.float()
-    print(f"| {what} | {r[:, 0].mean():.3f} | {r[:, 1:].prod(1).mean():.3f} | {r.prod(1).mean():.3f} | {len(r)} |", flush=True)
+    print(
+        f"| {what} | {r[:, 0].mean():.3f} | {r[:, 1:].prod(1).mean():.3f} | {r.prod(1).mean():.3f} | {len(r)} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,9 @@ def pictures(n: int, rng: np.random.Generator, split: Split, *, prior: bool = Fa
     captions = [Caption(int(numbers[s]), int(i), int(g)) for s, i, g in zip(scan, ink, ground, strict=True)]
     weight = digits.prior_weight(n, rng) if prior else torch.from_numpy(rng.random(n)).float()
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    images = digits.draw(digits.scans(split)[0][scan], weight, torch.from_numpy(ink), torch.from_numpy(ground), generator)
+    images = digits.draw(
+        digits.scans(split)[0][scan], weight, torch.from_numpy(ink), torch.from_numpy(ground), generator
+    )
     if not seen_only:
         return Batch(images, weight, captions)
     keep = [k for k, c in enumerate(captions) if not digits.held_out(c)]
@@ -67,7 +69,9 @@ def damage(images: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     scale = level[:, None, None, None]
     noise = images + 0.5 * scale * torch.randn(images.shape, generator=generator)
     coarse = torch.rand(n, 3, 6, 6, generator=generator)
-    holes = functional.interpolate((torch.rand(n, 1, 6, 6, generator=generator) < 0.6 * scale).float(), 32, mode="bilinear")
+    holes = functional.interpolate(
+        (torch.rand(n, 1, 6, 6, generator=generator) < 0.6 * scale).float(), 32, mode="bilinear"
+    )
     blotches = images * (1 - holes) + holes * functional.interpolate(coarse, 32, mode="bilinear")
     blur = functional.interpolate(functional.interpolate(images, 5, mode="area"), 32, mode="bilinear")
     blurred = images * (1 - scale) + blur * scale
@@ -160,5 +164,7 @@ def make_scheduler() -> Any:
 
 def tokenize(tokenizer: Any, texts: list[str]) -> Tensor:
     """Token ids (N, CONTEXT)."""
-    ids: Tensor = tokenizer(texts, padding="max_length", max_length=CONTEXT, truncation=True, return_tensors="pt").input_ids
+    ids: Tensor = tokenizer(
+        texts, padding="max_length", max_length=CONTEXT, truncation=True, return_tensors="pt"
+    ).input_ids
     return ids

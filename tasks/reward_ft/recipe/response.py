@@ -20,7 +20,7 @@ from tasks.reward_ft.importance import Bank, ess, softmax
 from tasks.reward_ft.task import SPACE, GuidedTask
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 PROMPTS = (
     *embedded.PROMPTS,
@@ -72,7 +72,8 @@ def rows(lower: str, lams: Table, curves: Table, samples: str) -> pd.DataFrame:
         gap_low, gap_high = interval(curves[1:, best] - curves[1:, k])
         table.append(
             {"lower": lower, "lam": lam, "clip": curves[0, k], "clip_ci_low": low, "clip_ci_high": high,
-             "best_minus_this": curves[0, best] - curves[0, k], "gap_ci_low": gap_low, "gap_ci_high": gap_high, "samples": samples}
+             "best_minus_this": curves[0, best] - curves[0, k], "gap_ci_low": gap_low, "gap_ci_high": gap_high,
+             "samples": samples}
         )  # fmt: skip
     return pd.DataFrame(table)
 
@@ -128,11 +129,23 @@ def main() -> None:
         for k, lam in enumerate(GUIDED):
             guided = task.sample_test(SPACE.point({"lam": float(lam)})).images
             scores[p, :, k], r2[p, :, k] = 100 * task.r1(guided), task.r2(guided)
-            strips.setdefault(float(lam), []).append(np.concatenate([x.permute(1, 2, 0).numpy() for x in guided[:8]], axis=1))
+            strips.setdefault(float(lam), []).append(
+                np.concatenate([x.permute(1, 2, 0).numpy() for x in guided[:8]], axis=1)
+            )
         print(f"{p + 1} of {len(PROMPTS)} prompts", flush=True)
-    guided_rows = rows("guided", GUIDED, guided_curve(scores, rng), f"{args.images} images x {len(PROMPTS)} prompts, paired")
+    guided_rows = rows(
+        "guided", GUIDED, guided_curve(scores, rng), f"{args.images} images x {len(PROMPTS)} prompts, paired"
+    )
     table = pd.concat(
-        [rows("importance", DENSE, importance_curve(banks, DENSE, rng), f"bank of {args.bank} x {len(PROMPTS)} prompts"), guided_rows]
+        [
+            rows(
+                "importance",
+                DENSE,
+                importance_curve(banks, DENSE, rng),
+                f"bank of {args.bank} x {len(PROMPTS)} prompts",
+            ),
+            guided_rows,
+        ]
     )
     table.to_csv(args.out / "response.csv", index=False, float_format="%.4g")
     sizes = [np.mean([ess(softmax(b.r2 / lam)) for b in banks]) for lam in DENSE]
