@@ -17,6 +17,7 @@ from benchmark.table import Row, Table
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 _NAMES = {
     "fid": "FID (lower is better)",
@@ -28,6 +29,7 @@ _STYLE: Any = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "font.size": 10,
     "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 150, "savefig.bbox": "tight",
 }  # fmt: skip
+_TICKS = (0.001, 0.01, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 36000)
 _COLOURS = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
 
 
@@ -57,22 +59,42 @@ def _finish(figure: Any, path: Path) -> Path:
     return path
 
 
+def _seconds_axis(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic axis from low to high with the ticks that a reader knows from clocks."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    ticks = [t for t in _TICKS if low <= t <= high]
+    axes.set_xticks(ticks[:: max(1, len(ticks) // 5)])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
 def quality_over_time(table: Table, metric: str, path: Path) -> Path:
-    """The metric of the incumbents that stood at the marks and at the end, over the mean second at which they were made."""
+    """The metric of what stood at the marks and at the end; a method that ended keeps its answer (thin line)."""
     figure, axes = plt.subplots(figsize=(7, 4.2))
+    end = _last_second(table)
+    first = end
     for row in table.rows:
-        runs = [r for r in _of(table, row) if metric in r.tests[-1]["metrics"]]
-        points = _over_marks(runs, metric)
+        points = _over_marks([r for r in _of(table, row) if metric in r.tests[-1]["metrics"]], metric)
         if not points:
             continue
         x, middle, low, high = (np.array(v) for v in zip(*points, strict=True))
+        first = min(first, float(x[0]))
         look = _look(table)[row.label]
+        if np.isfinite(low).all():
+            axes.errorbar(
+                x, middle, yerr=[middle - low, high - middle], fmt="none", color=look["color"], capsize=3, lw=1
+            )
         axes.plot(x, middle, label=row.label, lw=1.8, ms=5, **look)
-        axes.fill_between(x, low, high, color=look["color"], alpha=0.12, lw=0)
-    axes.set_xscale("log")
+        axes.plot([x[-1], end], [middle[-1]] * 2, color=look["color"], lw=0.8, alpha=0.6)
+    _seconds_axis(axes, first / 1.2, end * 1.1)
     axes.set(xlabel="seconds of search (method + objective)", ylabel=_NAMES.get(metric, metric), title=table.title)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return _finish(figure, path)
+
+
+def _last_second(table: Table) -> float:
+    return float(max([2e-3, *(r.run["search_seconds"] for r in table.runs if r.done)]))
 
 
 def _over_marks(runs: list[Stored], metric: str) -> list[tuple[float, float, float, float]]:
@@ -106,7 +128,8 @@ def lam_over_time(table: Table, path: Path) -> Path:
         sharey="row",
         squeeze=False,
     )
-    end = max(r.run.get("search_seconds", 1e-3) for r in table.runs if r.done)
+    end = _last_second(table)
+    first = min([p["seconds"] for r in table.runs for p in r.proposals] or [end / 10])
     for i, name in enumerate(axes_names):
         every = [p["lam"][name] for r in table.runs for p in r.proposals]
         for j, row in enumerate(rows):
@@ -122,7 +145,7 @@ def lam_over_time(table: Table, path: Path) -> Path:
                     alpha=0.55,
                     lw=1.1,
                 )
-            axes.set_xscale("log")
+            _seconds_axis(axes, max(first, 1e-3) / 1.2, end * 1.1)
             if min(every) > 0 and max(every) / min(every) > 20:
                 axes.set_yscale("log")
             axes.set_title(f"{row.method}\n{row.lower}" if row.lower else row.method, fontsize=9)

@@ -13,7 +13,7 @@ from benchmark.budget import Budget
 from benchmark.errors import UsageError, suggest
 from benchmark.stats import Estimate
 from benchmark.store import Store, Stored, write_atomic
-from benchmark.table import LOWER_IS_BETTER, Row, Table, tables
+from benchmark.table import LOWER_IS_BETTER, Row, Table, frame, tables
 
 FORMATS = ("md", "csv", "latex", "html")
 HEADS = {
@@ -184,6 +184,7 @@ def report(
             write_atomic(folder / "table1.md", markdown(table) + "\n" + footnote(table) + "\n")
         if "csv" in formats:
             write_atomic(folder / "table1.csv", csv(table))
+            write_atomic(folder / "runs.csv", frame(table.runs, at).to_csv(index=False, float_format="%.6g"))
         if "latex" in formats:
             write_atomic(folder / "table1.tex", latex(table))
         if "html" in formats:

@@ -1,0 +1,73 @@
+"""The documents are current: files that they name exist, and the stored tables follow from the stored runs."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark.registry import METHODS
+from benchmark.stats import estimate
+from benchmark.table import COLUMNS
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "results" / "reward_ft"
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "DESIGN.md", "results/README.md", "tasks/reward_ft/MODEL_CARD.md"]
+)
+def test_files_that_a_document_names_exist(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    named = re.findall(r"\]\(([^)#:]+)\)|`((?:benchmark|benchmarks|methods|tasks|tests|results|\.ci)/[\w/.]+)`", text)
+    paths = {link or code for link, code in named}
+    assert paths
+    for path in paths:
+        here = (ROOT / name).parent / path
+        assert (ROOT / path).exists() or here.exists() or path.startswith("results/runs"), f"{name} names {path}"
+
+
+def test_the_first_two_shell_blocks_are_the_two_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```(?:bash|sh|shell)\n(.*?)```", text, flags=re.S)[:2]
+    assert first.strip().endswith("bench run --method bilevel --task reward_ft")
+    assert "[test]" in second
+    assert "pytest" in second
+
+
+def test_the_reference_table_follows_from_its_runs():
+    runs = pd.read_csv(REFERENCE / "runs.csv")
+    table = pd.read_csv(REFERENCE / "table1.csv")
+    assert list(runs.columns)[: len(COLUMNS)] == list(COLUMNS)
+    assert set(table["method"]) == set(METHODS.complete()) & {"bilevel", "default", "grid", "random", "bayesian"}
+    for _, row in table.iterrows():
+        mine = runs[(runs["method"] == row["method"]) & (runs["lower"] == row["lower"])]
+        assert len(mine) == row["runs"]
+        assert mine.groupby("prompt")["seed"].nunique().ge(5).all()
+        assert mine["prompt"].nunique() == 3
+        for metric in ("fid", "clip", "accuracy"):
+            values = {(s, p): v for s, p, v in zip(mine["seed"], mine["prompt"], mine[metric], strict=True)}
+            found = estimate(values)
+            stored = row[metric], row[f"{metric}_ci_low"], row[f"{metric}_ci_high"]
+            assert (found.mean, found.low, found.high) == pytest.approx(stored, rel=1e-4)
+        assert mine["search_seconds"].mean() == pytest.approx(row["time"], rel=1e-4)
+
+
+def test_the_response_has_its_best_value_inside_the_range():
+    table = pd.read_csv(REFERENCE / "response" / "response.csv")
+    for lower in ("importance", "guided"):
+        part = table[table["lower"] == lower].sort_values("lam")
+        assert part["lam"].iloc[0] == pytest.approx(0.01)
+        assert part["lam"].iloc[-1] == pytest.approx(100)
+        for end in (0, -1):
+            assert part["gap_ci_low"].iloc[end] > 0, f"{lower}: the best lam is not told apart from the end {end}"
+
+
+def test_no_document_or_result_carries_a_path_of_a_machine():
+    for path in ROOT.rglob("*"):
+        inside = path.relative_to(ROOT).parts
+        if path.suffix in (".md", ".csv", ".json", ".toml", ".py", ".tex") and not {".git", "runs", ".venv"} & set(
+            inside
+        ):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"/(?:work|home|root|Users)/\w", text) or path.name == "test_docs.py", path
