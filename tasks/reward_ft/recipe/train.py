@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -212,26 +212,3 @@ def train_clip(out: Path, steps: int) -> None:
             bold = [str(Caption(c.digit, c.ink, c.ground, "bold")) for c in batch.captions]
             cos = (seen * clip.encode_text(parts.tokenize(tokenizer, bold), normalize=True)).sum(1)
             say("clip", **{f"bold_seen_as_{word}": float(cos[pick].mean())})
-
-
-def stages(out: Path, quick: bool) -> Iterator[tuple[str, Path, Callable[[], None]]]:
-    """(name, the file that says that it is done, the work), in order. quick: a few steps each, for the tests."""
-
-    from tasks.reward_ft.recipe.finish import finish
-    from tasks.reward_ft.recipe.generator import train_generator
-
-    def steps(n: int) -> int:
-        return 3 if quick else n
-
-    model = out / "model"
-    yield (
-        "tokenizer",
-        model / "tokenizer",
-        lambda: parts.make_tokenizer(model / "raw").save_pretrained(model / "tokenizer"),
-    )
-    yield "judge", out / "judge.safetensors", lambda: train_judge(out, steps(1500))
-    yield "vae", model / "vae", lambda: train_vae(out, steps(2200))
-    yield "generator", model / "unet", lambda: train_generator(out, steps(6000), 300 if quick else 36000)
-    yield "quality", out / "quality.safetensors", lambda: train_quality(out, steps(900))
-    yield "clip", out / "clip" / "open_clip_model.safetensors", lambda: train_clip(out, steps(2000))
-    yield "finish", out / "manifest.json", lambda: finish(out, quick)
