@@ -30,14 +30,19 @@ class Budget:
     @classmethod
     def parse(cls, text: str) -> Budget:
         """Read `90s`, `5m`, `2h` or `20000nfe`. Raises UsageError."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|nfe)", text.strip())
-        if not match or not 0 < float(match[1]) * _FACTORS[match[2]] <= 1e12:
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(s|m|h|nfe)", text.strip())
+        amount = float(match[1]) * _FACTORS[match[2]] if match else 0.0
+        if not match or not 0 < amount <= 1e12 or (match[2] == "nfe" and amount != int(amount)):
             raise UsageError(f"budget {text!r}: expected a positive amount such as 90s, 5m, 2h or 20000nfe")
-        amount = float(match[1]) * _FACTORS[match[2]]
         return cls(amount, "nfe" if match[2] == "nfe" else "s")
 
     def __str__(self) -> str:
-        return f"{self.amount:g}{self.unit}" if self.unit == "s" else f"{self.amount:.0f}nfe"
+        return np.format_float_positional(self.amount, trim="-") + self.unit
+
+    def share(self, part: float) -> Budget:
+        """A part of it, in whole network evaluations where that is the unit."""
+        amount = self.amount * part
+        return Budget(max(1.0, float(round(amount))) if self.unit == "nfe" else amount, self.unit)
 
 
 class OutOfBudget(Exception):
@@ -75,7 +80,8 @@ class Metered(Generic[S]):
             finally:
                 self.nfe += self._task.nfe - before
                 self.calls += 1
-                self._tick()
+                with self._ledger.account("io"):
+                    self._tick()
 
     def init(self, seed: int) -> S:
         return self._charged(lambda: self._task.init(seed))

@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--at", metavar="AMOUNT", help="as if the budget had been this, such as 30s; it must be a mark")
     report.add_argument("--metric", metavar="NAME", help="what the picture over time shows (default: clip)")
-    report.add_argument("--out", type=Path, metavar="DIR", help="(default: DIR/report)")
+    report.add_argument("--out", metavar="DIR", help="(default: DIR/report)")
 
     lists = commands.add_parser("list", help="methods and tasks, or the options of one")
     lists.add_argument("name", nargs="?", metavar="NAME")
@@ -87,9 +87,7 @@ def _run(args: argparse.Namespace) -> int:
         args.method, args.task, preset=args.preset, lower=args.lower, budget=args.budget, seeds=args.seeds,
         prompts=args.prompt, settings=args.settings, marks=marks, device=_device(args.device),
     )  # fmt: skip
-    if not args.out.strip():
-        raise UsageError("--out: expected a folder that can be written, got an empty name")
-    args.out = Path(args.out)
+    args.out = _folder(args.out)
     store = Store(args.out)
     if args.dry_run:
         for spec in specs:
@@ -98,6 +96,12 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     store.prepare()
     return _run_all(args, specs, store)
+
+
+def _folder(name: str) -> Path:
+    if not name.strip():
+        raise UsageError("--out: expected a folder that can be written, got an empty name")
+    return Path(name)
 
 
 def _label(spec: RunSpec) -> str:
@@ -168,8 +172,9 @@ def _report(args: argparse.Namespace) -> int:
     from benchmark.report import footnote, report_folder, text
 
     at = Budget.parse(args.at) if args.at else None
+    out = None if args.out is None else _folder(args.out)
     formats = [f.strip() for f in args.format.split(",") if f.strip()]
-    for table, folder in report_folder(args.dir, args.out, formats=formats, at=at, metric=args.metric):
+    for table, folder in report_folder(args.dir, out, formats=formats, at=at, metric=args.metric):
         print(f"{text(table)}\n{footnote(table)}\n\nwritten to {folder}\n")
     return 0
 
@@ -201,8 +206,8 @@ def _list(args: argparse.Namespace) -> int:
     if registry is TASKS:
         print(f"  presets: {', '.join(thing.presets)}")
         print(f"  lower-level solvers: {', '.join(filter(None, thing.lowers)) or 'one'}")
-    for name, kind, default, meaning in describe(thing) if isinstance(thing, type) else ():
-        print(f"  --set {args.name}.{name}={default or '...'}  ({kind}) {meaning}")
+    for name, default, allowed, meaning in describe(thing) if isinstance(thing, type) else ():
+        print(f"  --set {args.name}.{name}={default or '...'}  ({allowed}) {meaning}")
     return 0
 
 

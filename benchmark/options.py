@@ -18,13 +18,21 @@ def option(
 
 
 def describe(kind: type) -> list[tuple[str, str, str, str]]:
-    """(name, type, default, text) of each option of a class."""
+    """(name, default, what is allowed, text) of each option of a class."""
     hints = get_type_hints(kind)
-    return [
-        (f.name, hints[f.name].__name__, str(f.default), str(f.metadata["text"]))
-        for f in dataclasses.fields(kind)
-        if "text" in f.metadata
-    ]
+    found = []
+    for f in dataclasses.fields(kind):
+        if "text" in f.metadata:
+            allowed = " | ".join(f.metadata["choices"]) or f"{hints[f.name].__name__} {_span(f.metadata)}".strip()
+            found.append((f.name, str(f.default), allowed, str(f.metadata["text"])))
+    return found
+
+
+def _span(limits: Mapping[str, Any]) -> str:
+    low, high = limits["low"], limits["high"]
+    if low is None and high is None:
+        return ""
+    return f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"
 
 
 def check(owner: str, kind: Any, values: Mapping[str, object]) -> dict[str, Any]:
@@ -58,8 +66,7 @@ def _convert(name: str, wanted: type, value: object, limits: Mapping[str, Any]) 
     if isinstance(found, int | float) and not (
         (low is None or found >= low) and (high is None or found <= high) and not math.isnan(found)
     ):
-        span = f"[{'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'}]"
-        raise UsageError(f"option {name}: expected a value in {span}, got {value!r}")
+        raise UsageError(f"option {name}: expected a value in {_span(limits)}, got {value!r}")
     return found
 
 

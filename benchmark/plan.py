@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -61,7 +62,8 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
-        if not low.isdigit() or (dash and not high.isdigit()) or (dash and int(high) < int(low)) or len(part) > 20:
+        numbers = re.fullmatch(r"[0-9]{1,9}(-[0-9]{1,9})?", part.strip())
+        if not numbers or (dash and int(high) < int(low)):
             raise UsageError(f"seeds {text!r}: expected whole numbers and ranges such as 0-4 or 0,2,5")
         if dash and int(high) - int(low) >= 10_000:
             raise UsageError(f"seeds {text!r}: expected at most 10000 seeds in a range")
@@ -124,11 +126,7 @@ def plan(
     options = {**kind.presets[preset], **table[task]}
     maker = make_task(task, options)
     wanted = Budget.parse(budget)
-    marked = (
-        [Budget.parse(m) for m in marks]
-        if marks is not None
-        else [Budget(wanted.amount * share, wanted.unit) for share in (0.25, 0.5)]
-    )
+    marked = [Budget.parse(m) for m in marks] if marks is not None else [wanted.share(part) for part in (0.25, 0.5)]
     for mark in marked:
         if mark.unit != wanted.unit or mark.amount > wanted.amount:
             raise UsageError(f"--marks {mark}: expected amounts of at most the budget, {wanted}, in its unit")
@@ -151,7 +149,7 @@ def plan(
             task_options=values(maker),
             method_options=values(built[name]),
             task_version=kind.version,
-            fingerprint=dict(maker.fingerprint()),
+            fingerprint=dict(maker.fingerprint()) | TASKS.source(task) | METHODS.source(name),
         )
         for seed in parse_seeds(seeds)
         for prompt in (tuple(dict.fromkeys(prompts)) or maker.prompts())

@@ -12,7 +12,7 @@ import numpy as np
 from benchmark.clock import ACCOUNTS
 from benchmark.stats import estimate
 from benchmark.store import Stored
-from benchmark.table import Row, Table
+from benchmark.table import Table
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -33,22 +33,14 @@ _TICKS = (0.001, 0.01, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 
 _COLOURS = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
 
 
-def _of(table: Table, row: Row) -> list[Stored]:
-    return [
-        r
-        for r in table.runs
-        if r.done and r.run["spec"]["method"] == row.method and r.run["spec"]["lower"] == row.lower
-    ]
-
-
 def _look(table: Table) -> dict[str, dict[str, Any]]:
-    """One colour a method; a dashed line where a method stands a second time, on another lower-level solver."""
+    """One colour a method; another line where it stands a second time, on another lower-level solver or with other options."""
     names = sorted({r.method for r in table.rows})
-    lowers = sorted({r.lower for r in table.rows})
+    lowers = sorted({(r.lower, r.variant) for r in table.rows})
     shapes = (("-", "o"), ("--", "s"), (":", "^"))
     return {
-        r.label: {"color": _COLOURS[names.index(r.method) % 10], "linestyle": shapes[lowers.index(r.lower) % 3][0],
-                  "marker": shapes[lowers.index(r.lower) % 3][1]}
+        r.label: {"color": _COLOURS[names.index(r.method) % 10], "linestyle": shapes[lowers.index((r.lower, r.variant)) % 3][0],
+                  "marker": shapes[lowers.index((r.lower, r.variant)) % 3][1]}
         for r in table.rows
     }  # fmt: skip
 
@@ -75,7 +67,7 @@ def quality_over_time(table: Table, metric: str, path: Path) -> Path:
     end = _last_second(table)
     first = end
     for row in table.rows:
-        points = _over_marks([r for r in _of(table, row) if metric in r.tests[-1]["metrics"]], metric)
+        points = _over_marks([r for r in row.stored if metric in r.tests[-1]["metrics"]], metric)
         if not points:
             continue
         x, middle, low, high = (np.array(v) for v in zip(*points, strict=True))
@@ -116,10 +108,12 @@ def _over_marks(runs: list[Stored], metric: str) -> list[tuple[float, float, flo
     return sorted(set(points))
 
 
-def lam_over_time(table: Table, path: Path) -> Path:
+def lam_over_time(table: Table, path: Path) -> Path | None:
     """Every run's incumbent lam as it changed, one panel a method and axis."""
     axes_names = sorted({k for r in table.runs for p in r.proposals for k in p["lam"]})
-    rows = [r for r in table.rows if any(run.proposals for run in _of(table, r))]
+    rows = [r for r in table.rows if any(run.proposals for run in r.stored)]
+    if not rows:
+        return None
     figure, grid = plt.subplots(
         len(axes_names),
         len(rows),
@@ -134,7 +128,7 @@ def lam_over_time(table: Table, path: Path) -> Path:
         every = [p["lam"][name] for r in table.runs for p in r.proposals]
         for j, row in enumerate(rows):
             axes: Axes = grid[i][j]
-            for run in _of(table, row):
+            for run in filter(lambda r: r.proposals, row.stored):
                 x = [max(p["seconds"], 1e-3) for p in run.proposals]
                 y = [p["lam"][name] for p in run.proposals]
                 axes.step(
@@ -148,7 +142,7 @@ def lam_over_time(table: Table, path: Path) -> Path:
             _seconds_axis(axes, max(first, 1e-3) / 1.2, end * 1.1)
             if min(every) > 0 and max(every) / min(every) > 20:
                 axes.set_yscale("log")
-            axes.set_title(f"{row.method}\n{row.lower}" if row.lower else row.method, fontsize=9)
+            axes.set_title(row.label.replace(" (", "\n("), fontsize=9)
             axes.set_xlabel("seconds")
         grid[i][0].set_ylabel(name)
     figure.tight_layout()
@@ -184,7 +178,7 @@ def sample_grid(table: Table, path: Path) -> Path | None:
     have = {
         row.label: {
             (r.run["spec"]["seed"], r.run["spec"]["prompt"]): r
-            for r in _of(table, row)
+            for r in row.stored
             if (r.folder / "samples.png").exists()
         }
         for row in table.rows
@@ -216,7 +210,7 @@ def where_time_went(table: Table, path: Path) -> Path:
     figure, axes = plt.subplots(figsize=(7, 0.42 * len(table.rows) + 1.4))
     left = np.zeros(len(table.rows))
     for k, account in enumerate(ACCOUNTS):
-        width = np.array([np.mean([r.run["ledger"][account] for r in _of(table, row)] or [0.0]) for row in table.rows])
+        width = np.array([np.mean([r.run["ledger"][account] for r in row.stored] or [0.0]) for row in table.rows])
         axes.barh([r.label for r in table.rows], width, left=left, label=account, color=_COLOURS[k], height=0.65)
         left += width
     axes.invert_yaxis()
@@ -229,9 +223,9 @@ def draw(table: Table, folder: Path, metric: str | None = None) -> list[Path]:
     """Every picture that the table's runs can give, as PNG; returns their paths."""
     if not any(r.done for r in table.runs):
         return []
-    metric = metric or ("clip" if "clip" in table.metrics else table.metrics[0])
+    shown = metric or next((m for m in ("clip", *table.metrics) if m in table.metrics), None)
     jobs: list[Callable[[], Path | None]] = [
-        lambda: quality_over_time(table, metric, folder / "quality_over_time.png"),
+        lambda: quality_over_time(table, shown, folder / "quality_over_time.png") if shown else None,
         lambda: lam_over_time(table, folder / "lam_over_time.png"),
         lambda: where_time_went(table, folder / "where_time_went.png"),
         lambda: sample_grid(table, folder / "samples.png"),

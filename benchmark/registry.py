@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -100,6 +102,13 @@ class Registry:
             if entries[name].origin.startswith("plug-in"):
                 raise UsageError(f"{self.kind} {name!r} ({entries[name].origin}) cannot be loaded: {error}") from error
             raise
+
+    def source(self, name: str) -> dict[str, str]:
+        """SHA-256 of the file that defines a plug-in, so that an edited one never reuses results; built-ins have versions."""
+        if self.complete()[name].origin.startswith("built-in"):
+            return {}
+        path = inspect.getsourcefile(inspect.unwrap(self.get(name)))
+        return {f"{self.kind} {name}": hashlib.sha256(Path(path).read_bytes()).hexdigest()} if path else {}
 
 
 METHODS = Registry("method")

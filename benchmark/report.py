@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.budget import Budget
 from benchmark.errors import UsageError, suggest
 from benchmark.stats import Estimate
-from benchmark.store import Store, Stored, write_atomic
+from benchmark.store import Store, Stored, make_folder, write_atomic
 from benchmark.table import LOWER_IS_BETTER, Row, Table, frame, tables
 
 FORMATS = ("md", "csv", "latex", "html")
@@ -96,7 +96,7 @@ def csv(table: Table) -> str:
         row: dict[str, object] = {"method": r.method}
         for metric in ("fid", "clip"):
             row |= _spread(metric, r.metrics.get(metric))
-        row |= {"time": r.time, "runs": r.runs, "failed": r.failed, "lower": r.lower}
+        row |= {"time": r.time, "runs": r.runs, "failed": r.failed, "lower": r.lower, "variant": r.variant}
         for metric in others:
             row |= _spread(metric, r.metrics.get(metric))
         rows.append(row | {"bold": " ".join(sorted(r.bold))})
@@ -178,7 +178,7 @@ def report(
     written = []
     for table in found:
         folder = out if len(found) == 1 else out / table.title.replace(", ", "-").replace(" ", "-")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         pictures = draw(table, folder, metric)
         if "md" in formats:
             write_atomic(folder / "table1.md", markdown(table) + "\n" + footnote(table) + "\n")
@@ -199,5 +199,9 @@ def report_folder(folder: Path, out: Path | None = None, **options: object) -> l
     if not runs:
         raise UsageError(
             f"{folder}: expected stored runs (TASK/METHOD/RUN/run.json), found none; make some with `bench run`"
+        )
+    if not any(r.done or r.run["status"] == "failed" for r in runs):
+        raise UsageError(
+            f"{folder}: all {len(runs)} runs there are unfinished; the command that began them goes on with them"
         )
     return report(runs, out or folder / "report", **options)  # type: ignore[arg-type]

@@ -135,12 +135,15 @@ def _search_and_test(
     marks = [Budget.parse(m).amount for m in spec.marks]
     last: Incumbent | None = None
     kept: list[Incumbent] = []
+    late = False
     status = "ok"
     progress.phase("search")
     method = make_method(spec.method, spec.method_options)
     try:
         for found in search(method, metered, generator(spec.seed, "method", spec.method, spec.prompt), ledger, budget):
-            if last is not None and any(last.at(budget.unit) <= m < found.at(budget.unit) for m in marks):
+            if last is None:
+                late = any(m < found.at(budget.unit) for m in marks)
+            elif any(last.at(budget.unit) <= m < found.at(budget.unit) for m in marks):
                 kept.append(last)
             last = found
             with ledger.account("io"):
@@ -156,11 +159,11 @@ def _search_and_test(
     }  # fmt: skip
     progress.phase("measuring")
     with ledger.account("report"):
-        if last is None:
+        if last is None or late:  # until its first proposal a method stands for the default
             lam = task.space.default()
-            last = Incumbent(Proposal(lam, advance(task, task.init(0), lam, task.horizon)), seconds, nfe)
+            kept.insert(0, Incumbent(Proposal(lam, advance(task, task.init(0), lam, task.horizon)), 0.0, 0))
         tests = []
-        for incumbent in [*kept, last]:
+        for incumbent in [*kept, last] if last else kept:
             test = task.test(incumbent.proposal.state, incumbent.proposal.lam)
             tests.append(_measured(incumbent, task, test))
     with ledger.account("io"):

@@ -23,27 +23,32 @@ class Estimate:
     high: float
 
 
-def _draws(cells: Sequence[Cell], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Indices (RESAMPLES, N). Prompts are fixed and seeds drawn within each; where a prompt has but one seed that would
-    show no spread, so the cells are drawn as a whole.
+def _groups(cells: Sequence[Cell]) -> list[NDArray[np.intp]]:
+    """Indices of the cells that may stand for each other: the seeds of one prompt, since prompts are fixed; all of them
+    where a prompt has but one seed, which would show no spread.
     """
-    prompts = sorted({prompt for _, prompt in cells})
-    groups = [np.array([i for i, c in enumerate(cells) if c[1] == p]) for p in prompts]
-    if min(len(g) for g in groups) < 2:
-        groups = [np.arange(len(cells))]
-    return np.concatenate([g[rng.integers(0, len(g), (RESAMPLES, len(g)))] for g in groups], axis=1)
+    groups = [np.flatnonzero([c[1] == prompt for c in cells]) for prompt in sorted({c[1] for c in cells})]
+    return groups if min(map(len, groups)) > 1 else [np.arange(len(cells))]
 
 
 def estimate(values: Values) -> Estimate:
-    """Percentile bootstrap of the mean, with a fixed seed. Raises ValueError without values."""
+    """Percentile bootstrap of the mean, with a fixed seed. Raises ValueError without values.
+
+    A resample of n values has (n - 1)/n of their variance; deviations are widened by the root of the inverse.
+    """
     if not values:
         raise ValueError("estimate: expected at least one value")
     cells = sorted(values)
     x = np.array([values[c] for c in cells])
     if len(x) < 2:
         return Estimate(float(x.mean()), np.nan, np.nan)
-    means = x[_draws(cells, np.random.default_rng(0))].mean(1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    rng = np.random.default_rng(0)
+    totals = np.zeros(RESAMPLES)
+    for group in _groups(cells):
+        n, middle = len(group), x[group].mean()
+        wide = middle + (x[group] - middle) * np.sqrt(n / (n - 1))
+        totals += wide[rng.integers(0, n, (RESAMPLES, n))].sum(1)
+    low, high = np.percentile(totals / len(x), [2.5, 97.5])
     return Estimate(float(x.mean()), float(low), float(high))
 
 

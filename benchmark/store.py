@@ -54,6 +54,17 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for output, and see that it can be written. Raises UsageError."""
+    probe = path / f".writable.{os.getpid()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"output {str(path)!r}: expected a folder that can be written; {error}") from error
+
+
 class Writer:
     """Writes one run's folder: status first, proposals as they come, measurements and status last."""
 
@@ -92,13 +103,7 @@ class Store:
 
     def prepare(self) -> None:
         """Make the folder and see that it can be written. Raises UsageError."""
-        probe = self.root / f".writable.{os.getpid()}"
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            probe.write_text("")
-            probe.unlink()
-        except (OSError, ValueError) as error:
-            raise UsageError(f"--out {str(self.root)!r}: expected a folder that can be written; {error}") from error
+        make_folder(self.root)
 
     def folder(self, spec: RunSpec) -> Path:
         return self.root / spec.task / spec.method / spec.run_id
@@ -142,12 +147,26 @@ def read(folder: Path) -> Stored:
             raise UsageError(f"{path}: expected at most {_LIMIT} bytes")
         for line in path.read_bytes().splitlines():
             try:
-                found = json.loads(line)
-                proposals.append(
-                    {"seconds": float(found["seconds"]), "nfe": int(found["nfe"]), "lam": dict(found["lam"])}
-                )
-                proposals[-1]["loss"] = float(found["loss"])
+                proposals.append(_proposal(json.loads(line)))
             except (ValueError, KeyError, TypeError):
                 torn += 1
-    tests = _json(folder / "final.json")["tests"] if (folder / "final.json").exists() else []
+    tests: list[dict[str, Any]] = []
+    final = folder / "final.json"
+    if final.exists() or run["status"] in DONE:
+        tests = _json(final).get("tests", [])
+        try:
+            tests = [_proposal(t) | {"metrics": dict(t["metrics"]), "passport": dict(t["passport"])} for t in tests]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            tests = []
+        if not tests:
+            raise UsageError(f"{final}: expected measurements under 'tests'; remove that folder to leave the run out")
     return Stored(folder, run, proposals, tests, torn)
+
+
+def _proposal(found: Any) -> dict[str, Any]:
+    return {
+        "seconds": float(found["seconds"]),
+        "nfe": int(found["nfe"]),
+        "lam": {str(k): float(v) for k, v in found["lam"].items()},
+        "loss": float(found["loss"]),
+    }

@@ -15,7 +15,7 @@ import pandas as pd
 from benchmark.budget import Budget
 from benchmark.errors import UsageError
 from benchmark.stats import Estimate, Values, best, estimate
-from benchmark.store import Store, Stored
+from benchmark.store import DONE, Store, Stored
 
 COLUMNS = (
     "task", "preset", "method", "lower", "seed", "prompt", "status", "fid", "clip", "inception_score", "search_seconds",
@@ -36,14 +36,12 @@ def standing(run: Stored, at: Budget | None) -> dict[str, Any]:
     if at is None:
         return run.tests[-1]
     unit = "nfe" if at.unit == "nfe" else "seconds"
-    before = [p for p in run.proposals if p[unit] <= at.amount]
-    wanted = before[-1] if before else None
+    default = {"seconds": 0.0, "nfe": 0}  # what stands before the first proposal
+    wanted = [default, *(p for p in run.proposals if p[unit] <= at.amount)][-1]
     for test in run.tests:
-        if wanted is not None and test["seconds"] == wanted["seconds"] and test["nfe"] == wanted["nfe"]:
+        if test["seconds"] == wanted["seconds"] and test["nfe"] == wanted["nfe"]:
             return test
     where = f"run {run.run['run_id']} ({run.run['spec']['method']})"
-    if wanted is None:
-        raise UsageError(f"--at {at}: no proposal had been made by then in {where}; choose a later moment")
     raise UsageError(f"--at {at}: what stood then was not measured in {where}; run with --marks {at}")
 
 
@@ -80,19 +78,25 @@ def load_results(folder: str | Path = "results/runs") -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Row:
-    """One method (on one lower-level solver). time: mean seconds of search. bold: metrics that tie with the best."""
+    """One method (on one lower-level solver). time: mean seconds of search. bold: metrics that tie with the best.
+
+    variant: the options in which it differs from the same method elsewhere in the table.  stored: its finished runs.
+    """
 
     method: str
     lower: str
+    variant: str
     metrics: dict[str, Estimate]
     time: float
     runs: int
     failed: int
     bold: set[str]
+    stored: list[Stored]
 
     @property
     def label(self) -> str:
-        return f"{self.method} ({self.lower})" if self.lower else self.method
+        inside = ", ".join(filter(None, (self.lower, self.variant)))
+        return f"{self.method} ({inside})" if inside else self.method
 
 
 @dataclass(frozen=True)
@@ -111,35 +115,63 @@ def _values(part: pd.DataFrame, metric: str) -> Values:
 
 
 def _table(title: str, part: pd.DataFrame, runs: list[Stored]) -> Table:
-    done = part[part["status"].isin(["ok", "budget_exhausted"])]
-    metrics = [m for m in LOWER_IS_BETTER if m in part.columns and done[m].notna().any()]
-    names = {(m, low): f"{m}/{low}" for m, low in zip(part["method"], part["lower"], strict=True)}
-    groups = {key: part[(part["method"] == key[0]) & (part["lower"] == key[1])] for key in sorted(names)}
+    """The table of a part of the runs, which its index names."""
+    done = part["status"].isin(DONE)
+    metrics = [m for m in LOWER_IS_BETTER if m in part.columns and part.loc[done, m].notna().any()]
+    keys = sorted(set(zip(part["method"], part["lower"], part["variant"], strict=True)))
+    names = pd.Series(list(zip(part["method"], part["lower"], part["variant"], strict=True)), part.index)
+    groups = {key: part[[name == key for name in names]] for key in keys}
     ties = {
-        metric: best({names[key]: _values(rows, metric) for key, rows in groups.items()}, LOWER_IS_BETTER[metric])
+        metric: best({str(key): _values(rows, metric) for key, rows in groups.items()}, LOWER_IS_BETTER[metric])
         for metric in metrics
     }
     table = []
     for key, rows in groups.items():
-        good = rows[rows["status"].isin(["ok", "budget_exhausted"])]
+        good = rows[rows["status"].isin(DONE)]
         table.append(
             Row(
                 method=key[0],
                 lower=key[1],
+                variant=key[2],
                 metrics={m: estimate(v) for m in metrics if (v := _values(rows, m))},
                 time=float(good["search_seconds"].mean()) if len(good) else np.nan,
                 runs=len(rows),
                 failed=int((rows["status"] == "failed").sum()),
-                bold={m for m in metrics if names[key] in ties[m]},
+                bold={m for m in metrics if str(key) in ties[m]},
+                stored=[runs[i] for i in good.index],
             )
         )
-    return Table(title, metrics, table, runs)
+    return Table(title, metrics, table, [runs[i] for i in part.index])
+
+
+def _newest(runs: Iterable[Stored]) -> list[Stored]:
+    """One run for each cell: where only the marks differ, a finished one before a failed one, then the newest."""
+    cells: dict[str, Stored] = {}
+    for run in sorted(runs, key=lambda r: (r.done, str(r.run.get("started")))):
+        cells[json.dumps({**run.run["spec"], "marks": None}, sort_keys=True)] = run
+    return sorted(cells.values(), key=lambda r: str(r.folder))
+
+
+def _variants(runs: list[Stored]) -> list[str]:
+    """For each run, the options that are not the same in all runs of its method and solver."""
+    texts = []
+    for run in runs:
+        spec = run.run["spec"]
+        same = [
+            r.run["spec"]["method_options"]
+            for r in runs
+            if all(r.run["spec"][k] == spec[k] for k in ("method", "lower"))
+        ]
+        mine = spec["method_options"]
+        texts.append(", ".join(f"{k}={v}" for k, v in sorted(mine.items()) if any(o.get(k) != v for o in same)))
+    return texts
 
 
 def tables(runs: Iterable[Stored], at: Budget | None = None) -> list[Table]:
     """Comparable sets, each a table. A failed run, which has no passport, joins the sets of its task, preset and budget."""
-    stored = [r for r in runs if r.run["status"] in ("ok", "budget_exhausted", "failed")]
+    stored = _newest(r for r in runs if r.run["status"] in (*DONE, "failed"))
     found = frame(stored, at)
+    found["variant"] = _variants(stored)
     result = []
     for (task, preset, budget), part in found.groupby(["task", "preset", "budget"], sort=True) if len(found) else ():
         passports = sorted(set(part["passport"]) - {""}) or [""]
@@ -148,5 +180,5 @@ def tables(runs: Iterable[Stored], at: Budget | None = None) -> list[Table]:
             title = f"{task}, {preset}, budget {budget}" + (f", at {at}" if at else "")
             if len(passports) > 1:
                 title += f", settings {passport}"
-            result.append(_table(title, chosen, [stored[i] for i in chosen.index]))
+            result.append(_table(title, chosen, stored))
     return result

@@ -14,7 +14,7 @@ from benchmark.protocol import Problem, Proposal, S
 
 @dataclass(frozen=True)
 class Bayesian:
-    """One point at a time in the unit cube; a failed one (F = inf) is told as the worst finite F so far."""
+    """One point at a time in the unit cube; a failed one (F = inf) is told as the worst finite F, once there is one."""
 
     trials: int = option(20, "evaluations (the paper's reward_ft baseline: 20)", low=1, high=10**6)
     initial: int = option(
@@ -33,13 +33,18 @@ class Bayesian:
             n_initial_points=self.initial,
             random_state=int(rng.integers(2**31)),
         )
-        best, worst = np.inf, 0.0
+        best = worst = np.inf
+        failed: list[list[float]] = []
         for _ in range(self.trials):
             asked = optimizer.ask()
             found = fit(problem, np.clip(asked, 0.0, 1.0), seed=0)
             if np.isfinite(found.loss):
-                worst = found.loss if best == np.inf else max(worst, found.loss)
-            optimizer.tell(asked, found.loss if np.isfinite(found.loss) else worst)
+                worst = found.loss if worst == np.inf else max(worst, found.loss)
+                optimizer.tell(asked, found.loss)
+            else:
+                failed.append(asked)
+            while failed and worst < np.inf:
+                optimizer.tell(failed.pop(), worst)
             if found.loss < best:
                 best = found.loss
                 yield found

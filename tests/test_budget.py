@@ -57,11 +57,25 @@ def test_nested_time_belongs_to_the_inner_account():
 
 @pytest.mark.parametrize(
     ("text", "amount", "unit"),
-    [("90s", 90, "s"), ("5m", 300, "s"), ("2h", 7200, "s"), ("20000nfe", 20000, "nfe"), ("0.5s", 0.5, "s")],
+    [
+        ("90s", 90, "s"),
+        ("5m", 300, "s"),
+        ("2h", 7200, "s"),
+        ("20000nfe", 20000, "nfe"),
+        ("0.5s", 0.5, "s"),
+        ("300h", 1080000, "s"),
+        ("0.00003s", 0.00003, "s"),
+    ],
 )
 def test_budgets_are_read(text, amount, unit):
     assert Budget.parse(text) == Budget(amount, unit)
     assert Budget.parse(str(Budget.parse(text))) == Budget.parse(text)
+
+
+def test_shares_of_evaluations_are_whole():
+    assert str(Budget.parse("1nfe").share(0.25)) == "1nfe"
+    assert str(Budget.parse("10nfe").share(0.25)) == "2nfe"
+    assert str(Budget.parse("60s").share(0.25)) == "15s"
 
 
 @pytest.mark.parametrize("text", ["", "60", "0s", "-5s", "5 days", "nfe", "1e400s", "5mm", "inf s", "99999999999999h"])

@@ -16,7 +16,9 @@ RUN = ["run", "--method", "random", "--task", "quadratic", "--budget", "200nfe"]
 
 
 def environment():
-    return os.environ | {"PYTHONPATH": f"{ROOT / 'tests' / 'blocked'}{os.pathsep}{ROOT}", "PYTHONWARNINGS": "ignore"}
+    """No network, and nothing that tells the libraries so: a user has no HF_HUB_OFFLINE."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
+    return kept | {"PYTHONPATH": f"{ROOT / 'tests' / 'blocked'}{os.pathsep}{ROOT}", "PYTHONWARNINGS": "ignore"}
 
 
 def bench(*words, cwd):
@@ -149,7 +151,12 @@ BAD = {
     "run onto a broken run": ([*RUN, "--out", "onto"], "expected a run's JSON"),
     "unknown format": (["report", "good", "--format", "mdd"], "unknown format"),
     "unknown metric": (["report", "good", "--metric", "objectiv"], "did you mean 'objective'"),
-    "at before any proposal": (["report", "good", "--at", "10nfe"], "no proposal had been made"),
+    "at without a mark": (["report", "good", "--at", "40nfe"], "--marks 40nfe"),
+    "report into a file": (["report", "good", "--out", "file"], "expected a folder"),
+    "report into nothing": (["report", "good", "--out", ""], "got an empty name"),
+    "report of unfinished runs": (["report", "cut"], "unfinished"),
+    "odd digits": ([*RUN, "--seeds", "²"], "such as 0-4"),
+    "half an evaluation": ([*RUN, "--budget", "0.5nfe"], "such as 90s"),
     "unknown name to list": (["list", "bilvel"], "did you mean 'bilevel'"),
     "unknown name to check": (["check", "bilvel"], "did you mean 'bilevel'"),
     "prompt with an unknown word": (
@@ -175,7 +182,8 @@ def place(tmp_path_factory):
     )
     assert bench(*RUN, "--out", "good", cwd=folder).returncode == 0
     (made,) = (folder / "good" / "quadratic" / "random").iterdir()
-    for name, text in (("bad", "{"), ("old", '{"schema": 7}'), ("onto", "{")):
+    cut = '{"schema": 1, "spec": {}, "status": "running", "ledger": {}, "run_id": "x"}'
+    for name, text in (("cut", cut), ("bad", "{"), ("old", '{"schema": 7}'), ("onto", "{")):
         target = folder / name / "quadratic" / "random" / made.name
         target.mkdir(parents=True)
         (target / "run.json").write_text(text)

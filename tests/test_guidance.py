@@ -137,7 +137,8 @@ def test_linear_model_touches_the_reward():
     torch.testing.assert_close(model.g, 2 * x)
 
 
-def test_values_that_are_not_finite_are_refused():
-    model = Mixture([1.0], [0.2], 0.3)
-    with pytest.raises(FloatingPointError, match="lam"):
-        sampler(model, 5, 1.0)((0, 1), linear(2, float("nan")), 1.0)
+def test_numbers_that_run_away_are_nan_and_stay_with_their_image():
+    slope = torch.tensor([float("nan"), 1.0])[:, None, None, None]
+    found = sampler(Mixture([1.0], [0.2], 0.3), 5, 1.0)((0, 1), Linear(slope, torch.zeros(2)), 1.0)
+    assert torch.isnan(found.images[0]).all()
+    assert torch.isfinite(found.images[1]).all()

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark import UsageError
+from benchmark import UsageError, run
 from benchmark.check import check_task
+from benchmark.store import Store
 from methods.bilevel import Bilevel
 from tasks.reward_ft import RewardFt, digits, embedded
 from tasks.reward_ft.guidance import Linear, Sampler
-from tasks.reward_ft.importance import Weights
+from tasks.reward_ft.importance import Weights, guard
 from tasks.reward_ft.pipeline import Diffusion, Schedule, load
 from tests import reference
 from tests.test_cli import ROOT, bench, environment
@@ -88,11 +89,31 @@ def test_importance_is_the_closed_form_on_its_bank(importance):
         assert hyper[0] == pytest.approx(pulled[0], rel=tolerance)
 
 
-def test_the_bank_is_sampled_once(importance):
-    importance.init(0)
+def test_the_bank_is_sampled_and_rewarded_once(importance):
+    first = importance.init(0)
     before = importance.nfe
-    importance.init(0)
+    assert importance.init(0).bank is first.bank
     assert importance.nfe == before
+
+
+def test_below_the_guard_the_answer_is_the_guard(importance):
+    """What is measured is the lam that the solver used, and the run says that it backed off."""
+    state = importance.init(0)
+    used = guard(state.bank, 0.01)
+    low, at = (importance.test(state, importance.space.point({"lam": v})) for v in (0.01, used))
+    assert used > 0.05
+    assert low.metrics["lam_used"] == pytest.approx(used)
+    assert low.metrics["ess"] == pytest.approx(state.bank.least_ess, rel=1e-3)
+    assert low.metrics["clip"] == pytest.approx(at.metrics["clip"], abs=1e-3)
+    assert importance.test(state, importance.space.point({"lam": 50.0})).metrics["lam_used"] == pytest.approx(50.0)
+
+
+def test_a_back_off_is_a_note_of_the_run(tmp_path):
+    settings = [f"reward_ft.{k}={v}" for k, v in RewardFt.smallest.items()]
+    run("grid", "reward_ft", lower="importance", out=tmp_path, prompts=[PROMPT], settings=settings)
+    (found,) = Store(tmp_path)
+    assert found.done
+    assert "importance weights collapse" in found.run["notes"][0]
 
 
 def test_guided_states_are_values_and_stronger_guidance_costs_more_kl(guided):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmark import Proposal, fit
+from benchmark import Proposal, fit, run
 from benchmark.budget import Budget
 from benchmark.plan import plan
 from benchmark.registry import METHODS, Entry
+from benchmark.report import report
 from benchmark.runner import run_one
 from benchmark.store import Store
 from benchmark.table import standing, tables
@@ -79,6 +80,34 @@ def test_no_proposal_in_time_means_the_default_and_says_so(tmp_path, monkeypatch
     assert status == "budget_exhausted"
     assert found.run["no_incumbent"]
     assert found.tests[-1]["lam"] == pytest.approx({"a": 0.5, "b": 2.0})
+    report([found], tmp_path / "report")
+    assert (tmp_path / "report" / "table1.csv").exists()
+
+
+def test_before_its_first_proposal_a_method_stands_for_the_default(tmp_path, monkeypatch):
+    _, long = go(tmp_path / "a", climbs, monkeypatch, marks=["10nfe", "50nfe"])
+    _, short = go(tmp_path / "b", climbs, monkeypatch, budget="10nfe", marks=[])
+    at, real = standing(long, Budget.parse("10nfe")), standing(short, None)
+    assert (at["lam"], at["metrics"]) == (real["lam"], real["metrics"])
+    assert [t["nfe"] for t in long.tests] == [0, 44, 220]
+
+
+def test_other_options_are_another_row_and_other_marks_are_not(tmp_path):
+    run("grid", "quadratic", out=tmp_path, budget="200nfe")
+    run("grid", "quadratic", out=tmp_path, budget="200nfe", marks=["60nfe"])
+    run("grid", "quadratic", out=tmp_path, budget="200nfe", settings=["grid.per_axis=3"])
+    (table,) = tables(Store(tmp_path))
+    assert [(r.label, r.runs) for r in table.rows] == [("grid (per_axis=3)", 1), ("grid (per_axis=5)", 1)]
+    report(list(Store(tmp_path)), tmp_path / "report")
+
+
+def test_an_edited_plug_in_is_another_run(tmp_path, monkeypatch):
+    (spec,) = plan("random", "quadratic")
+    METHODS.complete()
+    monkeypatch.setitem(METHODS.entries, "mine", Entry("mine", "test", lambda: climbs))
+    (mine,) = plan("mine", "quadratic")
+    assert spec.fingerprint == {}
+    assert set(mine.fingerprint) == {"method mine"}
 
 
 def test_the_ledger_sums_to_the_wall_time(tmp_path, monkeypatch):
@@ -86,7 +115,8 @@ def test_the_ledger_sums_to_the_wall_time(tmp_path, monkeypatch):
 
     began = time.monotonic()
     _, found = go(tmp_path, climbs, monkeypatch)
-    assert sum(found.run["ledger"].values()) <= time.monotonic() - began
+    wall = time.monotonic() - began
+    assert 0.5 * wall < sum(found.run["ledger"].values()) <= wall
     assert found.run["ledger"]["objective"] > 0
 
 

@@ -82,6 +82,28 @@ def test_files_that_cannot_be_read_are_named(stored, text, message):
     assert "run.json" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text", [None, '{"schema": 1}', '{"schema": 1, "tests": []}', '{"schema": 1, "tests": [{"lam": 3}]}']
+)
+def test_a_finished_run_without_measurements_is_named(stored, text):
+    store, spec = stored
+    path = store.folder(spec) / "final.json"
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(UsageError, match=r"final.json"):
+        list(store)
+
+
+def test_a_line_without_a_loss_is_dropped_once(stored):
+    store, spec = stored
+    path = store.folder(spec) / "proposals.jsonl"
+    lines = path.read_text().splitlines()
+    record = json.loads(lines[0])
+    del record["loss"]
+    path.write_text("\n".join([json.dumps(record), *lines]))
+    found = read(store.folder(spec))
+    assert (found.torn, len(found.proposals)) == (1, len(lines))
+
+
 def test_binary_garbage_is_named(stored):
     store, spec = stored
     (store.folder(spec) / "final.json").write_bytes(bytes(range(256)))

@@ -86,12 +86,9 @@ def _network(kind: type[nn.Module], path: Path) -> Any:
 
 @lru_cache(maxsize=1)
 def _clip(folder: Path, device: str) -> ClipCosine:
-    import logging
-
     import open_clip
     from transformers import CLIPTokenizer
 
-    logging.getLogger("root").setLevel(logging.ERROR)
     open_clip.add_model_config(folder / "clip")
     model = open_clip.create_model(
         "digits-vit",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from benchmark.space import Float, Lam, Space
 from tasks.metrics import clip_score
 from tasks.reward_ft.embedded import Networks
 from tasks.reward_ft.guidance import Linear, Mode, Reward, Sampled, Sampler
-from tasks.reward_ft.importance import Bank, Vector, Weights, kl, softmax, solve
+from tasks.reward_ft.importance import Bank, Vector, Weights, ess, guard, kl, softmax, solve
 from tasks.reward_ft.pipeline import Schedule
 
 if TYPE_CHECKING:
@@ -78,15 +78,18 @@ class _RewardTask:
 
     def sample_test(self, lam: Lam) -> Sampled:
         """Guided images at lam on the held-out seeds, which no method sees."""
+        return self._sample_test(self.space.native(lam)["lam"])
+
+    def _sample_test(self, strength: float) -> Sampled:
         seeds = self.seeds("test", self._options.test_images)
         found = self.unguided(seeds)
         for _ in range(self._options.passes - 1):
-            found = self.guided(seeds, found, self._networks.r2, self.space.native(lam)["lam"])
+            found = self.guided(seeds, found, self._networks.r2, strength)
         return found
 
-    def test(self, state: object, lam: Lam) -> Test:
+    def measure(self, strength: float) -> Test:
         """fid, clip, accuracy (digit and both colours as the prompt says), and the mean r2 as `reward`."""
-        images = self.sample_test(lam).images
+        images = self._sample_test(strength).images
         measured = self._networks.measure(images)
         metrics = dict(measured.metrics) | {
             "clip": clip_score(self.r1(images)),
@@ -101,11 +104,17 @@ class Importance(_RewardTask):
 
     horizon = 1
 
+    def __init__(self, options: RewardFt, networks: Networks, seed: int, prompt: str) -> None:
+        super().__init__(options, networks, seed, prompt)
+        self._banks: dict[int, Bank] = {}
+
     def init(self, seed: int) -> Weights:
-        """The bank, with equal weights; `seed` chooses its images."""
-        images = self.unguided(self.seeds(f"bank {seed}", self._options.bank)).images
-        bank = Bank(self.r1(images), self.r2(images))
-        return Weights(bank, softmax(np.zeros(len(images))), np.inf)
+        """The bank, with equal weights; `seed` chooses its images. Sampled and rewarded once a run."""
+        if seed not in self._banks:
+            images = self.sampler(self.seeds(f"bank {seed}", self._options.bank)).images
+            self._banks[seed] = Bank(self.r1(images), self.r2(images))
+        bank = self._banks[seed]
+        return Weights(bank, softmax(np.zeros(len(bank.r2))), np.inf)
 
     def step(self, state: Weights, lam: Lam, tilt: float = 0.0) -> Weights:
         return solve(state.bank, self.space.native(lam)["lam"], tilt)
@@ -116,6 +125,13 @@ class Importance(_RewardTask):
     def grad(self, state: Weights, lam: Lam, tilt: float = 0.0) -> Lam:
         """d/dlam of G + tilt F = KL; neither expectation depends on lam."""
         return self.space.pullback(lam, {"lam": kl(state.w)})
+
+    def test(self, state: Weights, lam: Lam) -> Test:
+        """As `measure`, at the lam that the solver used: where the weights had collapsed, the one it backed off to."""
+        used = guard(state.bank, self.space.native(lam)["lam"])
+        found = self.measure(used)
+        size = ess(softmax(state.bank.r2 / used))
+        return replace(found, metrics={**found.metrics, "lam_used": used, "ess": size})
 
 
 @dataclass(frozen=True)
@@ -151,6 +167,10 @@ class GuidedTask(_RewardTask):
         if self._options.eta == 0:
             raise ValueError("reward_ft: the path KL needs eta > 0, got 0; set reward_ft.eta=1, or --lower importance")
         return self.space.pullback(lam, {"lam": float(self._sampled(state).kl.mean())})
+
+    def test(self, state: Guided, lam: Lam) -> Test:
+        """As `measure`."""
+        return self.measure(self.space.native(lam)["lam"])
 
     def _sampled(self, state: Guided) -> Sampled:
         if state.last is None:

@@ -7,5 +7,10 @@ def _refuse(self, address):
     raise SystemExit(f"NETWORK USED: {address}")
 
 
+def _resolve(host, *args, **kwargs):
+    raise SystemExit(f"NETWORK USED: {host}")
+
+
+socket.getaddrinfo = _resolve
 socket.socket.connect = _refuse
 socket.socket.connect_ex = _refuse

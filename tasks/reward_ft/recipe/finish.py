@@ -59,6 +59,15 @@ def finish(out: Path, quick: bool) -> None:
         say("scale", mean=scale[name]["mean"], std=scale[name]["std"])
     scale["random_head"]["seed"] = HEAD_SEED
     (out / "scale.json").write_text(json.dumps(scale, indent=1) + "\n")
+    seal(out)
+
+
+def seal(out: Path) -> None:
+    """Write the list of hashes."""
+    for path in out.rglob("config.json"):  # diffusers notes where a part was read from; a hash must not depend on it
+        config = json.loads(path.read_text())
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != embedded.MANIFEST)
     hashes = {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
     (out / embedded.MANIFEST).write_text(json.dumps(hashes, indent=1) + "\n")
