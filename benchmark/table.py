@@ -55,8 +55,9 @@ def frame(runs: Iterable[Stored], at: Budget | None = None) -> pd.DataFrame:
         if run.done and run.tests:
             test = standing(run, at)
             row |= test["metrics"] | {f"lam.{k}": v for k, v in test["lam"].items()}
+            files = {k: v for k, v in spec["fingerprint"].items() if not k.startswith("method ")}
             settings = {"task": spec["task_options"], "device": spec["device"], **test["passport"]}
-            settings |= {"version": spec["task_version"], "files": spec["fingerprint"]}
+            settings |= {"version": spec["task_version"], "files": files}
             for key in ("fid_reference",):  # each prompt has its own reference; the prompt is in the row
                 settings.pop(key, None)
             row["passport"] = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=embedded.ASSETS)
     parser.add_argument("--each", type=int, default=16, help="images for each caption")
+    parser.add_argument("--sweep", action="store_true", help="also try other steps, eta and cfg")
     args = parser.parse_args()
     judge = load(Judge(), args.folder / "judge.safetensors")
     batch = parts.pictures(5000, np.random.default_rng(99), "test", prior=True)
@@ -35,6 +37,26 @@ def main() -> None:
             found, _ = embedded.judged(judge, images)  # type: ignore[arg-type]
             right.append(found == torch.tensor([caption.digit, caption.ink, caption.ground]))
         line(torch.cat(right), f"unguided samples, 40 captions {'held out of' if held_out else 'seen in'} training")
+    if args.sweep:
+        sweep(args.folder, judge, args.each)
+
+
+def sweep(folder: Path, judge: torch.nn.Module, each: int) -> None:
+    """What the sampler's settings are worth: accuracy, and how wide p_data is, on ten held-out captions."""
+    print("| steps | eta | cfg | all three right | deviation of the stroke weight |\n|---:|---:|---:|---:|---:|")
+    chosen = captions(10, True, np.random.default_rng(0))
+    for steps, eta, cfg in itertools.product((12, 16, 20), (0.0, 1.0), (1.5, 2.5)):
+        right, spread = [], []
+        for caption, images in zip(
+            chosen, unguided(folder, chosen, each, 0, RewardFt(steps=steps, eta=eta, cfg=cfg)), strict=True
+        ):
+            found, _ = embedded.judged(judge, images)  # type: ignore[arg-type]
+            right.append((found == torch.tensor([caption.digit, caption.ink, caption.ground])).all(1).float())
+            spread.append(judge(images).weight.std())
+        print(
+            f"| {steps} | {eta:g} | {cfg:g} | {torch.cat(right).mean():.3f} | {torch.stack(spread).mean():.3f} |",
+            flush=True,
+        )
 
 
 def line(right: torch.Tensor, what: str) -> None:
