@@ -76,11 +76,8 @@ class _RewardTask:
         with torch.no_grad():
             return torch.cat([reward(part) for part in torch.split(images, 256)]).double().cpu().numpy()
 
-    def sample_test(self, lam: Lam) -> Sampled:
-        """Guided images at lam on the held-out seeds, which no method sees."""
-        return self._sample_test(self.space.native(lam)["lam"])
-
-    def _sample_test(self, strength: float) -> Sampled:
+    def sample_test(self, strength: float) -> Sampled:
+        """Guided images at lam = strength on the held-out seeds, which no method sees."""
         seeds = self.seeds("test", self._options.test_images)
         found = self.unguided(seeds)
         for _ in range(self._options.passes - 1):
@@ -89,7 +86,7 @@ class _RewardTask:
 
     def measure(self, strength: float) -> Test:
         """fid, clip, accuracy (digit and both colours as the prompt says), and the mean r2 as `reward`."""
-        images = self._sample_test(strength).images
+        images = self.sample_test(strength).images
         measured = self._networks.measure(images)
         metrics = dict(measured.metrics) | {
             "clip": clip_score(self.r1(images)),

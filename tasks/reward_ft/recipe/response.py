@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.reward_ft import RewardFt, embedded
 from tasks.reward_ft.importance import Bank, ess, softmax
-from tasks.reward_ft.task import SPACE, GuidedTask
+from tasks.reward_ft.task import GuidedTask
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -127,7 +127,7 @@ def main() -> None:
         first = task.unguided(task.seeds("test", args.images)).images
         plain.append(np.concatenate([x.permute(1, 2, 0).numpy() for x in first[:8]], axis=1))
         for k, lam in enumerate(GUIDED):
-            guided = task.sample_test(SPACE.point({"lam": float(lam)})).images
+            guided = task.sample_test(float(lam)).images
             scores[p, :, k], r2[p, :, k] = 100 * task.r1(guided), task.r2(guided)
             strips.setdefault(float(lam), []).append(
                 np.concatenate([x.permute(1, 2, 0).numpy() for x in guided[:8]], axis=1)
