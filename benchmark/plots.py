@@ -109,44 +109,40 @@ def _over_marks(runs: list[Stored], metric: str) -> list[tuple[float, float, flo
 
 
 def lam_over_time(table: Table, path: Path) -> Path | None:
-    """Every run's incumbent lam as it changed, one panel a method and axis."""
-    axes_names = sorted({k for r in table.runs for p in r.proposals for k in p["lam"]})
-    rows = [r for r in table.rows if any(run.proposals for run in r.stored)]
-    if not rows:
+    """Every run's incumbent lam as it changed, one panel a method and axis, four in a line."""
+    names = sorted({k for r in table.runs for p in r.proposals for k in p["lam"]})
+    panels = [(name, row) for name in names for row in table.rows if any(run.proposals for run in row.stored)]
+    if not panels:
         return None
-    figure, grid = plt.subplots(
-        len(axes_names),
-        len(rows),
-        figsize=(2.5 * len(rows) + 0.8, 2.5 * len(axes_names)),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
-    )
+    wide = min(4, len(panels))
+    deep = -(-len(panels) // wide)
+    figure, grid = plt.subplots(deep, wide, figsize=(2.6 * wide + 0.6, 2.3 * deep), sharex=True, squeeze=False)
     end = _last_second(table)
-    first = min([p["seconds"] for r in table.runs for p in r.proposals] or [end / 10])
-    for i, name in enumerate(axes_names):
+    first = min(p["seconds"] for r in table.runs for p in r.proposals)
+    for axes in grid.flat[len(panels) :]:
+        axes.axis("off")
+    for axes, (name, row) in zip(grid.flat, panels, strict=False):
         every = [p["lam"][name] for r in table.runs for p in r.proposals]
-        for j, row in enumerate(rows):
-            axes: Axes = grid[i][j]
-            for run in filter(lambda r: r.proposals, row.stored):
-                x = [max(p["seconds"], 1e-3) for p in run.proposals]
-                y = [p["lam"][name] for p in run.proposals]
-                axes.step(
-                    [*x, max(end, x[-1])],
-                    [*y, y[-1]],
-                    where="post",
-                    color=_look(table)[row.label]["color"],
-                    alpha=0.55,
-                    lw=1.1,
-                )
-            _seconds_axis(axes, max(first, 1e-3) / 1.2, end * 1.1)
-            if min(every) > 0 and max(every) / min(every) > 20:
-                axes.set_yscale("log")
-            axes.set_title(row.label.replace(" (", "\n("), fontsize=9)
-            axes.set_xlabel("seconds")
-        grid[i][0].set_ylabel(name)
+        for run in filter(lambda r: r.proposals, row.stored):
+            x = [max(p["seconds"], 1e-3) for p in run.proposals]
+            y = [p["lam"][name] for p in run.proposals]
+            colour = _look(table)[row.label]["color"]
+            axes.step([*x, max(end, x[-1])], [*y, y[-1]], where="post", color=colour, alpha=0.55, lw=1.1)
+        _seconds_axis(axes, max(first, 1e-3) / 1.2, end * 1.1)
+        if min(every) > 0 and max(every) / min(every) > 20:
+            axes.set_yscale("log")
+        axes.set_ylim(_margin(min(every), axes.get_yscale(), -1), _margin(max(every), axes.get_yscale(), 1))
+        axes.set_title(row.label, fontsize=9)
+        axes.set_ylabel(name, fontsize=9)
+    for axes in grid[-1]:
+        axes.set_xlabel("seconds")
     figure.tight_layout()
     return _finish(figure, path)
+
+
+def _margin(value: float, scale: str, sign: int) -> float:
+    """A little beyond the value, on a linear or logarithmic axis."""
+    return float(value * 1.3**sign if scale == "log" else value + sign * 0.05 * (abs(value) + 1))
 
 
 def fid_against_clip(table: Table, path: Path) -> Path:

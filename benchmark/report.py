@@ -35,7 +35,8 @@ def _number(metric: str, e: Estimate) -> str:
 
 
 def _heads(table: Table, down: str, up: str) -> list[str]:
-    arrows = [f"{HEADS.get(m, m)} {down if LOWER_IS_BETTER[m] else up}" for m in table.metrics]
+    arrow = {True: f" {down}", False: f" {up}", None: ""}
+    arrows = [HEADS.get(m, m) + arrow[LOWER_IS_BETTER[m]] for m in table.metrics]
     return ["Method", *arrows, "Time (s)", "Runs", "Failed"]
 
 

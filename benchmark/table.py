@@ -21,12 +21,12 @@ COLUMNS = (
     "task", "preset", "method", "lower", "seed", "prompt", "status", "fid", "clip", "inception_score", "search_seconds",
     "total_seconds", "nfe", "peak_memory_bytes", "overrun_seconds", "run_id",
 )  # fmt: skip
-LOWER_IS_BETTER = {
+LOWER_IS_BETTER: dict[str, bool | None] = {
     "fid": True,
     "objective": True,
     "clip": False,
     "accuracy": False,
-    "reward": False,
+    "reward": None,  # what guidance pushes: more of it is not better
     "inception_score": False,
 }
 
@@ -123,8 +123,9 @@ def _table(title: str, part: pd.DataFrame, runs: list[Stored]) -> Table:
     names = pd.Series(list(zip(part["method"], part["lower"], part["variant"], strict=True)), part.index)
     groups = {key: part[[name == key for name in names]] for key in keys}
     ties = {
-        metric: best({str(key): _values(rows, metric) for key, rows in groups.items()}, LOWER_IS_BETTER[metric])
+        metric: best({str(key): _values(rows, metric) for key, rows in groups.items()}, down)
         for metric in metrics
+        if (down := LOWER_IS_BETTER[metric]) is not None
     }
     table = []
     for key, rows in groups.items():
@@ -138,7 +139,7 @@ def _table(title: str, part: pd.DataFrame, runs: list[Stored]) -> Table:
                 time=float(good["search_seconds"].mean()) if len(good) else np.nan,
                 runs=len(rows),
                 failed=int((rows["status"] == "failed").sum()),
-                bold={m for m in metrics if str(key) in ties[m]},
+                bold={m for m in metrics if str(key) in ties.get(m, ())},
                 stored=[runs[i] for i in good.index],
             )
         )
