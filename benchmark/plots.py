@@ -17,6 +17,7 @@ from benchmark.table import Table
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.ticker import NullLocator
 
 _NAMES = {
@@ -123,11 +124,14 @@ def lam_over_time(table: Table, path: Path) -> Path | None:
         axes.axis("off")
     for axes, (name, row) in zip(grid.flat, panels, strict=False):
         every = [p["lam"][name] for r in table.runs for p in r.proposals]
+        steps = []
         for run in filter(lambda r: r.proposals, row.stored):
-            x = [max(p["seconds"], 1e-3) for p in run.proposals]
+            x = [*(max(p["seconds"], 1e-3) for p in run.proposals), end]
             y = [p["lam"][name] for p in run.proposals]
-            colour = _look(table)[row.label]["color"]
-            axes.step([*x, max(end, x[-1])], [*y, y[-1]], where="post", color=colour, alpha=0.55, lw=1.1)
+            steps.append(np.column_stack([np.repeat(x, 2)[1:-1], np.repeat(y, 2)]))
+        axes.add_collection(
+            LineCollection(steps, colors=[_look(table)[row.label]["color"]], alpha=0.55, linewidths=1.1)
+        )
         _seconds_axis(axes, max(first, 1e-3) / 1.2, end * 1.1)
         if min(every) > 0 and max(every) / min(every) > 20:
             axes.set_yscale("log")

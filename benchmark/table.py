@@ -156,17 +156,16 @@ def _newest(runs: Iterable[Stored]) -> list[Stored]:
 
 def _variants(runs: list[Stored]) -> list[str]:
     """For each run, the options that are not the same in all runs of its method and solver."""
-    texts = []
-    for run in runs:
-        spec = run.run["spec"]
-        same = [
-            r.run["spec"]["method_options"]
-            for r in runs
-            if all(r.run["spec"][k] == spec[k] for k in ("method", "lower"))
-        ]
-        mine = spec["method_options"]
-        texts.append(", ".join(f"{k}={v}" for k, v in sorted(mine.items()) if any(o.get(k) != v for o in same)))
-    return texts
+    seen: dict[tuple[str, str, str], set[str]] = {}
+    for spec in (r.run["spec"] for r in runs):
+        for name, value in spec["method_options"].items():
+            seen.setdefault((spec["method"], spec["lower"], name), set()).add(str(value))
+    return [
+        ", ".join(
+            f"{k}={v}" for k, v in sorted(s["method_options"].items()) if len(seen[s["method"], s["lower"], k]) > 1
+        )
+        for s in (r.run["spec"] for r in runs)
+    ]
 
 
 def tables(runs: Iterable[Stored], at: Budget | None = None) -> list[Table]:
