@@ -66,6 +66,12 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="the conformance suite, for a method or a task")
     check.add_argument("name", metavar="NAME")
 
+    fetch = commands.add_parser("fetch", help="download a data set; no other command downloads one")
+    fetch.add_argument("name", metavar="NAME")
+    fetch.add_argument("--url", action="append", default=[], metavar="BASE", help="mirror to use instead; repeatable")
+
+    for command in (run, check, fetch):
+        command.add_argument("--data-dir", metavar="DIR", help="folder of data sets (default: $BENCH_DATA_DIR)")
     for command in (run, lists, check):
         command.add_argument(
             "--plugin",
@@ -180,6 +186,7 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
+    from benchmark.datasets import data_sets
     from benchmark.options import describe
     from benchmark.registry import METHODS, TASKS
 
@@ -191,6 +198,9 @@ def _list(args: argparse.Namespace) -> int:
                 print(f"  {name:<12} {entry.origin}")
             for warning in registry.warnings:
                 print(f"warning: {warning}", file=sys.stderr)
+        print("data sets")
+        for name in sorted(data_sets()):
+            print(f"  {name:<12} bench fetch {name} --data-dir DIR")
         print("\n`bench list NAME` shows the options, `bench run --method METHODS --task TASK` runs.")
         return 0
     registry = next((r for r in registries if args.name in r.complete()), METHODS)
@@ -226,6 +236,13 @@ def _check(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _fetch(args: argparse.Namespace) -> int:
+    from benchmark.datasets import fetch
+
+    fetch(args.name, args.data_dir, args.url)
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done; 1 a run or a check failed; 2 wrong usage, said in one line; 130 interrupted."""
     try:
@@ -234,8 +251,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             from benchmark.registry import load_plugin
 
             load_plugin(path)
-        command = {"run": _run, "report": _report, "list": _list, "check": _check}[args.command]
-        return command(args)
+        command = {"run": _run, "report": _report, "list": _list, "check": _check, "fetch": _fetch}[args.command]
+        if args.command not in ("run", "check"):
+            return command(args)
+        from benchmark.datasets import data_dir
+
+        with data_dir(args.data_dir):
+            return command(args)
     except UsageError as error:
         print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

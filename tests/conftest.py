@@ -7,6 +7,7 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+CONNECT = socket.socket.connect
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +19,16 @@ def _no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+@pytest.fixture
+def loopback(_no_network, monkeypatch):
+    """A test that asks for this may connect to its own server on this machine; anything else still raises."""
+    refuse = socket.socket.connect
+
+    def connect(self, address):
+        inside = self.family in (socket.AF_INET, socket.AF_INET6) and address[0] in ("127.0.0.1", "::1")
+        return CONNECT(self, address) if inside else refuse(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setenv("no_proxy", "*")

@@ -7,14 +7,13 @@ A picture is a scan, enlarged to 32x32, with strokes of a chosen weight, an ink 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark.errors import UsageError, suggest
+from tasks import data
 
 SIZE = 32
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -37,7 +36,8 @@ WEIGHT_PRIOR = (2.0, 3.0)  # Beta: mean 0.4, standard deviation 0.2, so "bold" l
 FILLERS = ("a", "on", "background")
 WORDS = (*FILLERS, *WEIGHTS, *INKS, *DIGITS, *GROUNDS)
 
-Split = Literal["train", "validation", "test"]
+Split = data.Split
+scans = data.digits
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,6 @@ def parse(prompt: str) -> Caption:
         list(GROUNDS).index(found["ground"][0]),
         found["weight"][0] if found["weight"] else None,
     )
-
-
-@cache
-def scans(split: Split) -> tuple[Tensor, Tensor]:
-    """The scans of one split, (N, 1, 8, 8) float32 in [0, 1], and their digits, (N,) int64.
-
-    A fixed permutation gives 1,197 scans to train, 300 to validation and 300 to test.
-    """
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    order = np.random.default_rng(1797).permutation(len(data.target))
-    part = {"train": order[:1197], "validation": order[1197:1497], "test": order[1497:]}[split]
-    images = torch.from_numpy(data.images[part]).float().unsqueeze(1) / 16
-    return images, torch.from_numpy(data.target[part]).long()
 
 
 def draw(scan: Tensor, weight: Tensor, ink: Tensor, ground: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,57 @@
+"""The images that tasks train and measure on: digits come with scikit-learn, MNIST is read from a folder."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tasks import idx
+
+Split = Literal["train", "validation", "test"]
+
+
+@cache
+def digits(split: Split) -> tuple[Tensor, Tensor]:
+    """The scans of one split, (N, 1, 8, 8) float32 in [0, 1], and their digits, (N,) int64.
+
+    A fixed permutation gives 1,197 scans to train, 300 to validation and 300 to test.
+    """
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    order = np.random.default_rng(1797).permutation(len(data.target))
+    part = {"train": order[:1197], "validation": order[1197:1497], "test": order[1497:]}[split]
+    images = torch.from_numpy(data.images[part]).float().unsqueeze(1) / 16
+    return images, torch.from_numpy(data.target[part]).long()
+
+
+def mnist(split: Split) -> tuple[Tensor, Tensor]:
+    """The images of one split, (N, 1, 28, 28) float32 in [0, 1], and their digits, (N,) int64.
+
+    A fixed permutation of the 60,000 training images gives 50,000 to train and 10,000 to validation; test is t10k.
+    Raises UsageError where the files are missing or not MNIST's.
+    """
+    return _mnist(idx.root(), split)
+
+
+def mnist_fingerprint() -> dict[str, str]:
+    """MD5 of the content by file name, for a run's identity; the files are verified. Raises UsageError."""
+    base = idx.root()
+    for name in idx.MNIST:
+        idx.read(base, name)
+    return {name: file.md5 for name, file in idx.MNIST.items()}
+
+
+@cache
+def _mnist(base: Path, split: Split) -> tuple[Tensor, Tensor]:
+    source = {"train": "train", "validation": "train", "test": "t10k"}[split]
+    images, labels = (idx.read(base, f"{source}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    order = np.random.default_rng(60000).permutation(len(labels))
+    count = len(order) * 5 // 6
+    part = {"train": order[:count], "validation": order[count:], "test": np.arange(len(labels))}[split]
+    return torch.from_numpy(images[part]).float().unsqueeze(1) / 255, torch.from_numpy(labels[part]).long()
