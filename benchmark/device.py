@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import os
 import platform
 import resource
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+_SLACK = 2**24  # bytes; the kernel counts resident pages in batches, a thread each
 
 
 def synchronize() -> None:
@@ -18,25 +23,43 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def reset_peak_memory() -> None:
-    """Forget the peak of earlier runs, where the system can: on a GPU, and on Linux."""
+def _memory() -> dict[str, int]:
+    """Bytes by field of Linux's /proc/self/status: VmRSS the resident size now, VmHWM its peak; empty elsewhere."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith("Vm")}
+    return {}
+
+
+def _gpu(device: str) -> Any:
+    """torch, where it is at work on the GPU of that name; else None."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.reset_peak_memory_stats()
+    return torch if torch is not None and device.startswith("cuda") and torch.cuda.is_initialized() else None
+
+
+def reset_peak_memory(device: str) -> bool:
+    """Forget the peak of this process's earlier runs. False where the system cannot: not Linux, or /proc is closed.
+
+    What they freed first goes back to the system: the allocator keeps it otherwise, and the next peak would count it.
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # glibc
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
+    if (torch := _gpu(device)) is not None:
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    found = _memory()
+    return "VmHWM" in found and found["VmHWM"] <= found["VmRSS"] + _SLACK
 
 
-def peak_memory_bytes() -> int:
-    """Peak memory on the GPU in use, else the peak resident size of this process since the last reset."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        return int(torch.cuda.max_memory_allocated())
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak_memory_bytes(device: str) -> int:
+    """Peak memory on the GPU in use, else the peak resident size of this process, since the last reset that worked."""
+    if (torch := _gpu(device)) is not None:
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return _memory().get("VmHWM", peak)
 
 
 def environment() -> dict[str, str]:

@@ -44,11 +44,14 @@ class Test:
 
     metrics: finite numbers by name.  passport: what must agree before two of them may stand in one table.
     images: (N, H, W, 3) uint8, the same seeds for every method; an empty array where the task has none.
+    curves: pictures of lam, by name such as `beta(t)`: (3, M): abscissa, this state's values, those of the task's default.
+    A passport's `<metric>_name` (`fid_name`) is shown in that metric's heading.
     """
 
     metrics: Mapping[str, float]
     passport: Mapping[str, str] = field(default_factory=dict)
     images: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
+    curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     __test__ = False
 
 

@@ -3,66 +3,61 @@
 from __future__ import annotations
 
 import html
-import math
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark.budget import Budget
+from benchmark.columns import COSTS, METRICS
 from benchmark.errors import UsageError, suggest
 from benchmark.stats import Estimate
 from benchmark.store import Store, Stored, make_folder, write_atomic
-from benchmark.table import LOWER_IS_BETTER, Row, Table, frame, tables
+from benchmark.table import COLUMNS, Row, Table, read_frame, tables, tables_of
 
 FORMATS = ("md", "csv", "latex", "html")
-HEADS = {
-    "fid": "FID",
-    "clip": "CLIP score",
-    "accuracy": "Accuracy",
-    "reward": "Reward r2",
-    "objective": "F",
-    "inception_score": "IS",
-}
-_DIGITS = {"accuracy": 3, "objective": 4, "reward": 2}
-
-
-def _number(metric: str, e: Estimate) -> str:
-    digits = _DIGITS.get(metric, 1)
-    if math.isnan(e.low):
-        return f"{e.mean:.{digits}f}"
-    return f"{e.mean:.{digits}f} [{e.low:.{digits}f}, {e.high:.{digits}f}]"
+_WIDTH = 130  # characters of a terminal line, beyond which what a search cost gets lines of its own
 
 
 def _heads(table: Table, down: str, up: str) -> list[str]:
     arrow = {True: f" {down}", False: f" {up}", None: ""}
-    arrows = [HEADS.get(m, m) + arrow[LOWER_IS_BETTER[m]] for m in table.metrics]
-    return ["Method", *arrows, "Time (s)", "Runs", "Failed"]
+    arrows = [table.heading(m) + arrow[METRICS[m].lower] for m in table.metrics]
+    return ["Method", *arrows, *(c.head for c in COSTS.values()), "Runs", "Failed"]
 
 
 def _cells(table: Table, row: Row, bold: str) -> list[str]:
     cells = []
     for metric in table.metrics:
-        text = _number(metric, row.metrics[metric]) if metric in row.metrics else "-"
+        text = METRICS[metric].text(row.metrics.get(metric))
         cells.append(bold.format(text) if metric in row.bold and len(table.rows) > 1 else text)
-    time = "-" if math.isnan(row.time) else f"{row.time:.1f}"
-    return [row.label, *cells, time, str(row.runs), str(row.failed)]
+    costs = [column.text(row.costs.get(name)) for name, column in COSTS.items()]
+    return [row.label, *cells, *costs, str(row.runs), str(row.failed)]
 
 
 def text(table: Table) -> str:
     """For a terminal; `*` marks what cannot be told apart from the best."""
     lines = [_heads(table, "↓", "↑"), *(_cells(table, r, "{}*") for r in table.rows)]
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    body = [
-        "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
+    whole = _aligned(lines)
+    if len(whole[0]) > _WIDTH and table.metrics:
+        split = 1 + len(table.metrics)
+        whole = [*_aligned([x[:split] for x in lines]), "", *_aligned([[x[0], *x[split:]] for x in lines])]
+    return "\n".join([table.title, *whole])
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of equal width, the first to the left, with a rule under the first line."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    head, *body = [
+        "  ".join([x[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(x[1:], widths[1:], strict=True))]) for x in lines
     ]
-    return "\n".join([table.title, body[0], "-" * len(body[0]), *body[1:]])
+    return [head, "-" * len(head), *body]
 
 
 def markdown(table: Table) -> str:
-    lines = [_heads(table, "↓", "↑"), ["---"] + ["---:"] * (len(table.metrics) + 3)]
-    lines += [_cells(table, r, "**{}**") for r in table.rows]
+    heads = _heads(table, "↓", "↑")
+    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *(_cells(table, r, "**{}**") for r in table.rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
@@ -72,16 +67,14 @@ def latex(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return " & ".join(c.replace("_", r"\_").replace("%", r"\%") for c in cells) + r" \\"
 
-    rows = [line(_cells(table, r, r"\textbf{{{}}}")) for r in table.rows]
-    head = line(_heads(table, r"$\downarrow$", r"$\uparrow$"))
-    columns = "l" + "r" * (len(table.metrics) + 3)
+    heads = _heads(table, r"$\downarrow$", r"$\uparrow$")
     return "\n".join(
         [
-            rf"\begin{{tabular}}{{{columns}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
             r"\toprule",
-            head,
+            line(heads),
             r"\midrule",
-            *rows,
+            *(line(_cells(table, r, r"\textbf{{{}}}")) for r in table.rows),
             r"\bottomrule",
             r"\end{tabular}",
             "",
@@ -90,7 +83,7 @@ def latex(table: Table) -> str:
 
 
 def csv(table: Table) -> str:
-    """One row a method: the contract's columns, then the other metrics and which entries are bold."""
+    """One row a method: the contract's columns, what a search cost, the other metrics, and which entries are bold."""
     rows = []
     others = [m for m in table.metrics if m not in ("fid", "clip")]
     for r in table.rows:
@@ -98,34 +91,35 @@ def csv(table: Table) -> str:
         for metric in ("fid", "clip"):
             row |= _spread(metric, r.metrics.get(metric))
         row |= {"time": r.time, "runs": r.runs, "failed": r.failed, "lower": r.lower, "variant": r.variant}
-        for metric in others:
-            row |= _spread(metric, r.metrics.get(metric))
+        for name, values in [*((c, r.costs) for c in COSTS), *((m, r.metrics) for m in others)]:
+            row |= _spread(name, values.get(name))
         rows.append(row | {"bold": " ".join(sorted(r.bold))})
     return str(pd.DataFrame(rows).to_csv(index=False))
 
 
-def _spread(metric: str, e: Estimate | None) -> dict[str, float | None]:
+def _spread(name: str, e: Estimate | None) -> dict[str, float | None]:
     values = (None, None, None) if e is None else (e.mean, e.low, e.high)
-    return dict(zip((metric, f"{metric}_ci_low", f"{metric}_ci_high"), values, strict=True))
+    return dict(zip((name, f"{name}_ci_low", f"{name}_ci_high"), values, strict=True))
 
 
-def page(table: Table, pictures: Sequence[Path]) -> str:
-    """A self-contained page but for its pictures, which lie beside it."""
+def page(table: Table, note: str, pictures: Sequence[str]) -> str:
+    """A self-contained page but for its pictures, which lie beside it. note: the footnote."""
     head = "".join(f"<th>{html.escape(h)}</th>" for h in _heads(table, "↓", "↑"))
     body = "".join(
         "<tr>" + "".join(f"<td>{c}</td>" for c in _cells(table, r, "<b>{}</b>")) + "</tr>" for r in table.rows
     )
-    shown = "".join(f'<figure><img src="{p.name}" alt="{p.stem}"></figure>' for p in pictures)
+    shown = "".join(f'<figure><img src="{p}" alt="{p.removesuffix(".png")}"></figure>' for p in pictures)
     style = (
-        "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}"
-        "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid}"
+        "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:90rem;padding:0 1rem;color:#222}"
+        "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid;white-space:nowrap}"
         "th{border-bottom:1px solid}td,th{padding:.3rem .8rem;text-align:right}td:first-child,th:first-child{text-align:left}"
-        "img{max-width:100%}figure{margin:1.5rem 0}"
+        "div{overflow-x:auto}p{max-width:70rem}img{max-width:min(100%,70rem)}figure{margin:1.5rem 0}"
     )
     title = html.escape(table.title)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{style}</style>'
-        f"<h1>{title}</h1><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{html.escape(footnote(table))}</p>{shown}</html>\n"
+        f"<h1>{title}</h1><div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<p>{html.escape(note)}</p>{shown}</html>\n"
     )
 
 
@@ -141,6 +135,9 @@ def footnote(table: Table) -> str:
     environments = [r.run.get("environment", {}) for r in runs]
     machines = sorted({f"{e.get('cpus', '?')} CPUs, {e.get('threads') or 1} threads a run" for e in environments})
     lines.append(f"Time: method + objective, on {' and '.join(machines)}.")
+    dirty = sum(r.run.get("peak_memory_of") != "search" for r in runs)
+    if dirty:
+        lines.append(f"Memory: in {dirty} of {len(runs)} runs the peak of their whole process until then.")
     late = [o for r in runs if (o := r.run.get("overrun_seconds", 0)) > 0]
     if late:
         lines.append(f"{len(late)} of {len(runs)} searches ended past the budget, at most by {max(late):.1f} s.")
@@ -185,11 +182,12 @@ def report(
             write_atomic(folder / "table1.md", markdown(table) + "\n" + footnote(table) + "\n")
         if "csv" in formats:
             write_atomic(folder / "table1.csv", csv(table))
-            write_atomic(folder / "runs.csv", frame(table.runs, at).to_csv(index=False, float_format="%.6g"))
+            kept = [c for c in table.frame if c in COLUMNS or table.frame[c].notna().any()]
+            write_atomic(folder / "runs.csv", table.frame[kept].to_csv(index=False, float_format="%.10g"))
         if "latex" in formats:
             write_atomic(folder / "table1.tex", latex(table))
         if "html" in formats:
-            write_atomic(folder / "report.html", page(table, pictures))
+            write_atomic(folder / "report.html", page(table, footnote(table), [p.name for p in pictures]))
         written.append((table, folder))
     return written
 
@@ -206,3 +204,27 @@ def report_folder(folder: Path, out: Path | None = None, **options: object) -> l
             f"{folder}: all {len(runs)} runs there are unfinished; the command that began them goes on with them"
         )
     return report(runs, out or folder / "report", **options)  # type: ignore[arg-type]
+
+
+def rewrite(folder: str | Path) -> Table:
+    """Write a report's tables again from its `runs.csv`, for when the runs are no longer at hand.
+
+    The footnote and the pictures, which need the runs, stay as they are. Raises UsageError.
+    `python -c "from benchmark.report import rewrite; rewrite('results/reward_ft')"`
+    """
+    folder = Path(folder)
+    found = tables_of(read_frame(folder / "runs.csv"))
+    if len(found) != 1:
+        raise UsageError(f"{folder / 'runs.csv'}: expected one comparable set of runs, found {len(found)}")
+    (table,) = found
+    write_atomic(folder / "table1.csv", csv(table))
+    if (path := folder / "table1.tex").exists():
+        write_atomic(path, latex(table))
+    if (path := folder / "table1.md").exists():
+        note = path.read_text(encoding="utf-8").partition("\n\n")[2]
+        write_atomic(path, markdown(table) + "\n" + note)
+    if (path := folder / "report.html").exists():
+        old = path.read_text(encoding="utf-8")
+        title, note = (html.unescape("".join(re.findall(rf"<{t}>(.*?)</{t}>", old, flags=re.S))) for t in ("h1", "p"))
+        write_atomic(path, page(replace(table, title=title), note, re.findall(r'<img src="([^"]+)"', old)))
+    return table

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.budget import Budget, Metered, OutOfBudget
 from benchmark.clock import Clock, Ledger
@@ -87,7 +88,6 @@ def search(
 def run_one(spec: RunSpec, store: Store, *, quiet: bool = False, clock: Clock = time.monotonic) -> str:
     """Run and store one specification; returns its status: ok, budget_exhausted or failed."""
     ledger, notes, budget = Ledger(clock), Notes(), Budget.parse(spec.budget)
-    reset_peak_memory()
     label = " ".join(filter(None, (spec.method, spec.lower, f"seed {spec.seed}", spec.prompt)))
     progress = Progress(label, budget.amount, budget.unit, quiet)
     writer = Writer(store.folder(spec))
@@ -117,7 +117,6 @@ def run_one(spec: RunSpec, store: Store, *, quiet: bool = False, clock: Clock = 
                 "ledger": accounts,
                 "environment": environment(),
                 "notes": notes.texts,
-                "peak_memory_bytes": peak_memory_bytes(),
             }
         )
         writer.close()
@@ -138,6 +137,7 @@ def _search_and_test(
     late = False
     status = "ok"
     progress.phase("search")
+    own = reset_peak_memory(spec.device)  # set-up loads some things once a process: they are not the method's
     method = make_method(spec.method, spec.method_options)
     try:
         for found in search(method, metered, generator(spec.seed, "method", spec.method, spec.prompt), ledger, budget):
@@ -156,6 +156,7 @@ def _search_and_test(
         "status": status, "nfe": nfe, "oracle_calls": metered.calls, "search_seconds": seconds,
         "overrun_seconds": max(0.0, seconds - budget.amount) if budget.unit == "s" else 0.0,
         "no_incumbent": last is None,
+        "peak_memory_bytes": peak_memory_bytes(spec.device), "peak_memory_of": "search" if own else "process",
     }  # fmt: skip
     progress.phase("measuring")
     with ledger.account("report"):
@@ -181,4 +182,15 @@ def _measured(incumbent: Incumbent, task: Task[Any], test: Test) -> dict[str, An
     bad = [name for name, value in test.metrics.items() if not math.isfinite(value)]
     if bad:
         raise ValueError(f"the measurement gave a value that is not finite: {', '.join(bad)}")
-    return _stamp(incumbent, task) | {"metrics": dict(test.metrics), "passport": dict(test.passport)}
+    curves = {name: _curve(name, values) for name, values in test.curves.items()}
+    return _stamp(incumbent, task) | {
+        "metrics": dict(test.metrics), "passport": dict(test.passport), "curves": curves,
+    }  # fmt: skip
+
+
+def _curve(name: str, values: NDArray[np.float64]) -> list[list[float]]:
+    """(3, M), rounded to what a picture can show. Raises ValueError for another shape, or a value that is not finite."""
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or len(table) != 3 or not table.size or not np.isfinite(table).all():
+        raise ValueError(f"curve {name!r}: expected (3, M) finite numbers, got {table.shape}")
+    return [[float(f"{v:.6g}") for v in row] for row in table]

@@ -31,10 +31,11 @@ def _groups(cells: Sequence[Cell]) -> list[NDArray[np.intp]]:
     return groups if min(map(len, groups)) > 1 else [np.arange(len(cells))]
 
 
-def estimate(values: Values) -> Estimate:
+def estimate(values: Values, least: float = -np.inf, most: float = np.inf) -> Estimate:
     """Percentile bootstrap of the mean, with a fixed seed. Raises ValueError without values.
 
     A resample of n values has (n - 1)/n of their variance; deviations are widened by the root of the inverse.
+    That can take the interval past the range of what was measured, so it is cut to [least, most].
     """
     if not values:
         raise ValueError("estimate: expected at least one value")
@@ -48,7 +49,7 @@ def estimate(values: Values) -> Estimate:
         n, middle = len(group), x[group].mean()
         wide = middle + (x[group] - middle) * np.sqrt(n / (n - 1))
         totals += wide[rng.integers(0, n, (RESAMPLES, n))].sum(1)
-    low, high = np.percentile(totals / len(x), [2.5, 97.5])
+    low, high = np.percentile(totals / len(x), [2.5, 97.5]).clip(least, most)
     return Estimate(float(x.mean()), float(low), float(high))
 
 

@@ -155,12 +155,22 @@ def read(folder: Path) -> Stored:
     if final.exists() or run["status"] in DONE:
         tests = _json(final).get("tests", [])
         try:
-            tests = [_proposal(t) | {"metrics": dict(t["metrics"]), "passport": dict(t["passport"])} for t in tests]
+            tests = [_test(t) for t in tests]
         except (ValueError, KeyError, TypeError, AttributeError):
             tests = []
         if not tests:
             raise UsageError(f"{final}: expected measurements under 'tests'; remove that folder to leave the run out")
     return Stored(folder, run, proposals, tests, torn)
+
+
+def _test(found: Any) -> dict[str, Any]:
+    """A measurement; its curves as arrays, (3, M), none in runs from before there were any."""
+    curves = {str(k): np.array(v, dtype=np.float64) for k, v in found.get("curves", {}).items()}
+    if any(c.ndim != 2 or len(c) != 3 for c in curves.values()):
+        raise ValueError("a curve is (3, M)")
+    return _proposal(found) | {
+        "metrics": dict(found["metrics"]), "passport": dict(found["passport"]), "curves": curves,
+    }  # fmt: skip
 
 
 def _proposal(found: Any) -> dict[str, Any]:

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmark.budget import Budget
+from benchmark.budget import Budget, Unit
+from benchmark.columns import COSTS, METRICS
 from benchmark.errors import UsageError
-from benchmark.stats import Estimate, Values, best, estimate
+from benchmark.stats import Estimate, Values, best
 from benchmark.store import DONE, Store, Stored
 
 COLUMNS = (
     "task", "preset", "method", "lower", "seed", "prompt", "status", "fid", "clip", "inception_score", "search_seconds",
     "total_seconds", "nfe", "peak_memory_bytes", "overrun_seconds", "run_id",
 )  # fmt: skip
-LOWER_IS_BETTER: dict[str, bool | None] = {
-    "fid": True,
-    "objective": True,
-    "clip": False,
-    "accuracy": False,
-    "reward": None,  # what guidance pushes: more of it is not better
-    "inception_score": False,
-}
+_TEXT = ("task", "preset", "method", "lower", "prompt", "status", "run_id", "budget", "passport", "variant")
 
 
 def standing(run: Stored, at: Budget | None) -> dict[str, Any]:
@@ -46,7 +40,11 @@ def standing(run: Stored, at: Budget | None) -> dict[str, Any]:
 
 
 def frame(runs: Iterable[Stored], at: Budget | None = None) -> pd.DataFrame:
-    """One row a run: COLUMNS, then other metrics, then lam.<name> and the passport. Empty where a run has no value."""
+    """One row a run: COLUMNS, then other metrics and the passport, then lam.<name>. Empty where a run has no value.
+
+    With `at`, seconds and evaluations are those spent by then: exact in the unit of `at`, in the other what the
+    standing proposal had cost. Peak memory is always that of the whole run.
+    """
     rows = []
     for run in runs:
         record, spec = run.run, run.run["spec"]
@@ -58,11 +56,13 @@ def frame(runs: Iterable[Stored], at: Budget | None = None) -> pd.DataFrame:
             files = {k: v for k, v in spec["fingerprint"].items() if not k.startswith("method ")}
             settings = {"task": spec["task_options"], "device": spec["device"], **test["passport"]}
             settings |= {"version": spec["task_version"], "files": files}
+            row |= {k: test["passport"][k] for m in METRICS if (k := f"{m}_name") in test["passport"]}
             for key in ("fid_reference",):  # each prompt has its own reference; the prompt is in the row
                 settings.pop(key, None)
             row["passport"] = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
             if at is not None:
                 row["search_seconds"] = min(at.amount, record["search_seconds"]) if at.unit == "s" else test["seconds"]
+                row["nfe"] = min(int(at.amount), record["nfe"]) if at.unit == "nfe" else test["nfe"]
         rows.append(row)
     found = pd.DataFrame(rows)
     if found.empty:
@@ -77,9 +77,20 @@ def load_results(folder: str | Path = "results/runs") -> pd.DataFrame:
     return frame(Store(Path(folder)))
 
 
+def read_frame(path: Path) -> pd.DataFrame:
+    """The rows of a report's `runs.csv`, as `frame` gave them. Raises UsageError."""
+    try:
+        found = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values=[""])
+        if missing := sorted({*COLUMNS, "budget", "passport"} - set(found.columns)):
+            raise ValueError(f"it has no column {', '.join(missing)}")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: expected the runs.csv of a report; {error}") from error
+    return found.assign(**{c: found[c].fillna("") if c in found else "" for c in _TEXT})
+
+
 @dataclass(frozen=True)
 class Row:
-    """One method (on one lower-level solver). time: mean seconds of search. bold: metrics that tie with the best.
+    """One method (on one lower-level solver). costs: of the search, by name in COSTS. bold: metrics that tie with the best.
 
     variant: the options in which it differs from the same method elsewhere in the table.  stored: its finished runs.
     """
@@ -88,7 +99,7 @@ class Row:
     lower: str
     variant: str
     metrics: dict[str, Estimate]
-    time: float
+    costs: dict[str, Estimate]
     runs: int
     failed: int
     bold: set[str]
@@ -99,51 +110,71 @@ class Row:
         inside = ", ".join(filter(None, (self.lower, self.variant)))
         return f"{self.method} ({inside})" if inside else self.method
 
+    @property
+    def time(self) -> float:
+        """Mean seconds of search; nan where no run ended well."""
+        return self.costs["time"].mean if "time" in self.costs else np.nan
+
 
 @dataclass(frozen=True)
 class Table:
-    """One comparable set of runs: same task, preset, budget, device and passport."""
+    """One comparable set of runs: same task, preset, budget, device and passport.
+
+    unit: the budget's.  frame: its part of `frame`, from which all else follows.  names: what a metric's heading adds.
+    runs: what is stored of them; empty where the frame was read from a file.
+    """
 
     title: str
+    unit: Unit
     metrics: list[str]
     rows: list[Row]
-    runs: list[Stored]
+    frame: pd.DataFrame
+    names: dict[str, str] = field(default_factory=dict)
+    runs: list[Stored] = field(default_factory=list)
+    at: Budget | None = None
+
+    def heading(self, metric: str) -> str:
+        """Such as `FID (digits)`."""
+        return METRICS[metric].head + (f" ({self.names[metric]})" if metric in self.names else "")
 
 
-def _values(part: pd.DataFrame, metric: str) -> Values:
-    kept = part.dropna(subset=[metric])
-    return {(int(s), str(p)): float(v) for s, p, v in zip(kept["seed"], kept["prompt"], kept[metric], strict=True)}
+def _values(part: pd.DataFrame, column: str) -> Values:
+    kept = part.dropna(subset=[column])
+    return {(int(s), str(p)): float(v) for s, p, v in zip(kept["seed"], kept["prompt"], kept[column], strict=True)}
 
 
-def _table(title: str, part: pd.DataFrame, runs: list[Stored]) -> Table:
-    """The table of a part of the runs, which its index names."""
+def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget | None) -> Table:
+    """The table of a part of the runs; its index says which of `stored` they are, if any are."""
     done = part["status"].isin(DONE)
-    metrics = [m for m in LOWER_IS_BETTER if m in part.columns and part.loc[done, m].notna().any()]
-    keys = sorted(set(zip(part["method"], part["lower"], part["variant"], strict=True)))
-    names = pd.Series(list(zip(part["method"], part["lower"], part["variant"], strict=True)), part.index)
-    groups = {key: part[[name == key for name in names]] for key in keys}
+    metrics = [m for m in METRICS if m in part.columns and part.loc[done, m].notna().any()]
+    names = {m: str(part[k].dropna().iloc[0]) for m in metrics if (k := f"{m}_name") in part and part[k].notna().any()}
+    keys = pd.Series(list(zip(part["method"], part["lower"], part["variant"], strict=True)), part.index)
+    groups = {key: part[[k == key for k in keys]] for key in sorted(set(keys))}
     ties = {
         metric: best({str(key): _values(rows, metric) for key, rows in groups.items()}, down)
         for metric in metrics
-        if (down := LOWER_IS_BETTER[metric]) is not None
+        if (down := METRICS[metric].lower) is not None
     }
     table = []
     for key, rows in groups.items():
         good = rows[rows["status"].isin(DONE)]
+        costs = {c: _values(good, "search_seconds" if c == "time" else c) for c in COSTS}
         table.append(
             Row(
                 method=key[0],
                 lower=key[1],
                 variant=key[2],
-                metrics={m: estimate(v) for m in metrics if (v := _values(rows, m))},
-                time=float(good["search_seconds"].mean()) if len(good) else np.nan,
+                metrics={m: METRICS[m].estimate(v) for m in metrics if (v := _values(rows, m))},
+                costs={c: COSTS[c].estimate(v) for c, v in costs.items() if v},
                 runs=len(rows),
                 failed=int((rows["status"] == "failed").sum()),
                 bold={m for m in metrics if str(key) in ties.get(m, ())},
-                stored=[runs[i] for i in good.index],
+                stored=[stored[i] for i in good.index] if stored else [],
             )
         )
-    return Table(title, metrics, table, [runs[i] for i in part.index])
+    unit = Budget.parse(part["budget"].iloc[0]).unit
+    runs = [stored[i] for i in part.index] if stored else []
+    return Table(title, unit, metrics, table, part, names, runs, at)
 
 
 def _newest(runs: Iterable[Stored]) -> list[Stored]:
@@ -169,10 +200,16 @@ def _variants(runs: list[Stored]) -> list[str]:
 
 
 def tables(runs: Iterable[Stored], at: Budget | None = None) -> list[Table]:
-    """Comparable sets, each a table. A failed run, which has no passport, joins the sets of its task, preset and budget."""
+    """The comparable sets of some stored runs, each a table; unfinished runs are left out. Raises UsageError."""
     stored = _newest(r for r in runs if r.run["status"] in (*DONE, "failed"))
-    found = frame(stored, at)
-    found["variant"] = _variants(stored)
+    return tables_of(frame(stored, at).assign(variant=_variants(stored)), stored, at)
+
+
+def tables_of(found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | None = None) -> list[Table]:
+    """Comparable sets of `frame`'s rows, each a table. A failed run, which has no passport, joins those of its budget.
+
+    stored: the runs behind the rows, in their order, if they are at hand.
+    """
     result = []
     for (task, preset, budget), part in found.groupby(["task", "preset", "budget"], sort=True) if len(found) else ():
         passports = sorted(set(part["passport"]) - {""}) or [""]
@@ -181,5 +218,5 @@ def tables(runs: Iterable[Stored], at: Budget | None = None) -> list[Table]:
             title = f"{task}, {preset}, budget {budget}" + (f", at {at}" if at else "")
             if len(passports) > 1:
                 title += f", settings {passport}"
-            result.append(_table(title, chosen, stored))
+            result.append(_table(title, chosen, stored, at))
     return result

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmark.columns import COSTS, METRICS
 from benchmark.registry import METHODS
-from benchmark.stats import best, estimate
+from benchmark.stats import best
 from benchmark.table import COLUMNS
 
 ROOT = Path(__file__).parent.parent
@@ -46,12 +47,15 @@ def test_the_reference_table_follows_from_its_runs():
         assert len(mine) == row["runs"]
         assert mine.groupby("prompt")["seed"].nunique().ge(5).all()
         assert mine["prompt"].nunique() == 3
-        for metric in ("fid", "clip", "accuracy"):
-            values = {(s, p): v for s, p, v in zip(mine["seed"], mine["prompt"], mine[metric], strict=True)}
-            found = estimate(values)
-            stored = row[metric], row[f"{metric}_ci_low"], row[f"{metric}_ci_high"]
-            assert (found.mean, found.low, found.high) == pytest.approx(stored, rel=1e-4)
-        assert mine["search_seconds"].mean() == pytest.approx(row["time"], rel=1e-4)
+        for name, column in [*METRICS.items(), *COSTS.items()]:
+            if name not in table:
+                continue
+            stored = mine["search_seconds" if name == "time" else name]
+            values = {(s, p): v for s, p, v in zip(mine["seed"], mine["prompt"], stored, strict=True)}
+            found = column.estimate(values)
+            written = row[name], row[f"{name}_ci_low"], row[f"{name}_ci_high"]
+            assert (found.mean, found.low, found.high) == pytest.approx(written, rel=1e-4)
+            assert column.low <= row[f"{name}_ci_low"] <= row[f"{name}_ci_high"] <= column.high
 
 
 def test_the_response_has_its_best_value_inside_the_range():

@@ -1,0 +1,49 @@
+"""The columns of a table: how each metric and each cost is called, printed, compared and bounded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from benchmark.stats import Estimate, Values, estimate
+
+
+@dataclass(frozen=True)
+class Column:
+    """lower: True where less is better, False where more is, None where neither is said.
+
+    low, high: no true value lies outside.  scale: what is stored is divided by this before it is printed.
+    """
+
+    head: str
+    digits: int = 1
+    lower: bool | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    scale: float = 1.0
+
+    def estimate(self, values: Values) -> Estimate:
+        """Mean and interval, the interval cut where no true value lies. Raises ValueError without values."""
+        return estimate(values, self.low, self.high)
+
+    def text(self, e: Estimate | None) -> str:
+        """`mean [low, high]`; the mean alone where the interval is unknown, and - without a value."""
+        if e is None:
+            return "-"
+        mean, low, high = (f"{v / self.scale:.{self.digits}f}" for v in (e.mean, e.low, e.high))
+        return mean if math.isnan(e.low) else f"{mean} [{low}, {high}]"
+
+
+METRICS = {
+    "fid": Column("FID", lower=True, low=0),
+    "clip": Column("CLIP score", lower=False, low=0, high=100),
+    "inception_score": Column("IS", digits=2, lower=False, low=1),
+    "accuracy": Column("Accuracy", digits=3, lower=False, low=0, high=1),
+    "reward": Column("Reward r2", digits=2),  # what guidance pushes: more of it is not better
+    "objective": Column("F", digits=4, lower=True),
+}
+COSTS = {
+    "time": Column("Time (s)", low=0),
+    "nfe": Column("Evaluations (k)", low=0, scale=1e3),
+    "peak_memory_bytes": Column("Memory (MiB)", digits=0, low=0, scale=2**20),
+}

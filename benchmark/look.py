@@ -1,0 +1,88 @@
+"""What the report's pictures share: style, a look for each method, the axis of what was spent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from benchmark.budget import Unit
+from benchmark.columns import METRICS
+from benchmark.store import Stored
+from benchmark.table import Table
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, NullLocator
+
+STYLE: Any = {
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "font.size": 10,
+    "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 150, "savefig.bbox": "tight",
+}  # fmt: skip
+COLOURS = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
+SPENT: dict[Unit, str] = {"s": "seconds", "nfe": "network evaluations"}
+_CLOCK = (0.001, 0.01, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 36000)
+_COUNTS = tuple(m * 10**k for k in range(12) for m in (1, 2, 5))
+
+
+def looks(table: Table) -> dict[str, dict[str, Any]]:
+    """One colour a method; another line where it stands a second time, on another lower-level solver or with other options."""
+    names = sorted({r.method for r in table.rows})
+    lowers = sorted({(r.lower, r.variant) for r in table.rows})
+    shapes = (("-", "o"), ("--", "s"), (":", "^"))
+    return {
+        r.label: {"color": COLOURS[names.index(r.method) % 10], "linestyle": shapes[lowers.index((r.lower, r.variant)) % 3][0],
+                  "marker": shapes[lowers.index((r.lower, r.variant)) % 3][1]}
+        for r in table.rows
+    }  # fmt: skip
+
+
+def finish(figure: Any, path: Path) -> Path:
+    figure.savefig(path)
+    plt.close(figure)
+    return path
+
+
+def name(table: Table, metric: str) -> str:
+    """The metric's label on an axis."""
+    return table.heading(metric) + (", lower is better" if METRICS[metric].lower else "")
+
+
+def spent(record: dict[str, Any], unit: Unit) -> float:
+    """What a proposal or a measurement had cost, in the unit of the budget; above 0, for a logarithmic axis."""
+    return max(float(record["nfe"]), 1.0) if unit == "nfe" else max(float(record["seconds"]), 1e-3)
+
+
+def whole(run: Stored, unit: Unit) -> float:
+    """What the whole search cost, in the unit of the budget."""
+    return spent({"nfe": run.run["nfe"], "seconds": run.run["search_seconds"]}, unit)
+
+
+def last(table: Table) -> float:
+    """Where the longest search ended."""
+    return max([2.0 if table.unit == "nfe" else 2e-3, *(whole(r, table.unit) for r in table.runs if r.done)])
+
+
+def spent_axis(axes: Axes, low: float, high: float, unit: Unit, most: int = 5) -> None:
+    """A logarithmic axis from low to high, with at most so many ticks, of the numbers that a reader knows from clocks."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    every = _COUNTS if unit == "nfe" else _CLOCK
+    decades = tuple(10.0**k for k in range(-3, 12))
+    inside = [[t for t in ticks if low <= t <= high] for ticks in (every, decades)]
+    ticks = next((t for t in inside if 1 < len(t) <= most), None)
+    axes.set_xticks(ticks if ticks is not None else inside[0][:: -(-len(inside[0]) // most) or 1])
+    axes.xaxis.set_major_formatter(EngFormatter(sep="") if unit == "nfe" else "{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def value_axis(axes: Axes, low: float, high: float) -> None:
+    """A vertical axis for values of lam from low to high, logarithmic where they are positive and far apart."""
+    if low > 0 and high / low > 20:
+        axes.set_yscale("log")
+        axes.set_ylim(low / 1.3, high * 1.3)
+    else:
+        margin = 0.05 * (high - low or abs(high) or 1.0)
+        axes.set_ylim(low - margin, high + margin)

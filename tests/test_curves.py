@@ -1,0 +1,131 @@
+"""Curves of lam, from the task's measurement to the picture; and lam over time with several axes."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
+
+import benchmark.curves
+from benchmark import UsageError
+from benchmark.budget import Budget
+from benchmark.curves import curves, lam_over_time
+from benchmark.plan import plan
+from benchmark.protocol import Test
+from benchmark.runner import run_one
+from benchmark.store import Store, read
+from benchmark.table import tables
+from tasks.quadratic import QuadraticTask
+from tests.made import AXES, T, made
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures, kept instead of saved."""
+    figures = []
+
+    def keep(figure, path):
+        figures.append(figure)
+        return path
+
+    monkeypatch.setattr(benchmark.curves, "finish", keep)
+    yield figures
+    plt.close("all")
+
+
+def measured_with(tmp_path, monkeypatch, values):
+    found = Test({"objective": 1.0}, {}, curves={"beta(t)": values})
+    monkeypatch.setattr(QuadraticTask, "test", lambda self, state, lam: found)
+    (spec,) = plan("default", "quadratic", budget="100nfe")
+    store = Store(tmp_path)
+    return run_one(spec, store, quiet=True), store.find(spec)
+
+
+def test_curves_are_stored_to_six_digits(tmp_path, monkeypatch):
+    values = np.array([[0.0, 1.0], [1 / 3, 1e-9 / 3], [2e5 / 3, -1.0]])
+    status, found = measured_with(tmp_path, monkeypatch, values)
+    assert status == "ok"
+    assert "0.333333," in (found.folder / "final.json").read_text().replace("\n", "")
+    stored = found.tests[-1]["curves"]["beta(t)"]
+    assert stored == pytest.approx(values, rel=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.full((3, 4), np.nan), np.zeros((2, 4)), np.zeros(3), np.zeros((3, 0))])
+def test_a_curve_that_cannot_be_drawn_is_refused(tmp_path, monkeypatch, bad):
+    status, found = measured_with(tmp_path, monkeypatch, bad)
+    assert status == "failed"
+    assert "curve 'beta(t)'" in found.run["error"]
+
+
+def test_runs_from_before_there_were_curves_are_read(tmp_path):
+    store = made(tmp_path)
+    (first, *_) = (r.folder for r in store)
+    final = json.loads((first / "final.json").read_text())
+    for test in final["tests"]:
+        del test["curves"]
+    (first / "final.json").write_text(json.dumps(final))
+    assert read(first).tests[-1]["curves"] == {}
+    final["tests"][0]["curves"] = {"beta(t)": [[0.0], [1.0]]}
+    (first / "final.json").write_text(json.dumps(final))
+    with pytest.raises(UsageError, match=r"final.json"):
+        read(first)
+
+
+def lines(axes):
+    return [segments for c in axes.collections if isinstance(c, LineCollection) for segments in c.get_segments()]
+
+
+def test_every_seed_is_a_line_in_its_methods_column_and_the_default_is_dashed(tmp_path, drawn):
+    (table,) = tables(made(tmp_path, ("alpha", "beta", "gamma"), seeds=4))
+    assert curves(table, tmp_path / "curves.png") is not None
+    grid = np.reshape(drawn[0].axes, (2, 3))
+    assert [axes.get_title() for axes in grid[0]] == ["alpha", "beta", "gamma"]
+    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["abar(t)", "log-SNR(t)"]
+    assert {axes.get_xlabel() for axes in drawn[0].axes} == {"t"}
+    for axes in drawn[0].axes:
+        assert len(lines(axes)) == 4
+        assert lines(axes)[0] == pytest.approx(np.column_stack([T, T**2]))
+        (default,) = axes.lines
+        assert default.get_linestyle() == "--"
+        assert to_rgba(default.get_color()) == to_rgba("black")
+        assert default.get_ydata() == pytest.approx(T)
+    assert len({tuple(axes.collections[0].get_colors()[0]) for axes in grid[0]}) == 3
+
+
+def test_the_curves_are_of_what_stood_then(tmp_path, drawn):
+    (table,) = tables(made(tmp_path), Budget.parse("500nfe"))
+    curves(table, tmp_path / "curves.png")
+    assert lines(drawn[0].axes[0])[0] == pytest.approx(np.column_stack([T, T]))
+
+
+def test_without_curves_there_is_no_picture_of_them(tmp_path, drawn):
+    (table,) = tables(made(tmp_path, curves=False))
+    assert curves(table, tmp_path / "curves.png") is None
+    assert not drawn
+
+
+def test_several_axes_are_rows_and_methods_columns(tmp_path, drawn):
+    methods = ("alpha", "beta", "delta", "gamma", "omega")
+    (table,) = tables(made(tmp_path, methods))
+    lam_over_time(table, tmp_path / "lam_over_time.png")
+    grid = np.reshape(drawn[0].axes, (4, 5))
+    assert [axes.get_title() for axes in grid[0]] == list(methods)
+    assert [axes.get_ylabel() for axes in grid[:, 0]] == list(AXES)
+    assert {axes.get_xlabel() for axes in grid[-1]} == {"network evaluations"}
+    for row in grid:
+        assert len({axes.get_ylim() for axes in row}) == 1
+        assert all(len(lines(axes)) == 3 for axes in row)
+    assert lines(grid[0][0])[0][0][0] == 400
+
+
+def test_one_axis_has_four_panels_in_a_line(tmp_path, drawn):
+    (table,) = tables(
+        made(tmp_path, ("alpha", "beta", "delta", "gamma", "omega"), axes=("lam",), budget="60s", marks=())
+    )
+    lam_over_time(table, tmp_path / "lam_over_time.png")
+    used = [axes for axes in drawn[0].axes if axes.get_title()]
+    assert (len(drawn[0].axes), len(used)) == (8, 5)
+    assert [axes.get_xlabel() for axes in used] == ["", "seconds", "seconds", "seconds", "seconds"]
+    assert lines(used[0])[0][0][0] == 4.0

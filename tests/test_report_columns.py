@@ -1,0 +1,231 @@
+"""What a table's columns are: metrics within their range, what a search cost, and the same table from runs.csv."""
+
+import ctypes
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import benchmark.plots
+from benchmark import UsageError, fit
+from benchmark.budget import Budget
+from benchmark.columns import COSTS, METRICS
+from benchmark.device import peak_memory_bytes, reset_peak_memory
+from benchmark.look import plt, spent_axis
+from benchmark.plan import plan
+from benchmark.plots import draw
+from benchmark.registry import METHODS, Entry
+from benchmark.report import footnote, latex, markdown, page, report, rewrite, text
+from benchmark.runner import run_one
+from benchmark.stats import estimate
+from benchmark.store import Store
+from benchmark.table import read_frame, tables, tables_of
+from tests.made import made
+
+DIGITS = {"fid_name": "digits", "fid_features": "some, D = 8", "fid_n": "100"}
+
+
+def test_the_csv_keeps_the_contracts_order(tmp_path):
+    report(list(made(tmp_path)), tmp_path / "report")
+    table = pd.read_csv(tmp_path / "report" / "table1.csv")
+
+    def spread(name):
+        return [name, f"{name}_ci_low", f"{name}_ci_high"]
+
+    assert list(table.columns) == [
+        "method", *spread("fid"), *spread("clip"), "time", "runs", "failed", "lower", "variant", *spread("time")[1:],
+        *spread("nfe"), *spread("peak_memory_bytes"), *spread("inception_score"), *spread("objective"), "bold",
+    ]  # fmt: skip
+    assert list(table["nfe"]) == [901.0, 901.0]
+    assert (table["time_ci_low"] < table["time"]).all()
+    assert list(table["peak_memory_bytes"] / 2**20) == [101.0, 101.0]
+
+
+def test_every_format_shows_what_a_search_cost(tmp_path):
+    (table,) = tables(made(tmp_path, passport=DIGITS))
+    heads = ["FID (digits)", "IS", "F", "Time (s)", "Evaluations (k)", "Memory (MiB)", "Runs", "Failed"]
+    wanted = "|".join(rf"\b{re.escape(head)}(?!\w)" for head in heads)
+    shown = (text(table), markdown(table), latex(table), page(table, footnote(table), []))
+    for whole in shown:
+        assert re.findall(wanted, whole)[:8] == heads
+        assert re.search(r"10\.0 \[8\.\d, 11\.\d\]", whole)
+        assert re.search(r"101 \[100, 10\d\]", whole)
+    assert table.rows[0].time == 10.0
+
+
+def test_a_wide_table_gets_a_second_block_in_a_terminal(tmp_path):
+    metrics = ("fid", "clip", "accuracy", "reward")
+    (wide,) = tables(made(tmp_path / "a", ("a_method_of_21_letters", "b"), metrics=metrics))
+    lines = text(wide).splitlines()
+    assert max(map(len, lines)) <= 130
+    assert sum(line.startswith("a_method_of_21_letters") for line in lines) == 2
+    (narrow,) = tables(made(tmp_path / "b", metrics=("fid",)))
+    assert len(text(narrow).splitlines()) == 5
+
+
+def test_intervals_stay_within_the_range_of_the_metric():
+    values = {(s, ""): v for s, v in enumerate((1.0, 1.0, 1.0, 0.0, 1.0))}
+    assert estimate(values).high > 1
+    assert METRICS["accuracy"].estimate(values).high == 1.0
+    near = {(s, ""): v for s, v in enumerate((0.0, 0.0, 0.0, 1.0, 0.0))}
+    assert estimate(near).low < 0 == METRICS["fid"].estimate(near).low
+    assert METRICS["inception_score"].estimate({k: 1 + v for k, v in near.items()}).low == 1.0
+    assert METRICS["objective"].estimate(near) == estimate(near)
+    assert np.isnan(METRICS["fid"].estimate({(0, ""): 1.0}).low)
+    assert COSTS["nfe"].text(estimate({(0, ""): 12345.0})) == "12.3"
+    assert COSTS["nfe"].text(None) == "-"
+
+
+def test_the_table_of_runs_csv_is_the_table_of_the_runs(tmp_path):
+    runs = made(tmp_path, passport=DIGITS)
+    ((table, folder),) = report(list(runs), tmp_path / "report")
+    (again,) = tables_of(read_frame(folder / "runs.csv"))
+    assert (again.title, again.unit, again.metrics) == ("schedule, small, budget 1000nfe", "nfe", table.metrics)
+    assert again.names == {"fid": "digits"}
+    for one, other in zip(table.rows, again.rows, strict=True):
+        assert (one.label, one.runs, one.failed, one.bold) == (other.label, other.runs, other.failed, other.bold)
+        for mine, theirs in ((one.metrics, other.metrics), (one.costs, other.costs)):
+            assert mine.keys() == theirs.keys()
+            for name in mine:
+                assert vars(mine[name]) == pytest.approx(vars(theirs[name]), rel=1e-4)
+
+
+def test_tables_are_written_again_from_runs_csv(tmp_path):
+    formats = ("md", "csv", "latex", "html")
+    ((_, folder),) = report(list(made(tmp_path, passport=DIGITS)), tmp_path / "report", formats=formats)
+    names = ("table1.md", "table1.tex", "report.html")
+    before = {name: (folder / name).read_text() for name in names}
+    for name in names[:2]:
+        (folder / name).write_text(before[name].replace("Evaluations", "Something"))
+    rewrite(folder)
+    assert before == {name: (folder / name).read_text() for name in names}
+    runs = pd.read_csv(folder / "runs.csv")
+    pd.concat([runs, runs.assign(passport="other")]).to_csv(folder / "runs.csv", index=False)
+    with pytest.raises(UsageError, match="found 2"):
+        rewrite(folder)
+    runs.drop(columns="nfe").to_csv(folder / "runs.csv", index=False)
+    with pytest.raises(UsageError, match="no column nfe"):
+        rewrite(folder)
+    with pytest.raises(UsageError, match=r"runs.csv"):
+        rewrite(tmp_path)
+
+
+def test_other_features_never_share_a_table(tmp_path):
+    runs = [
+        r
+        for k, name in enumerate(("digits", "inception"))
+        for r in made(tmp_path / name, (f"method{k}",), passport={"fid_name": name, "fid_features": name})
+    ]
+    found = tables(runs)
+    assert sorted(t.heading("fid") for t in found) == ["FID (digits)", "FID (inception)"]
+    assert [t.heading("objective") for t in found] == ["F", "F"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "shown"),
+    [(("objective", "inception_score", "fid"), "fid"), (("fid", "clip"), "clip"), (("objective",), "objective")],
+)
+def test_the_picture_over_time_shows_clip_else_the_first_column(tmp_path, monkeypatch, metrics, shown):
+    asked = []
+    monkeypatch.setattr(benchmark.plots, "quality_over_time", lambda table, metric, path: asked.append(metric))
+    (table,) = tables(made(tmp_path, metrics=metrics))
+    draw(table, tmp_path)
+    assert asked == [shown]
+
+
+@pytest.mark.parametrize(("budget", "marks", "label", "x"), [
+    ("1000nfe", ("500nfe",), "network evaluations of search", [500, 901]),
+    ("60s", ("5s",), "seconds of search (method + objective)", [5, 10]),
+])  # fmt: skip
+def test_the_abscissa_is_the_budgets_unit(tmp_path, monkeypatch, budget, marks, label, x):
+    kept = []
+    monkeypatch.setattr(benchmark.plots, "finish", lambda figure, path: kept.append(figure))
+    (table,) = tables(made(tmp_path, budget=budget, marks=marks))
+    benchmark.plots.quality_over_time(table, "fid", tmp_path / "x.png")
+    (axes,) = kept[0].axes
+    assert axes.get_xlabel() == label
+    assert axes.get_ylabel() == "FID, lower is better"
+    drawn = next(line for line in axes.lines if line.get_label() == "alpha")
+    assert list(drawn.get_xdata()) == x
+    plt.close("all")
+
+
+@pytest.mark.parametrize(("low", "high", "unit", "ticks"), [
+    (4, 70, "s", ["5", "10", "20", "30", "60"]),
+    (1e4, 2.1e6, "nfe", ["10k", "100k", "1M"]),
+    (4e5, 2.1e6, "nfe", ["500k", "1M", "2M"]),
+    (18, 660, "nfe", ["20", "50", "100", "200", "500"]),
+])  # fmt: skip
+def test_ticks_are_numbers_that_a_reader_knows(low, high, unit, ticks):
+    figure, axes = plt.subplots()
+    spent_axis(axes, low, high, unit)
+    figure.canvas.draw()
+    assert [label.get_text() for label in axes.get_xticklabels()] == ticks
+    plt.close(figure)
+
+
+def test_at_a_mark_the_costs_are_those_until_then(tmp_path):
+    (table,) = tables(made(tmp_path), Budget.parse("500nfe"))
+    costs = table.rows[0].costs
+    assert (costs["nfe"].mean, costs["time"].mean) == (500, 4.0)
+    (table,) = tables(made(tmp_path / "s", budget="60s", marks=("5s",)), Budget.parse("5s"))
+    costs = table.rows[0].costs
+    assert (costs["nfe"].mean, costs["time"].mean) == (400, 5.0)
+
+
+def resets():
+    return sys.platform == "linux" and reset_peak_memory("cpu")
+
+
+@pytest.mark.skipif(not resets(), reason="this system cannot reset a process's peak of memory")
+def test_the_peak_of_memory_is_that_of_the_search_alone(tmp_path, monkeypatch):
+    def hungry(problem, rng):
+        block = np.ones(2**25)  # 256 MiB
+        yield fit(problem, np.zeros(2), int(block[0]))
+
+    def modest(problem, rng):
+        yield fit(problem, np.zeros(2), 0)
+
+    METHODS.complete()
+    store, peaks = Store(tmp_path), []
+    for method in (modest, hungry, modest):
+        monkeypatch.setitem(METHODS.entries, "mine", Entry("mine", "test", lambda method=method: method))
+        (spec,) = plan("mine", "quadratic", budget="99nfe")
+        assert run_one(spec, store, quiet=True) == "ok"
+        run = store.find(spec).run
+        assert run["peak_memory_of"] == "search"
+        peaks.append(run["peak_memory_bytes"] / 2**20)
+    assert peaks[1] > peaks[0] + 240
+    assert abs(peaks[2] - peaks[0]) < 40
+
+
+@pytest.mark.skipif(not resets() or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc")
+def test_what_was_freed_in_small_pieces_does_not_count_either():
+    before = peak_memory_bytes("cpu")
+    pieces = [bytes(50_000) for _ in range(5000)]  # below the size that malloc hands back by itself
+    pin = bytes(50_000)  # on top of the heap, so that its end stays in use
+    del pieces
+    assert peak_memory_bytes("cpu") > before + 200 * 2**20
+    assert reset_peak_memory("cpu")
+    assert peak_memory_bytes("cpu") < before + 40 * 2**20
+    assert len(pin) == 50_000
+
+
+def test_where_the_peak_cannot_be_reset_the_report_says_so(tmp_path, monkeypatch):
+    runs = [*made(tmp_path / "a"), *made(tmp_path / "b", ("gamma",), peak_memory_of="process")]
+    (table,) = tables(runs)
+    assert "Memory: in 3 of 9 runs the peak of their whole process until then." in footnote(table)
+    (table,) = tables(made(tmp_path / "a"))
+    assert "Memory" not in footnote(table)
+
+    def refuse(self, *rest, **more):
+        raise OSError("read-only")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    held = np.ones(2**23)
+    del held
+    assert not reset_peak_memory("cpu")
+    assert peak_memory_bytes("cpu") > 0
