@@ -92,6 +92,17 @@ def parse_names(text: str, every: Sequence[str]) -> list[str]:
     return list(every) if text == "all" else list(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
 
 
+def _by_owner(preset: Mapping[str, object]) -> tuple[dict[str, object], dict[str, dict[str, object]]]:
+    """A preset's values of the task's own options, and of those that it sets for methods, by method."""
+    own = {name: value for name, value in preset.items() if "." not in name}
+    others: dict[str, dict[str, object]] = {}
+    for name, value in preset.items():
+        owner, dot, option = name.partition(".")
+        if dot:
+            others.setdefault(owner, {})[option] = value
+    return own, others
+
+
 def plan(
     methods: str,
     task: str,
@@ -123,8 +134,8 @@ def plan(
     for name in names:
         METHODS.get(name)
     table = parse_settings(settings, [task, *names])
-    options = {**kind.presets[preset], **table[task]}
-    maker = make_task(task, options)
+    own, others = _by_owner(kind.presets[preset])
+    maker = make_task(task, {**own, **table[task]})
     wanted = Budget.parse(budget)
     marked = [Budget.parse(m) for m in marks] if marks is not None else [wanted.share(part) for part in (0.25, 0.5)]
     for mark in marked:
@@ -132,7 +143,8 @@ def plan(
             raise UsageError(f"--marks {mark}: expected amounts of at most the budget, {wanted}, in its unit")
     for prompt in prompts:
         maker.check_prompt(prompt)
-    built = {name: make_method(name, table[name]) for name in names}
+    built = {name: make_method(name, {**others.get(name, {}), **table[name]}) for name in names}
+    files = dict(maker.fingerprint()) | TASKS.source(task)
     return [
         RunSpec(
             task=task,
@@ -149,7 +161,7 @@ def plan(
             task_options=values(maker),
             method_options=values(built[name]),
             task_version=kind.version,
-            fingerprint=dict(maker.fingerprint()) | TASKS.source(task) | METHODS.source(name),
+            fingerprint=files | METHODS.source(name),
         )
         for seed in parse_seeds(seeds)
         for prompt in (tuple(dict.fromkeys(prompts)) or maker.prompts())

@@ -24,7 +24,8 @@ class TaskMaker(Protocol):
     """What is registered as a task: a dataclass of options that opens the task itself.
 
     version: part of every run's identity; raise it when the meaning of the numbers changes.
-    presets: option values by preset name; the first is the default.
+    presets: option values by preset name, and `method.option` values where the preset settles those too; the first is
+        the default.
     lowers: the lower-level solvers; the first is for methods that use the gradient oracle, the last for the others.
     smallest: option values with which the conformance suite takes seconds.
     """

@@ -2,7 +2,7 @@
 
 TABLE = {
     "bilevel": "methods.bilevel:Bilevel",
-    "default": "methods.default:default",
+    "default": "methods.default:Default",
     "grid": "methods.grid_search:GridSearch",
     "random": "methods.random_search:RandomSearch",
     "bayesian": "methods.bayesian:Bayesian",

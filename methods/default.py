@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.fitting import fit
+from benchmark.fitting import advance
+from benchmark.options import option
 from benchmark.protocol import Problem, Proposal, S
 
 
-def default(problem: Problem[S], rng: np.random.Generator) -> Iterator[Proposal[S]]:
-    """Fit once at the task's default point."""
-    yield fit(problem, problem.space.default(), seed=0)
+@dataclass(frozen=True)
+class Default:
+    """Fit at the task's default point; with more fits, spend on the lower problem what others spend on tuning."""
+
+    fits: int = option(
+        1,
+        "full fits in a row, each going on from the one before; many: train to the end of the budget",
+        low=1,
+        high=10**6,
+    )
+
+    def __call__(self, problem: Problem[S], rng: np.random.Generator) -> Iterator[Proposal[S]]:
+        lam, state = problem.space.default(), problem.init(seed=0)
+        for _ in range(self.fits):
+            state = advance(problem, state, lam, problem.horizon)
+            yield Proposal(lam, state, problem.loss(state, lam))

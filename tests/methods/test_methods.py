@@ -6,7 +6,7 @@ import pytest
 from benchmark import UsageError
 from methods.bayesian import Bayesian
 from methods.bilevel import Bilevel
-from methods.default import default
+from methods.default import Default
 from methods.grid_search import GridSearch
 from methods.random_search import RandomSearch
 from tasks.quadratic import Quadratic
@@ -72,7 +72,7 @@ def test_bayesian_homes_in():
 
 def test_default_is_the_default_point():
     task = toy()
-    (only,) = default(task, np.random.default_rng(0))
+    (only,) = Default()(task, np.random.default_rng(0))
     assert task.space.native(only.lam) == pytest.approx({"a": 0.5, "b": 2.0})
 
 
