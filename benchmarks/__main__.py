@@ -3,7 +3,9 @@
 import importlib
 import sys
 
-NAMES = ("frechet", "startup", "overhead", "reports", "guided_step")
+NAMES = (
+    "frechet", "startup", "overhead", "reports", "guided_step", "training_step", "variants", "outer_step",
+)  # fmt: skip
 
 for name in sys.argv[1:] or NAMES:
     print(f"== {name}", flush=True)

@@ -169,6 +169,33 @@ BAD = {
     ),
 }
 
+NOISE = ["run", "--method", "random", "--task", "noise_schedule"]
+BAD |= {
+    f"noise_schedule {option}={value}": ([*NOISE, "--set", f"noise_schedule.{option}={value}"], message)
+    for option, value, message in (
+        ("start", "0,0.9", "make the ranges disjoint"),
+        ("tau", "0,2", "expected LOW above 0"),
+        ("tau", "quick", "expected two numbers LOW,HIGH"),
+        ("samples", "1", "expected a value in"),
+        ("samples", "32", "more than the 32 features"),
+        ("steps", "2000", "at most time_steps = 1000"),
+        ("features", "inception", "too few for the 2048 features"),
+        ("channels", "7", "multiples of 8"),
+        ("schedule", "cosin", "did you mean 'cosine'"),
+    )
+}
+BAD |= {
+    "MNIST without a folder": ([*NOISE, "--preset", "paper"], "BENCH_DATA_DIR is not set"),
+    "MNIST that is not there": ([*NOISE, "--preset", "paper", "--data-dir", "empty"], "bench fetch mnist"),
+    "a data folder that is none": ([*NOISE, "--data-dir", "gone"], "expected a folder that holds data sets"),
+    "a prompt for noise_schedule": ([*NOISE, "--prompt", "a seven"], "takes no prompt"),
+    "inception without its weights": (
+        [*NOISE, "--preset", "paper", "--set", "noise_schedule.features=inception"]
+        + [x for n in ("samples", "grad_samples") for x in ("--set", f"noise_schedule.{n}=2100")],
+        "convert it",
+    ),
+}
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):

@@ -25,6 +25,7 @@ from benchmark.errors import UsageError
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = "manifest.json"
 INCEPTION = "pt_inception-2015-12-05-6726825d"
+INCEPTION_DIM = 2048
 DIGITS = 10
 
 
@@ -194,7 +195,9 @@ def _inception_path() -> Path:
 def _inception(path: Path, device: str) -> Extractor:
     weights = {k if k.startswith("fc.") else f"pooled.{k}": v for k, v in _read(path).items()}
     network = _frozen(Inception, weights, path, device)
-    return Extractor("pytorch-fid Inception", _hash(path), "bilinear to 299x299, 3 equal channels", 2048, network)
+    return Extractor(
+        "pytorch-fid Inception", _hash(path), "bilinear to 299x299, 3 equal channels", INCEPTION_DIM, network
+    )
 
 
 def inception(device: str) -> Extractor:

@@ -47,7 +47,7 @@ SETTINGS = {
 
 def scans(dataset: str, name: data.Split) -> tuple[Tensor, Tensor]:
     """Images (N, 1, H, W) in [0, 1] and labels (N,) of a split."""
-    return data.mnist(name) if dataset == "mnist" else data.digits(name)
+    return data.mnist(name) if dataset == "mnist" else data.thirds(name)
 
 
 def initialise(network: nn.Module, rng: torch.Generator) -> None:

@@ -1,0 +1,255 @@
+"""The oracles of noise_schedule. Every random draw is keyed by the run's seed, its purpose and the state's steps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.protocol import Test
+from benchmark.seeds import substream
+from benchmark.space import Lam
+from tasks import data
+from tasks.metrics import Moments, frechet, frechet_passport, inception_score
+from tasks.noise_schedule import distance, features
+from tasks.noise_schedule.diffusion import Denoiser, ddim
+from tasks.noise_schedule.schedule import PARAMETERS, abar, log_snr, space
+from tasks.noise_schedule.training import Batch, State, Trainer, score_matching
+from tasks.zeroth_order import coordinates, directions
+
+if TYPE_CHECKING:
+    from tasks.noise_schedule import NoiseSchedule
+
+LOG = logging.getLogger("benchmark")
+_SHOWN = 101  # points of a curve over u
+
+
+def fingerprint(options: NoiseSchedule) -> Mapping[str, str]:
+    """Hashes of the data and of the networks that measure."""
+    networks = features.fingerprint(options.data, options.features)
+    return networks | (data.mnist_fingerprint() if options.data == "mnist" else {})
+
+
+def images(options: NoiseSchedule, split: data.Split) -> Tensor:
+    """(N, 1, H, W) in [-1, 1]."""
+    found, _ = (data.thirds if options.data == "digits" else data.mnist)(split)
+    if split == "train" and options.train_images:
+        found = found[: options.train_images]
+    return found * 2 - 1
+
+
+class NoiseScheduleTask:
+    """State: the training of one network. One step is one step of Algorithm 3, one F is one run of Algorithm 4."""
+
+    def __init__(self, options: NoiseSchedule, seed: int, device: str) -> None:
+        self._o, self._seed, self._device = options, seed, device
+        self.space = space(options.schedule, options.ranges)
+        self.horizon = options.horizon
+        self._classifier = features.classifier(options.data, device)
+        self._extract = features.inception(device) if options.features == "inception" else self._classifier
+        self._train = images(options, "train").to(device)
+        self._shape = tuple(self._train.shape[1:])
+        self._validation, self._held_out = (self._moments(split) for split in ("validation", "test"))
+        self._model = Denoiser(self._shape[-1], options.widths, options.prediction, options.conditioning, device)
+        self._trainer = Trainer(self._model, options.learning_rate, options.ema)
+        times = np.linspace(options.time_steps, 0, options.steps + 1).round().astype(int)  # of DDIM, noisy to clean
+        self._times = torch.from_numpy(times)
+        self._calls = 0
+
+    def _moments(self, split: data.Split) -> Moments:
+        with torch.no_grad():
+            parts = torch.split(images(self._o, split).to(self._device), self._o.micro_batch)
+            return Moments.of(torch.cat([self._extract(p).features for p in parts]).double().cpu().numpy())
+
+    @property
+    def nfe(self) -> int:
+        return self._model.nfe
+
+    def warm_up(self) -> None:
+        """One training step and a few samples."""
+        lam = self.space.default()
+        state = self.step(self.init(0), lam)
+        with torch.no_grad():
+            self._samples(state.ema, lam[None], self._noise(2, "warm-up"))
+
+    # random numbers
+
+    def _generator(self, *names: str | int) -> torch.Generator:
+        if not self._o.common:  # the ablation: no two draws are the same
+            self._calls += 1
+            names = (*names, "call", self._calls)
+        return torch.Generator().manual_seed(substream(self._seed, "noise_schedule", *names))
+
+    def _noise(self, n: int, *names: str | int) -> Tensor:
+        return torch.randn(n, *self._shape, generator=self._generator(*names)).to(self._device)
+
+    def _batch(self, state: State, purpose: str) -> Batch:
+        generator = self._generator(purpose, state.seed, state.steps)
+        return Batch.draw(self._train, self._o.batch, self._o.time_steps, generator)
+
+    # schedules and samples
+
+    def _q(self, lams: NDArray[np.float64]) -> Tensor:
+        """Native values of (V, d) points, (V, d) float64."""
+        values = [[self.space.native(lam)[name] for name in PARAMETERS[self._o.schedule]] for lam in lams]
+        return torch.tensor(values, dtype=torch.float64, device=self._device)
+
+    def _table(self, q: Tensor, points: int) -> Tensor:
+        """abar on an even grid of u, (..., points)."""
+        u = torch.linspace(0, 1, points, dtype=torch.float64, device=self._device)
+        return abar(self._o.schedule, q, u, self._o.floor)
+
+    def _samples(self, weights: Tensor, lams: NDArray[np.float64], noise: Tensor, differentiated: int = 0) -> Tensor:
+        """DDIM samples for V schedules in one batched call, (V, N, C, H, W); the same noise for each unless it is (V, N, ...).
+
+        differentiated: how many of the last steps carry a derivative.
+        """
+        v = len(lams)
+        x = noise.expand(v, *noise.shape[-4:]).reshape(-1, *self._shape)
+        n = len(x) // v
+        times = self._times.to(self._device)
+        table = self._table(self._q(lams), self._o.time_steps + 1)[:, times].float().repeat_interleave(n, 0)
+        u = (times / self._o.time_steps).float()
+        parts = zip(torch.split(x, self._o.micro_batch), torch.split(table, self._o.micro_batch), strict=True)
+        with self._model.at(weights):
+            found = [ddim(self._model, *part, u, differentiated=differentiated) for part in parts]
+        return torch.cat(found).view(v, n, *self._shape)
+
+    def _distances(self, weights: Tensor, noise: Tensor, lams: NDArray[np.float64]) -> NDArray[np.float64]:
+        """F of these weights under each of (V, d) schedules, (V,)."""
+        samples = self._samples(weights, lams, noise)
+        with torch.no_grad():
+            found = [self._extract(s).features.double().cpu().numpy() for s in samples]
+        return np.array([_distance(f, self._validation) for f in found])
+
+    def _noise_for(self, variants: int, state: State) -> Tensor:
+        """x_T of a difference: one for all its sides, or (the ablation) another for each."""
+        n = self._o.grad_samples
+        if self._o.common:
+            return self._noise(n, "difference", state.seed, state.steps)
+        return torch.stack([self._noise(n, "difference", state.seed, state.steps) for _ in range(variants)])
+
+    # oracles
+
+    def init(self, seed: int) -> State:
+        return self._trainer.init(substream(self._seed, "noise_schedule", "init", seed))
+
+    def step(self, state: State, lam: Lam, tilt: float = 0.0) -> State:
+        """Algorithm 3; with a tilt, also down d_theta F by the chosen estimate. A diverged state only counts on."""
+        if state.diverged:
+            return state
+        with torch.no_grad():
+            table = self._table(self._q(lam[None])[0], self._o.time_steps + 1)
+        extra = tilt * self._theta_gradient(state, lam) if tilt and self._o.theta != "none" else None
+        after = self._trainer.step(state, self._batch(state, "batch"), table, extra)
+        if after.diverged:
+            LOG.warning("a training diverged; its F counts as infinite")
+        return after
+
+    def loss(self, state: State, lam: Lam) -> float:
+        """The Frechet distance of `samples` images of the averaged weights to the validation images; inf if diverged."""
+        if state.diverged:
+            return float("inf")
+        return float(self._distances(state.ema, self._noise(self._o.samples, "validation"), lam[None])[0])
+
+    def grad(self, state: State, lam: Lam, tilt: float = 0.0) -> Lam:
+        """d/dlam of G + tilt F: autograd through abar(q), and differences of F on common noise; nan if diverged."""
+        if state.diverged:
+            return np.full(self.space.dim, np.nan)
+        total = self._q_gradient(state, lam)
+        if tilt:
+            total = total + tilt * self._q_difference(state, lam)
+        return total
+
+    def _q_gradient(self, state: State, lam: Lam) -> Lam:
+        """d_q G at the weights, Algorithm 6."""
+        q = self._q(lam[None])[0].requires_grad_()
+        with self._model.at(state.weights), torch.enable_grad():
+            table = self._table(q, self._o.time_steps + 1)
+            (found,) = torch.autograd.grad(score_matching(self._model, self._batch(state, "gradient"), table), q)
+        return self.space.pullback(lam, dict(zip(PARAMETERS[self._o.schedule], found.tolist(), strict=True)))
+
+    def _q_difference(self, state: State, lam: Lam) -> Lam:
+        """d_q F at the averaged weights, by differences."""
+        k = self._o.directions
+        noise = self._noise_for(2 * (k or self.space.dim), state)
+        values = partial(self._distances, state.ema, noise)
+        if not k:
+            return coordinates(values, lam, self._o.nu)
+        rng = np.random.default_rng(substream(self._seed, "noise_schedule", "directions", state.seed, state.steps))
+        return directions(values, lam, self._o.nu, rng.standard_normal((k, self.space.dim)))
+
+    def _theta_gradient(self, state: State, lam: Lam) -> Tensor:
+        """An estimate of d_theta F, (P,), at the averaged weights, which are those that F uses."""
+        estimates: dict[str, Callable[[State, Lam], Tensor]] = {
+            "zeroth_order": self._theta_difference,
+            "truncated": self._theta_truncated,
+        }
+        return estimates[self._o.theta](state, lam)
+
+    def _theta_difference(self, state: State, lam: Lam) -> Tensor:
+        generator = self._generator("weights", state.seed, state.steps)
+        v = torch.randn(state.ema.shape, generator=generator).to(self._device)
+        nu, noise = self._o.nu, self._noise_for(2, state)
+        up, down = (
+            self._distances(state.ema + sign * nu * v, noise[k] if noise.dim() == 5 else noise, lam[None])[0]
+            for k, sign in enumerate((1, -1))
+        )
+        return float(up - down) / (2 * nu) * v
+
+    def _theta_truncated(self, state: State, lam: Lam) -> Tensor:
+        grad = self._model.vector.grad
+        assert grad is not None
+        grad.zero_()
+        noise = self._noise_for(1, state).reshape(-1, *self._shape)
+        samples = self._samples(state.ema, lam[None], noise, self._o.truncation)[0]
+        with torch.enable_grad():
+            distance.frechet(self._extract(samples).features, self._validation).backward()  # type: ignore[no-untyped-call]
+        return grad.clone()
+
+    # the held-out measurement
+
+    def test(self, state: State, lam: Lam) -> Test:
+        """fid and inception_score of `test_samples` images of the averaged weights against the test images."""
+        generator = torch.Generator().manual_seed(substream(self._seed, "noise_schedule", "test"))
+        noise = torch.randn(self._o.test_samples, *self._shape, generator=generator).to(self._device)
+        samples = self._samples(state.ema, lam[None], noise)[0]
+        with torch.no_grad():
+            parts = torch.split(samples, self._o.micro_batch)
+            found = torch.cat([self._extract(p).features for p in parts]).cpu().numpy()
+            logits = torch.cat([self._classifier(p).logits for p in parts]).cpu().numpy()
+        metrics = {
+            "fid": _distance(found, self._held_out),
+            "inception_score": inception_score(logits),
+            "training_steps": float(state.steps),
+        }
+        name = f"{self._extract.name} {self._extract.sha256[:12]}"
+        passport = frechet_passport(found, self._held_out, name, self._extract.resize)
+        return Test(
+            metrics, {**passport, "fid_name": self._extract.name}, self._pixels(samples[:16]), self._curves(lam)
+        )
+
+    def _pixels(self, samples: Tensor) -> NDArray[np.uint8]:
+        """(N, H, W, 3) uint8; small images enlarged, each pixel a square."""
+        scale = max(1, 32 // self._shape[-1])
+        grey = ((samples + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        grey = grey.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+        return np.repeat(grey.permute(0, 2, 3, 1).cpu().numpy(), 3, axis=3)
+
+    def _curves(self, lam: Lam) -> dict[str, NDArray[np.float64]]:
+        u = np.linspace(0, 1, _SHOWN)
+        both = self._table(self._q(np.stack([lam, self.space.default()])), _SHOWN).cpu()
+        return {
+            "abar(u)": np.stack([u, *both.numpy()]),
+            "log-SNR(u)": np.stack([u, *log_snr(both).numpy()]),
+        }
+
+
+def _distance(found: NDArray[np.float64], reference: Moments) -> float:
+    return frechet(found, reference) if np.all(np.isfinite(found)) else float("inf")

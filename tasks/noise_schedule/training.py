@@ -1,0 +1,105 @@
+"""The lower level, Algorithm 3: denoising score matching with AdamW and an EMA of the weights. A state is a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tasks.noise_schedule.diffusion import Denoiser, mix
+
+_TOO_LARGE = 1e3  # of a loss whose value for a network that predicts nothing is 1
+
+
+@dataclass(frozen=True)
+class State:
+    """weights, ema: (P,) float32.  first, second: AdamW's moments.  steps: taken so far.  seed: of the data's order.
+
+    A diverged state keeps its last finite weights, and F is inf there.
+    """
+
+    weights: Tensor
+    ema: Tensor
+    first: Tensor
+    second: Tensor
+    steps: int
+    seed: int
+    diverged: bool = False
+
+
+def save(state: State, path: Path) -> None:
+    """To a safetensors file."""
+    tensors = {name: getattr(state, name).contiguous() for name in ("weights", "ema", "first", "second")}
+    save_file(tensors, path, {"steps": str(state.steps), "seed": str(state.seed), "diverged": str(int(state.diverged))})
+
+
+def load(path: Path, device: str = "cpu") -> State:
+    """The inverse of `save`; continues bit for bit."""
+    with safe_open(path, "pt", device=device) as file:
+        kept = {name: file.get_tensor(name) for name in ("weights", "ema", "first", "second")}
+        about = file.metadata()
+    return State(**kept, steps=int(about["steps"]), seed=int(about["seed"]), diverged=about["diverged"] == "1")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """x0, eps: (B, C, H, W).  t: (B,) int64 in 1..time steps."""
+
+    x0: Tensor
+    t: Tensor
+    eps: Tensor
+
+    @classmethod
+    def draw(cls, images: Tensor, size: int, time_steps: int, generator: torch.Generator) -> Batch:
+        """Drawn on the CPU, so that a seed means the same on every device."""
+        chosen = torch.randint(len(images), (size,), generator=generator)
+        t = torch.randint(1, time_steps + 1, (size,), generator=generator)
+        eps = torch.randn(size, *images.shape[1:], generator=generator)
+        device = images.device
+        return cls(images[chosen.to(device)], t.to(device), eps.to(device))
+
+
+def score_matching(model: Denoiser, batch: Batch, table: Tensor) -> Tensor:
+    """G, the mean squared error of the prediction. table: abar at 0..time steps, (T + 1,) float64; differentiable in it."""
+    abar = table[batch.t].float()
+    out = model.raw(mix(batch.x0, batch.eps, abar), abar, batch.t / (len(table) - 1))
+    return (out - model.target(batch.x0, batch.eps, abar)).square().mean()
+
+
+class Trainer:
+    """One AdamW over the model's one vector; the moments live in the states."""
+
+    def __init__(self, model: Denoiser, lr: float, ema: float) -> None:
+        self._model, self._ema = model, ema
+        self._optimizer = torch.optim.AdamW([model.vector], lr=lr, fused=True)
+
+    def init(self, seed: int) -> State:
+        weights = self._model.fresh(seed)
+        return State(weights, weights, torch.zeros_like(weights), torch.zeros_like(weights), 0, seed)
+
+    def step(self, state: State, batch: Batch, table: Tensor, extra: Tensor | None = None) -> State:
+        """One step on G, whose gradient `extra`, (P,), is added to. The state given stays as it was."""
+        vector, grad = self._model.vector, self._model.vector.grad
+        assert grad is not None
+        with self._model.at(state.weights):
+            grad.zero_()
+            with torch.enable_grad():
+                loss = score_matching(self._model, batch, table)
+                loss.backward()  # type: ignore[no-untyped-call]
+            if extra is not None:
+                grad += extra
+            first, second = state.first.clone(), state.second.clone()
+            steps = torch.tensor(float(state.steps), device=vector.device)
+            self._optimizer.state[vector] = {"step": steps, "exp_avg": first, "exp_avg_sq": second}
+            self._optimizer.step()
+            weights = vector.detach().clone()
+        value = float(loss.detach())
+        if not value < _TOO_LARGE or not bool(torch.isfinite(weights).all()):
+            return State(state.weights, state.ema, state.first, state.second, state.steps + 1, state.seed, True)
+        k = state.steps + 1
+        decay = min(self._ema, (1 + k) / (10 + k))  # forgets the initial weights early
+        return State(weights, torch.lerp(weights, state.ema, decay), first, second, k, state.seed)

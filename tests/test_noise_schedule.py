@@ -1,0 +1,310 @@
+"""The oracles of noise_schedule on networks of a few thousand weights."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.check import check_task
+from benchmark.errors import UsageError
+from benchmark.fitting import advance, fit
+from methods.bilevel import Bilevel
+from tasks.metrics import Moments
+from tasks.metrics import frechet as exact_frechet
+from tasks.noise_schedule import NoiseSchedule, distance
+from tasks.noise_schedule.task import NoiseScheduleTask
+from tasks.noise_schedule.training import Batch, load, save
+
+SMALL = dict(NoiseSchedule.smallest)
+
+
+def make(seed=0, **options):
+    return NoiseScheduleTask(NoiseSchedule(**{**SMALL, **options}), seed, "cpu")
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make()
+
+
+@pytest.fixture(scope="module")
+def trained(task):
+    return advance(task, task.init(0), task.space.default(), 8)
+
+
+def inside(task):
+    return np.full(task.space.dim, 0.5)
+
+
+def equal(a, b):
+    return all(
+        torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y
+        for x, y in zip(dataclasses.astuple(a), dataclasses.astuple(b), strict=True)
+    )
+
+
+def test_conformance():
+    results = list(check_task("noise_schedule"))
+    assert len(results) >= 7
+    assert [r for r in results if r[1]] == []
+
+
+def test_a_step_moves_the_weights_and_leaves_its_state(task, trained):
+    before = dataclasses.replace(trained, weights=trained.weights.clone(), first=trained.first.clone())
+    after = task.step(trained, task.space.default())
+    assert equal(trained, before)
+    assert after.steps == trained.steps + 1
+    for name in ("weights", "ema", "first", "second"):
+        assert not torch.equal(getattr(after, name), getattr(trained, name)), name
+
+
+def test_a_state_carries_its_optimizer(task, trained):
+    """Two branches from one state do not disturb each other, and moments matter."""
+    lam, other = task.space.default(), inside(task)
+    alone = advance(task, trained, lam, 3)
+    branch = advance(task, trained, other, 3)
+    assert equal(advance(task, trained, lam, 3), alone)
+    assert equal(advance(task, trained, other, 3), branch)
+    forgot = dataclasses.replace(trained, first=torch.zeros_like(trained.first))
+    assert not torch.equal(task.step(forgot, lam).weights, task.step(trained, lam).weights)
+
+
+def test_the_optimizer_is_torch_s_adamw(task):
+    """Ten steps against a plain module and torch.optim.AdamW on the same batches."""
+    lam = task.space.default()
+    state = start = task.init(0)
+    table = task._table(task._q(lam[None])[0], 1001)
+    expected = make()
+    network = expected._model.network
+    expected._model.vector.data.copy_(state.weights)
+    plain = [torch.nn.Parameter(p.detach().clone()) for p in network.parameters()]
+    optimizer = torch.optim.AdamW(plain, lr=1e-3)
+    names = [n for n, _ in network.named_parameters()]
+    for _ in range(10):
+        batch = task._batch(state, "batch")
+        abar = table[batch.t].float()
+        noisy = abar.view(-1, 1, 1, 1).sqrt() * batch.x0 + (1 - abar).view(-1, 1, 1, 1).sqrt() * batch.eps
+        told = 1000 * torch.acos(abar.sqrt()) * 2 / torch.pi
+        out = torch.func.functional_call(network, dict(zip(names, plain, strict=True)), (noisy, told)).sample
+        optimizer.zero_grad()
+        ((out - batch.eps) ** 2).mean().backward()
+        optimizer.step()
+        state = task.step(state, lam)
+    expected_weights = torch.cat([p.detach().flatten() for p in plain])
+    moved = float((expected_weights - start.weights).norm())
+    # not entry by entry: where a gradient is all rounding, Adam makes a step of it
+    assert float((state.weights - expected_weights).norm()) < 0.02 * moved
+
+
+def test_a_state_saved_and_loaded_continues_bit_for_bit(task, trained, tmp_path):
+    path = tmp_path / "state.safetensors"
+    save(trained, path)
+    again = load(path)
+    assert equal(again, trained)
+    other = make()
+    lam = inside(task)
+    assert equal(advance(other, again, lam, 4), advance(task, trained, lam, 4))
+    assert other.loss(again, lam) == task.loss(trained, lam)
+
+
+@pytest.mark.parametrize("theta", ["zeroth_order", "truncated"])
+def test_z_really_moves_in_its_step_and_y_does_not(theta, trained):
+    task, lam = make(theta=theta), inside(make())
+    kept = trained.weights.clone()
+    y = task.step(trained, lam)
+    z = task.step(trained, lam, 0.1)
+    assert torch.equal(trained.weights, kept)
+    assert not torch.equal(z.weights, y.weights)
+    assert float((z.weights - y.weights).abs().max()) > 1e-7
+    assert equal(task.step(trained, lam), y)
+
+
+def test_without_d_theta_z_is_y_and_the_hypergradient_is_the_difference_of_F(task, trained):
+    """The limit gamma -> inf of `none`: d_q G cancels to the last bit."""
+    lam = inside(task)
+    y, hyper = Bilevel(gamma=100.0, steps_y=1).hypergradient(task, trained, lam)
+    assert equal(y, task.step(trained, lam))
+    np.testing.assert_allclose(hyper, task._q_difference(y, lam), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("conditioning", ["noise", "time"])
+@pytest.mark.parametrize("schedule", ["cosine", "sigmoid"])
+def test_autograd_d_q_G_against_finite_differences(prediction, conditioning, schedule, trained):
+    task = make(prediction=prediction, conditioning=conditioning, schedule=schedule, batch=64)
+    state, lam, h = task.step(task.init(0), inside(task)), inside(task), 1e-4
+    batch = task._batch(state, "gradient")
+    network = task._model.network.double()
+
+    def value(point):
+        q = task._q(point[None])[0]
+        table = task._table(q, 1001)
+        doubled = Batch(batch.x0.double(), batch.t, batch.eps.double())
+        with torch.no_grad():
+            return float(score_matching_in_float64(task, doubled, table))
+
+    def score_matching_in_float64(task, batch, table):
+        abar = table[batch.t]
+        a = abar.view(-1, 1, 1, 1)
+        noisy = a.sqrt() * batch.x0 + (1 - a).sqrt() * batch.eps
+        told = batch.t / 1000 if conditioning == "time" else torch.acos(abar.sqrt()) * 2 / torch.pi
+        out = network(noisy, 1000 * told).sample
+        target = batch.eps if prediction == "epsilon" else a.sqrt() * batch.eps - (1 - a).sqrt() * batch.x0
+        return ((out - target) ** 2).mean()
+
+    again = make(prediction=prediction, conditioning=conditioning, schedule=schedule, batch=64)
+    found = again._q_gradient(state, lam)
+    task._model.vector.data.copy_(state.weights)
+    network.load_state_dict({k: v.double() for k, v in copy_of(again, state).items()})
+    expected = [(value(lam + h * e) - value(lam - h * e)) / (2 * h) for e in np.eye(len(lam))]
+    np.testing.assert_allclose(found, expected, rtol=0.01, atol=1e-3 * max(map(abs, expected)))
+
+
+def copy_of(task, state):
+    with task._model.at(state.weights):
+        return {k: v.clone() for k, v in task._model.network.state_dict().items()}
+
+
+def test_zeroth_order_d_q_F_against_a_finite_difference_with_the_same_noise(task, trained):
+    lam = inside(task)
+    noise = task._noise(task._o.grad_samples, "difference", trained.seed, trained.steps)
+    found = task._q_difference(trained, lam)
+    for i in range(task.space.dim):
+        sides = []
+        for sign in (1, -1):
+            point = lam + sign * 0.01 * np.eye(task.space.dim)[i]
+            sides.append(task._distances(trained.ema, noise, point[None])[0])
+        assert found[i] == pytest.approx((sides[0] - sides[1]) / 0.02, rel=2e-2, abs=0.02 * np.abs(found).max())
+
+
+def test_random_directions_point_the_same_way(task, trained):
+    lam = inside(task)
+    exact = task._q_difference(trained, lam)
+    many = make(directions=60)._q_difference(trained, lam)
+    assert exact @ many / np.linalg.norm(exact) / np.linalg.norm(many) > 0.8
+
+
+def test_F_twice_is_the_same_to_the_last_bit_and_other_seeds_differ(task, trained):
+    lam = inside(task)
+    assert task.loss(trained, lam) == task.loss(trained, lam) == make().loss(trained, lam)
+    assert task.loss(trained, lam) != make(seed=1).loss(trained, lam)
+
+
+def test_without_common_random_numbers_it_is_not(trained):
+    task = make(common=False)
+    lam = inside(task)
+    assert task.loss(trained, lam) != task.loss(trained, lam)
+    assert not np.array_equal(task.grad(trained, lam), task.grad(trained, lam))
+
+
+def test_common_random_numbers_reduce_the_variance_of_a_difference(trained):
+    """The factor that they are there for; ten draws each."""
+    spread = {}
+    for common in (True, False):
+        found = []
+        for seed in range(10):
+            task = make(seed=seed, common=common)
+            found.append(task._q_difference(trained, inside(task)))
+        spread[common] = np.var(found, axis=0).sum()
+    assert spread[False] > 4 * spread[True]
+
+
+def test_all_variants_in_one_call_equal_one_call_each(task, trained):
+    lams = np.random.default_rng(0).random((5, task.space.dim))
+    noise = task._noise(40, "here")
+    together = task._samples(trained.ema, lams, noise)
+    for lam, samples in zip(lams, together, strict=True):
+        torch.testing.assert_close(task._samples(trained.ema, lam[None], noise)[0], samples, atol=1e-4, rtol=0)
+
+
+def test_an_image_does_not_depend_on_the_batch(task, trained):
+    lam, noise = inside(task), task._noise(40, "here")
+    whole = task._samples(trained.ema, lam[None], noise)
+    parts = make(micro_batch=7)._samples(trained.ema, lam[None], noise)
+    torch.testing.assert_close(whole, parts, atol=1e-4, rtol=0)
+
+
+def test_network_evaluations_are_counted_where_they_happen(task, trained):
+    o, lam = task._o, inside(task)
+    for call, expected in (
+        (lambda: task.step(trained, lam), 3 * o.batch),
+        (lambda: task.loss(trained, lam), o.samples * o.steps),
+        (lambda: task.grad(trained, lam), 3 * o.batch),
+        (lambda: task.grad(trained, lam, 0.1), 3 * o.batch + 2 * task.space.dim * o.grad_samples * o.steps),
+    ):
+        before = task.nfe
+        call()
+        assert task.nfe - before == expected
+    slow = make(theta="truncated", truncation=2)
+    before = slow.nfe
+    slow.step(trained, lam, 0.1)
+    assert slow.nfe - before == 3 * o.batch + o.grad_samples * (o.steps + 2 * 2)
+
+
+def test_the_differentiable_distance_equals_the_exact_one():
+    rng = np.random.default_rng(0)
+    real = Moments.of(rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5)))
+    x = torch.from_numpy(rng.normal(size=(30, 5)) + 0.3).requires_grad_()
+    assert float(distance.frechet(x, real)) == pytest.approx(exact_frechet(x.detach().numpy(), real), rel=1e-9)
+    assert torch.autograd.gradcheck(lambda x: distance.frechet(x, real), (x,))
+    with pytest.raises(ValueError, match="more than 5"):
+        distance.frechet(x[:5], real)
+
+
+def test_the_truncated_gradient_lowers_F(trained):
+    """A small step down it along the averaged weights lowers F on the same noise; all steps differentiated."""
+    task = make(theta="truncated", truncation=3, grad_samples=64)
+    lam = inside(task)
+    noise = task._noise(64, "difference", trained.seed, trained.steps)
+    g = task._theta_gradient(trained, lam)
+    here = task._distances(trained.ema, noise, lam[None])[0]
+    step = 1e-4 / g.norm()
+    down, up = (task._distances(trained.ema - s * step * g, noise, lam[None])[0] for s in (1, -1))
+    assert down < here < up
+    assert (up - down) / (2 * float(step)) == pytest.approx(float(g.square().sum()), rel=0.1)
+
+
+def test_a_diverging_training_is_a_trial_with_infinite_F_and_can_be_measured():
+    task = make(learning_rate=1.0, horizon=30, prediction="epsilon")
+    state = task.init(0)
+    huge = dataclasses.replace(state, weights=state.weights * 1e6)
+    after = task.step(huge, inside(task))
+    assert after.diverged
+    assert task.loss(after, inside(task)) == np.inf
+    assert np.isnan(task.grad(after, inside(task))).all()
+    assert task.step(after, inside(task)).diverged
+
+
+def test_the_measurement_reads_the_held_out_split_on_its_own_noise(task, trained):
+    test = task.test(trained, inside(task))
+    assert set(test.metrics) == {"fid", "inception_score", "training_steps"}
+    assert 1 <= test.metrics["inception_score"] <= 10
+    assert test.images.shape == (16, 32, 32, 3)
+    assert test.curves["abar(u)"].shape == (3, 101)
+    assert not np.array_equal(test.curves["abar(u)"][1], test.curves["abar(u)"][2])
+    assert task._held_out.digest != task._validation.digest
+    assert test.passport["fid_n"] == "40"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"steps": 2000}, "at most time_steps"),
+        ({"samples": 20}, "more than the 32 features"),
+        ({"grad_samples": 32}, "more than the 32 features"),
+        ({"test_samples": 5}, "more than the 32 features"),
+        ({"channels": "12"}, "multiples of 8"),
+        ({"channels": "many"}, "multiples of 8"),
+        ({"truncation": 50}, "truncation"),
+        ({"tau": "0,1"}, "above 0"),
+    ],
+)
+def test_options_that_cannot_be_are_told(options, says):
+    with pytest.raises(UsageError, match=says):
+        make(**options)
+
+
+def test_a_black_box_trial_is_the_same_for_every_method(task):
+    lam = inside(task)
+    assert fit(task, lam, 0).loss == fit(make(), lam, 0).loss
