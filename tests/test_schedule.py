@@ -108,7 +108,7 @@ def test_a_wrong_range_is_told(kind, ranges, says):
 
 def test_a_range_keeps_the_default_and_the_grid_inside():
     (start, end, tau, eps) = space("cosine", {"tau": "1.5,3"}).axes
-    assert (tau.low, tau.high, tau.default, tau.grid) == (1.5, 3.0, 1.5, ())
+    assert (tau.low, tau.high, tau.default, tau.grid) == (1.5, 3.0, 3.0, ())
     assert (start.default, end.default, eps.default) == (0.0, 1.0, 0.008)
 
 

@@ -21,15 +21,14 @@ class NoiseSchedule:
 
     version: ClassVar[int] = 1
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "embedded": {},
-        "paper": {
-            "data": "mnist", "channels": "64,128,128", "steps": 100, "horizon": 9380, "conditioning": "time",
-            "theta": "zeroth_order", "samples": 256, "grad_samples": 128, "test_samples": 5000, "tau": "1,4",
-            "bilevel.steps_y": 10, "bilevel.steps_z": 1, "bayesian.trials": 15,
+        "embedded": {"bilevel.steps_y": 10},
+        "paper": {  # what is not here is the paper's by default: S_z = 1, nu = 0.01, batches of 128, 1000 time steps
+            "data": "mnist", "channels": "64,128,128", "steps": 100, "horizon": 20 * 469, "learning_rate": 1e-3,
+            "ema": 0.995, "tau": "1,4", "samples": 512, "test_samples": 5000, "bilevel.steps_y": 10, "bayesian.trials": 15,
         },
         "paper-small": {
-            "data": "mnist", "train_images": 10000, "channels": "16,32", "steps": 20, "horizon": 600,
-            "test_samples": 5000, "bilevel.steps_y": 10, "bilevel.steps_z": 1, "bayesian.trials": 15,
+            "data": "mnist", "train_images": 10000, "channels": "8,16,32", "steps": 10, "horizon": 300, "batch": 64,
+            "tau": "1,4", "test_samples": 5000, "bilevel.steps_y": 10, "bayesian.trials": 15,
         },
     }  # fmt: skip
     lowers: ClassVar[tuple[str, ...]] = ("",)
@@ -59,7 +58,7 @@ class NoiseSchedule:
     samples: int = option(512, "images of one evaluation of F", low=2, high=10**6)
     grad_samples: int = option(128, "images of each F in a difference", low=2, high=10**6)
     nu: float = option(0.01, "perturbation of zeroth-order derivatives (the paper's)", low=1e-6, high=0.5)
-    directions: int = option(0, "random directions of d_q F; 0: the coordinates", low=0, high=1000)
+    directions: int = option(1, "random directions of d_q F; 0: the coordinates, four times as dear", low=0, high=1000)
     theta: str = option(
         "none", "d_theta F in a tilted step; zeroth_order is the paper's", choices=("none", "zeroth_order", "truncated")
     )
