@@ -12,7 +12,7 @@ from tasks.noise_schedule.task import NoiseScheduleTask
 def main() -> None:
     task = NoiseScheduleTask(NoiseSchedule(), 0, "cpu")
     lam, state = task.space.default(), task.init(0)
-    batch, table = task._batch(state, "batch"), task._table(task._q(lam[None])[0], 1001)
+    batch, table = task._batch(task._generator("batch", 0, 0)), task._table(task._q(lam[None])[0], 1001)
     abar = table[batch.t].float()
     told = 1000 * torch.acos(abar.sqrt()) * 2 / torch.pi
     network = NoiseScheduleTask(NoiseSchedule(), 0, "cpu")._model.network

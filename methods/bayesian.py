@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from skopt import Optimizer
 
 from benchmark.fitting import fit
 from benchmark.options import option
@@ -25,8 +26,6 @@ class Bayesian:
     )
 
     def __call__(self, problem: Problem[S], rng: np.random.Generator) -> Iterator[Proposal[S]]:
-        from skopt import Optimizer
-
         optimizer = Optimizer(
             [(0.0, 1.0)] * problem.space.dim,
             base_estimator="GP",

@@ -13,21 +13,19 @@ Values = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """F at each of (V, d) points, (V,), in one call, so that all may share their random numbers and their batch."""
 
 
-def coordinates(values: Values, lam: Lam, nu: float) -> Lam:
-    """Central differences along the axes, (d,); one-sided where lam + nu or lam - nu would leave the cube."""
-    steps = nu * np.eye(len(lam))
-    points = np.clip(np.concatenate([lam + steps, lam - steps]), 0.0, 1.0)
-    found = values(points)
-    d = len(lam)
-    return np.asarray((found[:d] - found[d:]) / (points[:d] - points[d:]).diagonal())
-
-
 def directions(values: Values, lam: Lam, nu: float, among: NDArray[np.float64]) -> Lam:
-    """Mean over directions v, (k, d), of the two-sided difference along v times v: unbiased for E[v v^T] = I.
+    """Mean over directions v, (k, d), of the central difference along v times v: unbiased where the mean of v v^T is 1.
 
-    Source: Nesterov and Spokoiny 2017. Points are clipped to the cube.
+    Source: Nesterov and Spokoiny 2017. Near a face of the cube the difference is taken at the nearest point from which
+    both sides lie inside.
     """
-    points = np.clip(np.concatenate([lam + nu * among, lam - nu * among]), 0.0, 1.0)
-    found = values(points)
+    steps = nu * among
+    centres = np.clip(lam, np.minimum(np.abs(steps), 0.5), np.maximum(1 - np.abs(steps), 0.5))
+    found = values(np.clip(np.concatenate([centres + steps, centres - steps]), 0.0, 1.0))
     k = len(among)
     return np.asarray(((found[:k] - found[k:]) / (2 * nu)) @ among / k)
+
+
+def coordinates(values: Values, lam: Lam, nu: float) -> Lam:
+    """Central differences along the axes, (d,); nu < 0.5."""
+    return directions(values, lam, nu, np.eye(len(lam))) * len(lam)

@@ -204,12 +204,24 @@ def quadratic(points):
     return ((points - 0.3) ** 2 * np.array([1.0, 4.0, 0.5])).sum(1)
 
 
-def test_coordinates_are_exact_on_a_parabola_and_one_sided_at_the_edge():
+def test_coordinates_are_exact_on_a_parabola_and_stay_in_the_cube_at_its_faces():
     lam = np.array([0.5, 0.6, 0.7])
     np.testing.assert_allclose(coordinates(quadratic, lam, 0.01), 2 * (lam - 0.3) * [1, 4, 0.5], rtol=1e-9)
     edge = np.array([0.0, 1.0, 0.5])
     found = coordinates(quadratic, edge, 0.01)
-    np.testing.assert_allclose(found, [2 * (0.005 - 0.3), 8 * (0.995 - 0.3), 2 * 0.2 * 0.5], rtol=1e-9)
+    np.testing.assert_allclose(found, [2 * (0.01 - 0.3), 8 * (0.99 - 0.3), 2 * 0.2 * 0.5], rtol=1e-9)
+
+
+def test_random_directions_keep_their_length_at_a_face():
+    asked = []
+
+    def slope(points):
+        asked.append(points)
+        return points.sum(1)
+
+    among = np.random.default_rng(1).standard_normal((20_000, 2))
+    np.testing.assert_allclose(directions(slope, np.array([0.0, 1.0]), 0.01, among), [1, 1], rtol=0.05)
+    assert ((asked[0] >= 0) & (asked[0] <= 1)).all()
 
 
 def test_random_directions_are_right_on_average():

@@ -22,11 +22,11 @@ class NoiseSchedule:
     version: ClassVar[int] = 1
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "embedded": {"bilevel.steps_y": 10},
-        "paper": {  # what is not here is the paper's by default: S_z = 1, nu = 0.01, batches of 128, 1000 time steps
-            "data": "mnist", "channels": "64,128,128", "steps": 100, "horizon": 20 * 469, "learning_rate": 1e-3,
+        "paper": {  # S_y = 20 for each of the 391 batches of the first epoch, then 10; S_z = 1, nu, batch, time steps: defaults
+            "data": "mnist", "channels": "64,128,128", "steps": 100, "horizon": 20 * 391, "learning_rate": 1e-3,
             "ema": 0.995, "tau": "1,4", "samples": 512, "test_samples": 5000, "bilevel.steps_y": 10, "bayesian.trials": 15,
         },
-        "paper-small": {
+        "paper-small": {  # for a CPU: fewer images, a smaller network, smaller batches, fewer steps of everything
             "data": "mnist", "train_images": 10000, "channels": "8,16,32", "steps": 10, "horizon": 300, "batch": 64,
             "tau": "1,4", "test_samples": 5000, "bilevel.steps_y": 10, "bayesian.trials": 15,
         },
@@ -43,7 +43,7 @@ class NoiseSchedule:
     end: str = option("", _RANGE)
     tau: str = option("", _RANGE)
     eps: str = option("", f"{_RANGE} (cosine only)")
-    floor: float = option(1e-4, "abar is kept in [floor, 1 - floor]", low=1e-9, high=0.1)
+    floor: float = option(1e-4, "abar is kept in [floor, 1 - floor]", low=1e-6, high=0.1)
     prediction: str = option("epsilon", "what the network predicts", choices=("epsilon", "v_prediction"))
     conditioning: str = option(
         "noise", "what the network is told: the noise level, or (the paper's) the time", choices=("noise", "time")
@@ -60,10 +60,12 @@ class NoiseSchedule:
     nu: float = option(0.01, "perturbation of zeroth-order derivatives (the paper's)", low=1e-6, high=0.5)
     directions: int = option(1, "random directions of d_q F; 0: the coordinates, four times as dear", low=0, high=1000)
     theta: str = option(
-        "none", "d_theta F in a tilted step; zeroth_order is the paper's", choices=("none", "zeroth_order", "truncated")
+        "none",
+        "d_theta F in a tilted step; none ignores the response of the weights; zeroth_order is the paper's",
+        choices=("none", "zeroth_order", "truncated"),
     )
     truncation: int = option(2, "last DDIM steps that `truncated` differentiates", low=1, high=10**6)
-    common: bool = option(True, "common random numbers; false for the ablation")
+    common: bool = option(True, "common random numbers in all differences; false for the ablation")
     features: str = option(
         "classifier", "of the Frechet distance: the data's own, or pytorch-fid's", choices=("classifier", "inception")
     )

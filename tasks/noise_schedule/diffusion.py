@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,25 @@ def mix(x0: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
     return a.sqrt() * x0 + (1 - a).sqrt() * eps
 
 
+def _network(size: int, channels: tuple[int, ...], seed: int) -> nn.Module:
+    """diffusers' UNet2DModel, one block of convolutions a level, attention in the middle."""
+    from diffusers import UNet2DModel
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        found: nn.Module = UNet2DModel(
+            sample_size=size, in_channels=1, out_channels=1, layers_per_block=1, block_out_channels=channels,
+            down_block_types=("DownBlock2D",) * len(channels), up_block_types=("UpBlock2D",) * len(channels),
+            norm_num_groups=8, attention_head_dim=8,
+        )  # fmt: skip
+    return found
+
+
+def _vector(network: nn.Module) -> Tensor:
+    """A copy of all its parameters, (P,)."""
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
 class Denoiser:
     """A diffusers UNet2DModel whose parameters are views of one vector, so that other weights are one copy away.
 
@@ -31,39 +51,21 @@ class Denoiser:
     """
 
     def __init__(self, size: int, channels: tuple[int, ...], prediction: str, conditioning: str, device: str) -> None:
-        from diffusers import UNet2DModel
-
         self._prediction, self._conditioning = prediction, conditioning
+        self._make = partial(_network, size, channels)
         self.nfe = 0
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            network: Any = UNet2DModel(
-                sample_size=size, in_channels=1, out_channels=1, layers_per_block=1, block_out_channels=channels,
-                down_block_types=("DownBlock2D",) * len(channels), up_block_types=("UpBlock2D",) * len(channels),
-                norm_num_groups=8, attention_head_dim=8,
-            )  # fmt: skip
-        self.network: nn.Module = network.to(device).eval()  # no dropout: eval and train are the same function
-        parameters = list(self.network.parameters())
-        self.vector = nn.Parameter(torch.cat([p.detach().flatten() for p in parameters]))
+        self.network = self._make(0).to(device).eval()  # no dropout: eval and train are the same function
+        self.vector = nn.Parameter(_vector(self.network))
         self.vector.grad = torch.zeros_like(self.vector)
         place = 0
-        for p in parameters:
+        for p in self.network.parameters():
             part = slice(place, place := place + p.numel())
             p.data = self.vector.data[part].view_as(p)
             p.grad = self.vector.grad[part].view_as(p)
 
     def fresh(self, seed: int) -> Tensor:
-        """Initial weights (P,) for a seed, by the layers' own initialisers."""
-        before = self.vector.detach().clone()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            for module in self.network.modules():
-                reset = getattr(module, "reset_parameters", None)
-                if callable(reset):
-                    reset()
-        found = self.vector.detach().clone()
-        self.vector.data.copy_(before)
-        return found
+        """Initial weights (P,) for a seed, drawn on the CPU, so that they are the same on every device."""
+        return _vector(self._make(seed)).to(self.vector.device)
 
     @contextmanager
     def at(self, weights: Tensor) -> Iterator[Denoiser]:
@@ -75,8 +77,7 @@ class Denoiser:
         """The network's output, as x; counts one evaluation an image, three where it is differentiated."""
         self.nfe += len(x) * (3 if torch.is_grad_enabled() else 1)
         told = u if self._conditioning == "time" else torch.acos(abar.sqrt()) * (2 / math.pi)
-        output: Tensor = self.network(x, 1000 * told).sample
-        return output
+        return cast(Tensor, self.network(x, 1000 * told).sample)
 
     def target(self, x0: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
         """What `raw` is trained to give."""

@@ -61,6 +61,9 @@ def space(kind: str, ranges: dict[str, str]) -> Space:
 
     start < end holds everywhere because their ranges do not meet.
     """
+    for name, text in ranges.items():
+        if text and name not in PARAMETERS[kind]:
+            raise UsageError(f"option noise_schedule.{name}: the {kind} schedule has no {name}; leave it out")
     axes = {name: _axis(_AXES[kind][name], ranges.get(name, "")) for name in PARAMETERS[kind]}
     start, end = axes["start"], axes["end"]
     if start.high >= end.low:

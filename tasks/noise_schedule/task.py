@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -49,48 +49,50 @@ class NoiseScheduleTask:
 
     def __init__(self, options: NoiseSchedule, seed: int, device: str) -> None:
         self._o, self._seed, self._device = options, seed, device
+        if device.startswith("cuda"):  # else z differs from y by rounding, which Adam and gamma enlarge
+            torch.backends.cudnn.deterministic = True
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         self.space = space(options.schedule, options.ranges)
         self.horizon = options.horizon
         self._classifier = features.classifier(options.data, device)
         self._extract = features.inception(device) if options.features == "inception" else self._classifier
         self._train = images(options, "train").to(device)
         self._shape = tuple(self._train.shape[1:])
-        self._validation, self._held_out = (self._moments(split) for split in ("validation", "test"))
+        splits: tuple[data.Split, ...] = ("validation", "test")
+        self._validation, self._held_out = (Moments.of(self._features(images(options, split))) for split in splits)
         self._model = Denoiser(self._shape[-1], options.widths, options.prediction, options.conditioning, device)
         self._trainer = Trainer(self._model, options.learning_rate, options.ema)
         times = np.linspace(options.time_steps, 0, options.steps + 1).round().astype(int)  # of DDIM, noisy to clean
         self._times = torch.from_numpy(times)
         self._calls = 0
 
-    def _moments(self, split: data.Split) -> Moments:
-        with torch.no_grad():
-            parts = torch.split(images(self._o, split).to(self._device), self._o.micro_batch)
-            return Moments.of(torch.cat([self._extract(p).features for p in parts]).double().cpu().numpy())
-
     @property
     def nfe(self) -> int:
         return self._model.nfe
 
     def warm_up(self) -> None:
-        """One training step and a few samples."""
+        """Each oracle once."""
         lam = self.space.default()
         state = self.step(self.init(0), lam)
-        with torch.no_grad():
-            self._samples(state.ema, lam[None], self._noise(2, "warm-up"))
+        self.loss(state, lam)
+        self.grad(state, lam, 1e-3)
 
     # random numbers
 
     def _generator(self, *names: str | int) -> torch.Generator:
-        if not self._o.common:  # the ablation: no two draws are the same
-            self._calls += 1
-            names = (*names, "call", self._calls)
         return torch.Generator().manual_seed(substream(self._seed, "noise_schedule", *names))
 
-    def _noise(self, n: int, *names: str | int) -> Tensor:
-        return torch.randn(n, *self._shape, generator=self._generator(*names)).to(self._device)
+    def _generator_of_difference(self, *names: str | int) -> torch.Generator:
+        """The same for the same names, for both sides of a difference; for the ablation never the same."""
+        if not self._o.common:
+            self._calls += 1
+            names = (*names, "call", self._calls)
+        return self._generator(*names)
 
-    def _batch(self, state: State, purpose: str) -> Batch:
-        generator = self._generator(purpose, state.seed, state.steps)
+    def _noise(self, n: int, generator: torch.Generator) -> Tensor:
+        return torch.randn(n, *self._shape, generator=generator).to(self._device)
+
+    def _batch(self, generator: torch.Generator) -> Batch:
         return Batch.draw(self._train, self._o.batch, self._o.time_steps, generator)
 
     # schedules and samples
@@ -123,17 +125,23 @@ class NoiseScheduleTask:
 
     def _distances(self, weights: Tensor, noise: Tensor, lams: NDArray[np.float64]) -> NDArray[np.float64]:
         """F of these weights under each of (V, d) schedules, (V,)."""
-        samples = self._samples(weights, lams, noise)
+        return np.array([_distance(self._features(s), self._validation) for s in self._samples(weights, lams, noise)])
+
+    def _features(self, images: Tensor) -> NDArray[np.float64]:
+        """(N, D) of images (N, C, H, W)."""
         with torch.no_grad():
-            found = [self._extract(s).features.double().cpu().numpy() for s in samples]
-        return np.array([_distance(f, self._validation) for f in found])
+            parts = torch.split(images.to(self._device), self._o.micro_batch)
+            return torch.cat([self._extract(p).features for p in parts]).double().cpu().numpy()
 
     def _noise_for(self, variants: int, state: State) -> Tensor:
         """x_T of a difference: one for all its sides, or (the ablation) another for each."""
-        n = self._o.grad_samples
-        if self._o.common:
-            return self._noise(n, "difference", state.seed, state.steps)
-        return torch.stack([self._noise(n, "difference", state.seed, state.steps) for _ in range(variants)])
+
+        def draw() -> Tensor:
+            return self._noise(
+                self._o.grad_samples, self._generator_of_difference("difference", state.seed, state.steps)
+            )
+
+        return draw() if self._o.common else torch.stack([draw() for _ in range(variants)])
 
     # oracles
 
@@ -141,13 +149,13 @@ class NoiseScheduleTask:
         return self._trainer.init(substream(self._seed, "noise_schedule", "init", seed))
 
     def step(self, state: State, lam: Lam, tilt: float = 0.0) -> State:
-        """Algorithm 3; with a tilt, also down d_theta F by the chosen estimate. A diverged state only counts on."""
+        """Algorithm 3; with a tilt, also down d_theta F by the chosen estimate. A diverged state stays so."""
         if state.diverged:
             return state
         with torch.no_grad():
             table = self._table(self._q(lam[None])[0], self._o.time_steps + 1)
         extra = tilt * self._theta_gradient(state, lam) if tilt and self._o.theta != "none" else None
-        after = self._trainer.step(state, self._batch(state, "batch"), table, extra)
+        after = self._trainer.step(state, self._batch(self._generator("batch", state.seed, state.steps)), table, extra)
         if after.diverged:
             LOG.warning("a training diverged; its F counts as infinite")
         return after
@@ -156,7 +164,9 @@ class NoiseScheduleTask:
         """The Frechet distance of `samples` images of the averaged weights to the validation images; inf if diverged."""
         if state.diverged:
             return float("inf")
-        return float(self._distances(state.ema, self._noise(self._o.samples, "validation"), lam[None])[0])
+        return float(
+            self._distances(state.ema, self._noise(self._o.samples, self._generator("validation")), lam[None])[0]
+        )
 
     def grad(self, state: State, lam: Lam, tilt: float = 0.0) -> Lam:
         """d/dlam of G + tilt F: autograd through abar(q), and differences of F on common noise; nan if diverged."""
@@ -172,7 +182,8 @@ class NoiseScheduleTask:
         q = self._q(lam[None])[0].requires_grad_()
         with self._model.at(state.weights), torch.enable_grad():
             table = self._table(q, self._o.time_steps + 1)
-            (found,) = torch.autograd.grad(score_matching(self._model, self._batch(state, "gradient"), table), q)
+            batch = self._batch(self._generator_of_difference("gradient", state.seed, state.steps))
+            (found,) = torch.autograd.grad(score_matching(self._model, batch, table), q)
         return self.space.pullback(lam, dict(zip(PARAMETERS[self._o.schedule], found.tolist(), strict=True)))
 
     def _q_difference(self, state: State, lam: Lam) -> Lam:
@@ -187,11 +198,8 @@ class NoiseScheduleTask:
 
     def _theta_gradient(self, state: State, lam: Lam) -> Tensor:
         """An estimate of d_theta F, (P,), at the averaged weights, which are those that F uses."""
-        estimates: dict[str, Callable[[State, Lam], Tensor]] = {
-            "zeroth_order": self._theta_difference,
-            "truncated": self._theta_truncated,
-        }
-        return estimates[self._o.theta](state, lam)
+        estimate = self._theta_difference if self._o.theta == "zeroth_order" else self._theta_truncated
+        return estimate(state, lam)
 
     def _theta_difference(self, state: State, lam: Lam) -> Tensor:
         generator = self._generator("weights", state.seed, state.steps)
@@ -217,12 +225,13 @@ class NoiseScheduleTask:
 
     def test(self, state: State, lam: Lam) -> Test:
         """fid and inception_score of `test_samples` images of the averaged weights against the test images."""
-        generator = torch.Generator().manual_seed(substream(self._seed, "noise_schedule", "test"))
-        noise = torch.randn(self._o.test_samples, *self._shape, generator=generator).to(self._device)
-        samples = self._samples(state.ema, lam[None], noise)[0]
+        noise = self._noise(self._o.test_samples, self._generator("test"))
+        samples = self._samples(state.ema, lam[None], noise)[
+            0
+        ].nan_to_num()  # of a diverged training: grey, and measured
+        found = self._features(samples)
         with torch.no_grad():
             parts = torch.split(samples, self._o.micro_batch)
-            found = torch.cat([self._extract(p).features for p in parts]).cpu().numpy()
             logits = torch.cat([self._classifier(p).logits for p in parts]).cpu().numpy()
         metrics = {
             "fid": _distance(found, self._held_out),

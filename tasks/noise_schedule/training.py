@@ -79,7 +79,7 @@ class Trainer:
 
     def init(self, seed: int) -> State:
         weights = self._model.fresh(seed)
-        return State(weights, weights, torch.zeros_like(weights), torch.zeros_like(weights), 0, seed)
+        return State(weights, weights.clone(), torch.zeros_like(weights), torch.zeros_like(weights), 0, seed)
 
     def step(self, state: State, batch: Batch, table: Tensor, extra: Tensor | None = None) -> State:
         """One step on G, whose gradient `extra`, (P,), is added to. The state given stays as it was."""

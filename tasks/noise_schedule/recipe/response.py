@@ -1,4 +1,5 @@
-"""How F and the held-out FID answer to the schedule: one full fit for each value and seed, everything else at its default.
+"""How F and the held-out FID answer to the schedule: one full fit for each value and seed,
+the other parameters those of the plain cosine (Nichol and Dhariwal 2021).
 
 `python -m tasks.noise_schedule.recipe.response OUT [--seeds 5] [--threads 1]` writes response.csv and response.png.
 """
@@ -73,7 +74,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first", type=int, default=0, help="first seed, to share the work between processes")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -81,7 +81,7 @@ def main() -> None:
     path = args.out / "response.csv"
     rows: list[Any] = pd.read_csv(path).to_dict("records") if path.exists() else []
     have = {r["seed"] for r in rows}
-    for seed in range(args.first, args.first + args.seeds):
+    for seed in range(args.seeds):
         if seed not in have:
             rows += measure(seed)
             pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")
