@@ -57,7 +57,10 @@ def parser() -> argparse.ArgumentParser:
         "--format", default="md,csv,latex", metavar="NAMES", help="of md, csv, latex, html (default: %(default)s)"
     )
     report.add_argument("--at", metavar="AMOUNT", help="as if the budget had been this, such as 30s; it must be a mark")
-    report.add_argument("--metric", metavar="NAME", help="what the picture over time shows (default: clip)")
+    report.add_argument(
+        "--metric", metavar="NAME", help="what the picture over time shows (default: clip, else the table's first)"
+    )
+    report.add_argument("--across", action="store_true", help="an ablation: one table over the settings of the task")
     report.add_argument("--out", metavar="DIR", help="(default: DIR/report)")
 
     lists = commands.add_parser("list", help="methods and tasks, or the options of one")
@@ -180,7 +183,7 @@ def _report(args: argparse.Namespace) -> int:
     at = Budget.parse(args.at) if args.at else None
     out = None if args.out is None else _folder(args.out)
     formats = [f.strip() for f in args.format.split(",") if f.strip()]
-    for table, folder in report_folder(args.dir, out, formats=formats, at=at, metric=args.metric):
+    for table, folder in report_folder(args.dir, out, formats=formats, at=at, metric=args.metric, across=args.across):
         print(f"{text(table)}\n{footnote(table)}\n\nwritten to {folder}\n")
     return 0
 

@@ -35,7 +35,7 @@ class Column:
 
 
 METRICS = {
-    "fid": Column("FID", lower=True, low=0),
+    "fid": Column("FID", digits=2, lower=True, low=0),
     "clip": Column("CLIP score", lower=False, low=0, high=100),
     "inception_score": Column("IS", digits=2, lower=False, low=1),
     "accuracy": Column("Accuracy", digits=3, lower=False, low=0, high=1),

@@ -109,7 +109,7 @@ def sample_grid(table: Table, path: Path) -> Path | None:
             axes.imshow(plt.imread(runs[(seed, prompt)].folder / "samples.png"), interpolation="lanczos")
             axes.axis("off")
             if i == 0:
-                axes.set_title(f"“{prompt}”", fontsize=9)
+                axes.set_title(f"“{prompt}”" if prompt else f"seed {seed}", fontsize=9)
             if j == 0:
                 axes.text(-0.02, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=9)
     figure.subplots_adjust(wspace=0.03, hspace=0.04)

@@ -160,14 +160,18 @@ def report(
     formats: Sequence[str] = ("md", "csv", "latex"),
     at: Budget | None = None,
     metric: str | None = None,
+    across: bool = False,
 ) -> list[tuple[Table, Path]]:
-    """Write the tables and plots of these runs below `out`; a folder each where there are several comparable sets."""
+    """Write the tables and plots of these runs below `out`; a folder each where there are several comparable sets.
+
+    across: see `tables`.
+    """
     from benchmark.plots import draw
 
     for name in formats:
         if name not in FORMATS:
             raise UsageError(f"--format: unknown format {name!r}{suggest(name, FORMATS)}; known: {', '.join(FORMATS)}")
-    found = tables(runs, at)
+    found = tables(runs, at, across)
     known = sorted({m for t in found for m in t.metrics})
     if metric is not None and found and metric not in known:
         raise UsageError(

@@ -39,11 +39,12 @@ def standing(run: Stored, at: Budget | None) -> dict[str, Any]:
     raise UsageError(f"--at {at}: what stood then was not measured in {where}; run with --marks {at}")
 
 
-def frame(runs: Iterable[Stored], at: Budget | None = None) -> pd.DataFrame:
+def frame(runs: Iterable[Stored], at: Budget | None = None, across: bool = False) -> pd.DataFrame:
     """One row a run: COLUMNS, then other metrics and the passport, then lam.<name>. Empty where a run has no value.
 
     With `at`, seconds and evaluations are those spent by then: exact in the unit of `at`, in the other what the
-    standing proposal had cost. Peak memory is always that of the whole run.
+    standing proposal had cost. Peak memory is always that of the whole run. across: task options are no part of the
+    passport, so that an ablation of one can be a table; what was measured, and how, still is.
     """
     rows = []
     for run in runs:
@@ -54,7 +55,7 @@ def frame(runs: Iterable[Stored], at: Budget | None = None) -> pd.DataFrame:
             test = standing(run, at)
             row |= test["metrics"] | {f"lam.{k}": v for k, v in test["lam"].items()}
             files = {k: v for k, v in spec["fingerprint"].items() if not k.startswith("method ")}
-            settings = {"task": spec["task_options"], "device": spec["device"], **test["passport"]}
+            settings = {"task": {} if across else spec["task_options"], "device": spec["device"], **test["passport"]}
             settings |= {"version": spec["task_version"], "files": files}
             row |= {k: test["passport"][k] for m in METRICS if (k := f"{m}_name") in test["passport"]}
             for key in ("fid_reference",):  # each prompt has its own reference; the prompt is in the row
@@ -185,24 +186,27 @@ def _newest(runs: Iterable[Stored]) -> list[Stored]:
     return sorted(cells.values(), key=lambda r: str(r.folder))
 
 
-def _variants(runs: list[Stored]) -> list[str]:
+def _variants(runs: list[Stored], across: bool) -> list[str]:
     """For each run, the options that are not the same in all runs of its method and solver."""
-    seen: dict[tuple[str, str, str], set[str]] = {}
-    for spec in (r.run["spec"] for r in runs):
-        for name, value in spec["method_options"].items():
-            seen.setdefault((spec["method"], spec["lower"], name), set()).add(str(value))
+    options = [s["method_options"] | (s["task_options"] if across else {}) for s in (r.run["spec"] for r in runs)]
+    owners = [(r.run["spec"]["method"], r.run["spec"]["lower"]) for r in runs]
+    seen: dict[tuple[tuple[str, str], str], set[str]] = {}
+    for owner, mine in zip(owners, options, strict=True):
+        for name, value in mine.items():
+            seen.setdefault((owner, name), set()).add(str(value))
     return [
-        ", ".join(
-            f"{k}={v}" for k, v in sorted(s["method_options"].items()) if len(seen[s["method"], s["lower"], k]) > 1
-        )
-        for s in (r.run["spec"] for r in runs)
+        ", ".join(f"{k}={v}" for k, v in sorted(mine.items()) if len(seen[owner, k]) > 1)
+        for owner, mine in zip(owners, options, strict=True)
     ]
 
 
-def tables(runs: Iterable[Stored], at: Budget | None = None) -> list[Table]:
-    """The comparable sets of some stored runs, each a table; unfinished runs are left out. Raises UsageError."""
+def tables(runs: Iterable[Stored], at: Budget | None = None, across: bool = False) -> list[Table]:
+    """The comparable sets of some stored runs, each a table; unfinished runs are left out. Raises UsageError.
+
+    across: task options may differ within a set; they become part of the rows' names.
+    """
     stored = _newest(r for r in runs if r.run["status"] in (*DONE, "failed"))
-    return tables_of(frame(stored, at).assign(variant=_variants(stored)), stored, at)
+    return tables_of(frame(stored, at, across).assign(variant=_variants(stored, across)), stored, at)
 
 
 def tables_of(found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | None = None) -> list[Table]:

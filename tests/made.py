@@ -20,13 +20,14 @@ def made(
     metrics=("fid", "inception_score", "objective"),
     passport=None,
     curves=True,
+    options=None,
     **record,
 ):
     """Two proposals a run, at 400 and 800 evaluations and 4 and 8 s, both measured; returns the store."""
     store, rng = Store(root), np.random.default_rng(0)
     for k, method in enumerate(methods):
         for seed in range(seeds):
-            spec = RunSpec("schedule", "small", method, "", seed, "", budget, marks)
+            spec = RunSpec("schedule", "small", method, "", seed, "", budget, marks, task_options=options or {})
             writer = Writer(store.folder(spec))
             tests = []
             for step in (1, 2):

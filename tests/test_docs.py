@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.columns import COSTS, METRICS
 from benchmark.registry import METHODS
-from benchmark.stats import best
+from benchmark.stats import Estimate, best
 from benchmark.table import COLUMNS
 
 ROOT = Path(__file__).parent.parent
@@ -17,7 +17,15 @@ REFERENCE = ROOT / "results" / "reward_ft"
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "DESIGN.md", "results/README.md", "tasks/reward_ft/MODEL_CARD.md"]
+    "name",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "DESIGN.md",
+        "results/README.md",
+        "tasks/reward_ft/MODEL_CARD.md",
+        "tasks/noise_schedule/MODEL_CARD.md",
+    ],
 )
 def test_files_that_a_document_names_exist(name):
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -82,7 +90,7 @@ def test_the_printed_table_is_the_stored_one_and_bold_follows_from_the_runs():
         }
         tied = best(rows, down)
         for _, r in table.iterrows():
-            text = f"{r[metric]:.1f} [{r[f'{metric}_ci_low']:.1f}, {r[f'{metric}_ci_high']:.1f}]"
+            text = METRICS[metric].text(Estimate(r[metric], r[f"{metric}_ci_low"], r[f"{metric}_ci_high"]))
             bold = str((r["method"], r["lower"])) in tied
             assert (f"**{text}**" if bold else f"| {text} |") in lines[f"{r['method']} ({r['lower']})"]
 

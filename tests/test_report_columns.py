@@ -113,6 +113,17 @@ def test_tables_are_written_again_from_runs_csv(tmp_path):
         rewrite(tmp_path)
 
 
+def test_an_ablation_of_the_task_is_a_table_only_when_asked_for(tmp_path):
+    for theta in ("none", "truncated"):
+        made(tmp_path / "runs", methods=("alpha",), options={"theta": theta, "steps": 5}, passport=DIGITS)
+    runs = list(Store(tmp_path / "runs"))
+    assert len(tables(runs)) == 2
+    (table,) = tables(runs, across=True)
+    assert [r.label for r in table.rows] == ["alpha (theta=none)", "alpha (theta=truncated)"]
+    made(tmp_path / "runs", methods=("beta",), options={"theta": "none"}, passport={**DIGITS, "fid_n": "200"})
+    assert len(tables(list(Store(tmp_path / "runs")), across=True)) == 2, "what was measured otherwise stays apart"
+
+
 def test_other_features_never_share_a_table(tmp_path):
     runs = [
         r
