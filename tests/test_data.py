@@ -39,6 +39,14 @@ def test_the_digits_of_both_names_are_the_same_and_the_splits_do_not_overlap():
     assert len(torch.unique(torch.cat(found), dim=0)) == 1797
 
 
+def test_thirds_are_equal_parts_with_the_same_digits_and_do_not_overlap():
+    parts = [data.thirds(split) for split in ("train", "validation", "test")]
+    assert [x.shape for x, _ in parts] == [(599, 1, 8, 8)] * 3
+    counts = torch.stack([torch.bincount(labels) for _, labels in parts])
+    assert int((counts.max(0).values - counts.min(0).values).max()) <= 1
+    assert len(torch.unique(torch.cat([x.flatten(1) for x, _ in parts]), dim=0)) == 1797
+
+
 @pytest.mark.parametrize("form", ["gz", "plain"])
 def test_mnist_is_split_without_overlap(form, tmp_path, monkeypatch):
     folder = lay_out(tmp_path)

@@ -9,12 +9,17 @@ import torch
 from benchmark.check import check_task
 from benchmark.errors import UsageError
 from benchmark.fitting import advance, fit
+from benchmark.plan import plan
+from benchmark.runner import run_one
+from benchmark.store import Store
 from methods.bilevel import Bilevel
+from tasks import idx
 from tasks.metrics import Moments
 from tasks.metrics import frechet as exact_frechet
 from tasks.noise_schedule import NoiseSchedule, distance
 from tasks.noise_schedule.task import NoiseScheduleTask
 from tasks.noise_schedule.training import Batch, load, save
+from tests.fake_mnist import lay_out, table
 
 SMALL = {**NoiseSchedule.smallest, "directions": 0}
 
@@ -313,3 +318,43 @@ def test_options_that_cannot_be_are_told(options, says):
 def test_a_black_box_trial_is_the_same_for_every_method(task):
     lam = inside(task)
     assert fit(task, lam, 0).loss == fit(make(), lam, 0).loss
+
+
+@pytest.mark.parametrize("preset", ["paper", "paper-small"])
+def test_the_mnist_presets_run_on_a_folder(preset, tmp_path, monkeypatch):
+    """The whole way from IDX files to a measured proposal, by the command line's plan; a made MNIST of a few images."""
+    lay_out(tmp_path)
+    monkeypatch.setattr(idx, "MNIST", table())
+    monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path))
+    small = {
+        "horizon": 2,
+        "batch": 4,
+        "channels": "8,8",
+        "steps": 2,
+        "samples": 70,
+        "grad_samples": 70,
+        "test_samples": 70,
+    }
+    settings = [f"noise_schedule.{k}={v}" for k, v in {**small, "train_images": 6}.items()]
+    specs = plan(
+        "bilevel,random", "noise_schedule", preset=preset, settings=[*settings, "bilevel.steps_y=1"], budget="5000nfe"
+    )
+    assert {s.fingerprint["train-images-idx3-ubyte"] for s in specs} == {idx.MNIST["train-images-idx3-ubyte"].md5}
+    store = Store(tmp_path / "runs")
+    for spec in specs:
+        status = run_one(spec, store, quiet=True)
+        record = store.find(spec)
+        assert status in ("ok", "budget_exhausted"), record.run["error"]
+        assert record.tests[-1]["passport"]["fid_name"] == "mnist classifier"
+    assert specs[0].method_options["steps_y"] == 1, "what the user sets comes after what the preset sets"
+
+
+def test_a_preset_settles_options_of_methods(tmp_path, monkeypatch):
+    lay_out(tmp_path)
+    monkeypatch.setattr(idx, "MNIST", table())
+    monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path))
+    bilevel, bayesian = plan("bilevel,bayesian", "noise_schedule", preset="paper")
+    assert (bilevel.method_options["steps_y"], bilevel.method_options["steps_z"]) == (10, 1)
+    assert bayesian.method_options["trials"] == 15
+    paper = {"learning_rate": 1e-3, "ema": 0.995, "batch": 128, "time_steps": 1000, "steps": 100, "nu": 0.01}
+    assert {k: bilevel.task_options[k] for k in paper} == paper
