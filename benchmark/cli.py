@@ -198,12 +198,12 @@ def _list(args: argparse.Namespace) -> int:
         for registry in registries:
             print(f"{registry.kind}s")
             for name, entry in sorted(registry.complete().items()):
-                print(f"  {name:<12} {entry.origin}")
+                print(f"  {name:<15} {entry.origin}")
             for warning in registry.warnings:
                 print(f"warning: {warning}", file=sys.stderr)
         print("data sets")
         for name in sorted(data_sets()):
-            print(f"  {name:<12} bench fetch {name} --data-dir DIR")
+            print(f"  {name:<15} bench fetch {name} --data-dir DIR")
         print("\n`bench list NAME` shows the options, `bench run --method METHODS --task TASK` runs.")
         return 0
     registry = next((r for r in registries if args.name in r.complete()), METHODS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def lam_over_time(table: Table, path: Path) -> Path | None:
             spent_axis(axes, first / 1.2, last(table) * 1.1, table.unit, 5 if alone else 3)
             value_axis(axes, min(every), max(every))
             if alone or k == 0:
-                axes.set_title(row.label, fontsize=9)
+                axes.set_title(fill(row.label, 20), fontsize=9)
             if alone or axes is grid[k][0]:
                 axes.set_ylabel(name, fontsize=9)
     for axes in used[-wide:]:
@@ -80,7 +81,7 @@ def curves(table: Table, path: Path) -> Path | None:
             abscissa = re.search(r"\((\w+)\)$", name)
             axes.set_xlabel(abscissa[1] if abscissa else "", fontsize=9)
             if i == 0:
-                axes.set_title(label, fontsize=9)
+                axes.set_title(fill(label, 20), fontsize=9)
         grid[i][0].set_ylabel(name, fontsize=9)
     handle = Line2D([], [], color="black", linestyle="--", lw=1.0, label="the task's\ndefault")
     figure.align_ylabels()

@@ -28,12 +28,16 @@ _COUNTS = tuple(m * 10**k for k in range(12) for m in (1, 2, 5))
 
 
 def looks(table: Table) -> dict[str, dict[str, Any]]:
-    """One colour a method; another line where it stands a second time, on another lower-level solver or with other options."""
+    """One colour a method; another line where it stands a second time, on another lower-level solver or with other options.
+
+    A method that is alone in the table has a colour for each row.
+    """
     names = sorted({r.method for r in table.rows})
+    colours = {r.label: k if len(names) == 1 else names.index(r.method) for k, r in enumerate(table.rows)}
     lowers = sorted({(r.lower, r.variant) for r in table.rows})
     shapes = (("-", "o"), ("--", "s"), (":", "^"))
     return {
-        r.label: {"color": COLOURS[names.index(r.method) % 10], "linestyle": shapes[lowers.index((r.lower, r.variant)) % 3][0],
+        r.label: {"color": COLOURS[colours[r.label] % 10], "linestyle": shapes[lowers.index((r.lower, r.variant)) % 3][0],
                   "marker": shapes[lowers.index((r.lower, r.variant)) % 3][1]}
         for r in table.rows
     }  # fmt: skip

@@ -132,6 +132,8 @@ def footnote(table: Table) -> str:
     passport = runs[0].tests[-1]["passport"]
     if "fid_features" in passport:
         lines.append(f"FID: {passport['fid_n']} images, features of {passport['fid_features']}.")
+    if table.base:
+        lines.append(f"Where a row does not say otherwise: {table.base}.")
     environments = [r.run.get("environment", {}) for r in runs]
     machines = sorted({f"{e.get('cpus', '?')} CPUs, {e.get('threads') or 1} threads a run" for e in environments})
     lines.append(f"Time: method + objective, on {' and '.join(machines)}.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ class Table:
     """One comparable set of runs: same task, preset, budget, device and passport.
 
     unit: the budget's.  frame: its part of `frame`, from which all else follows.  names: what a metric's heading adds.
-    runs: what is stored of them; empty where the frame was read from a file.
+    runs: what is stored of them; empty where the frame was read from a file.  base: what rows without options have.
     """
 
     title: str
@@ -133,6 +134,7 @@ class Table:
     names: dict[str, str] = field(default_factory=dict)
     runs: list[Stored] = field(default_factory=list)
     at: Budget | None = None
+    base: str = ""
 
     def heading(self, metric: str) -> str:
         """Such as `FID (digits)`."""
@@ -186,27 +188,35 @@ def _newest(runs: Iterable[Stored]) -> list[Stored]:
     return sorted(cells.values(), key=lambda r: str(r.folder))
 
 
-def _variants(runs: list[Stored], across: bool) -> list[str]:
-    """For each run, the options that are not the same in all runs of its method and solver."""
+def _variants(runs: list[Stored], across: bool) -> tuple[list[str], str]:
+    """For each run, the options that are not the same in all runs of its method and solver; and what to compare them with.
+
+    across: task options too, and only those that differ from what most of the runs have (a tie: from the earliest run's).
+    """
     options = [s["method_options"] | (s["task_options"] if across else {}) for s in (r.run["spec"] for r in runs)]
     owners = [(r.run["spec"]["method"], r.run["spec"]["lower"]) for r in runs]
-    seen: dict[tuple[tuple[str, str], str], set[str]] = {}
-    for owner, mine in zip(owners, options, strict=True):
-        for name, value in mine.items():
-            seen.setdefault((owner, name), set()).add(str(value))
-    return [
-        ", ".join(f"{k}={v}" for k, v in sorted(mine.items()) if len(seen[owner, k]) > 1)
+    seen: dict[tuple[tuple[str, str], str], Counter[str]] = {}
+    for k in sorted(range(len(runs)), key=lambda k: str(runs[k].run.get("started"))):
+        for name, value in options[k].items():
+            seen.setdefault((owners[k], name), Counter())[str(value)] += 1
+    usual = {key: values.most_common(1)[0][0] for key, values in seen.items() if len(values) > 1}
+    named = [
+        {k: v for k, v in mine.items() if (owner, k) in usual and not (across and str(v) == usual[owner, k])}
         for owner, mine in zip(owners, options, strict=True)
     ]
+    base = dict.fromkeys(f"{name}={value}" for (_, name), value in sorted(usual.items())) if across else ()
+    return [", ".join(f"{k}={v}" for k, v in sorted(n.items())) for n in named], ", ".join(base)
 
 
 def tables(runs: Iterable[Stored], at: Budget | None = None, across: bool = False) -> list[Table]:
     """The comparable sets of some stored runs, each a table; unfinished runs are left out. Raises UsageError.
 
-    across: task options may differ within a set; they become part of the rows' names.
+    across: task options may differ within a set; what differs from most runs becomes part of a row's name.
     """
     stored = _newest(r for r in runs if r.run["status"] in (*DONE, "failed"))
-    return tables_of(frame(stored, at, across).assign(variant=_variants(stored, across)), stored, at)
+    variants, base = _variants(stored, across)
+    found = tables_of(frame(stored, at, across).assign(variant=variants), stored, at)
+    return [replace(t, base=base) for t in found]
 
 
 def tables_of(found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | None = None) -> list[Table]:

@@ -119,7 +119,8 @@ def test_an_ablation_of_the_task_is_a_table_only_when_asked_for(tmp_path):
     runs = list(Store(tmp_path / "runs"))
     assert len(tables(runs)) == 2
     (table,) = tables(runs, across=True)
-    assert [r.label for r in table.rows] == ["alpha (theta=none)", "alpha (theta=truncated)"]
+    assert [r.label for r in table.rows] == ["alpha", "alpha (theta=truncated)"]
+    assert "Where a row does not say otherwise: theta=none." in footnote(table)
     made(tmp_path / "runs", methods=("beta",), options={"theta": "none"}, passport={**DIGITS, "fid_n": "200"})
     assert len(tables(list(Store(tmp_path / "runs")), across=True)) == 2, "what was measured otherwise stays apart"
 
