@@ -41,6 +41,7 @@ METRICS = {
     "accuracy": Column("Accuracy", digits=3, lower=False, low=0, high=1),
     "reward": Column("Reward r2", digits=2),  # what guidance pushes: more of it is not better
     "objective": Column("F", digits=4, lower=True),
+    "training_steps": Column("Steps", digits=0, low=0),  # of the network that was measured: more of them is not tuning
 }
 COSTS = {
     "time": Column("Time (s)", low=0),

@@ -32,7 +32,7 @@ def lam_over_time(table: Table, path: Path) -> Path | None:
         axes.axis("off")
     first = min(spent(p, table.unit) for r in table.runs for p in r.proposals)
     for k, name in enumerate(names):
-        every = [p["lam"][name] for r in table.runs for p in r.proposals]
+        every = [p["lam"][name] for r in table.runs for p in r.proposals if name in p["lam"]]
         for axes, row in zip(grid.flat if alone else grid[k], rows, strict=False):
             axes.add_collection(
                 LineCollection(_steps(table, row, name), colors=[looks(table)[row.label]["color"]], alpha=0.55, lw=1.1)
@@ -54,7 +54,7 @@ def lam_over_time(table: Table, path: Path) -> Path | None:
 def _steps(table: Table, row: Row, name: str) -> list[Any]:
     """One staircase a run, (2 x proposals, 2): what was spent, and the value that stood."""
     found = []
-    for run in filter(lambda r: r.proposals, row.stored):
+    for run in filter(lambda r: r.proposals and name in r.proposals[0]["lam"], row.stored):
         x = [*(spent(p, table.unit) for p in run.proposals), last(table)]
         y = [p["lam"][name] for p in run.proposals]
         found.append(np.column_stack([np.repeat(x, 2)[1:-1], np.repeat(y, 2)]))

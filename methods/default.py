@@ -27,4 +27,7 @@ class Default:
         lam, state = problem.space.default(), problem.init(seed=0)
         for _ in range(self.fits):
             state = advance(problem, state, lam, problem.horizon)
-            yield Proposal(lam, state, problem.loss(state, lam))
+            loss = problem.loss(state, lam)
+            yield Proposal(lam, state, loss)
+            if not np.isfinite(loss):
+                return

@@ -14,10 +14,11 @@ Values = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def directions(values: Values, lam: Lam, nu: float, among: NDArray[np.float64]) -> Lam:
-    """Mean over directions v, (k, d), of the central difference along v times v: unbiased where the mean of v v^T is 1.
+    """Mean over directions v, (k, d), of the central difference along v times v; of the gradient up to O(nu^2) where the
+    mean of v v^T is 1 (Nesterov and Spokoiny 2017).
 
-    Source: Nesterov and Spokoiny 2017. Near a face of the cube the difference is taken at the nearest point from which
-    both sides lie inside.
+    Near a face of the cube the difference is taken at the nearest point from which both sides lie inside; nu |v| stays
+    below 0.5.
     """
     steps = nu * among
     centres = np.clip(lam, np.minimum(np.abs(steps), 0.5), np.maximum(1 - np.abs(steps), 0.5))

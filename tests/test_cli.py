@@ -175,6 +175,9 @@ BAD |= {
     for option, value, message in (
         ("start", "0,0.9", "make the ranges disjoint"),
         ("tau", "0,2", "expected LOW above 0"),
+        ("tau", "1e-310,1", "expected a range within [0.01, 100.0]"),
+        ("eps", "1e17,1e18", "expected a range within [0.0, 1.0]"),
+        ("tau", "50,100", "flat to the last digit"),
         ("tau", "quick", "expected two numbers LOW,HIGH"),
         ("samples", "1", "expected a value in"),
         ("samples", "32", "more than the 32 features"),

@@ -120,6 +120,14 @@ def test_several_axes_are_rows_and_methods_columns(tmp_path, drawn):
     assert lines(grid[0][0])[0][0][0] == 400
 
 
+def test_methods_with_other_axes_share_a_picture(tmp_path, drawn):
+    """An ablation over families of schedules: one family has an axis more."""
+    made(tmp_path / "runs", methods=("alpha",), axes=("start", "end", "tau", "eps"), options={"schedule": "cosine"})
+    made(tmp_path / "runs", methods=("alpha",), axes=("start", "end", "tau"), options={"schedule": "sigmoid"})
+    (table,) = tables(list(Store(tmp_path / "runs")), across=True)
+    assert lam_over_time(table, tmp_path / "lam.png")
+
+
 def test_one_axis_has_four_panels_in_a_line(tmp_path, drawn):
     (table,) = tables(
         made(tmp_path, ("alpha", "beta", "delta", "gamma", "omega"), axes=("lam",), budget="60s", marks=())

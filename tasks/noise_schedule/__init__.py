@@ -21,7 +21,7 @@ class NoiseSchedule:
 
     version: ClassVar[int] = 1
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "embedded": {"bilevel.steps_y": 10},
+        "embedded": {"bilevel.steps_y": 10, "bayesian.initial": 2},  # else a minute of trials never reaches the model
         "paper": {  # S_y = 20 for each of the 391 batches of the first epoch, then 10; S_z = 1, nu, batch, time steps: defaults
             "data": "mnist", "channels": "64,128,128", "steps": 100, "horizon": 20 * 391, "learning_rate": 1e-3,
             "ema": 0.995, "tau": "1,4", "samples": 512, "test_samples": 5000, "bilevel.steps_y": 10, "bayesian.trials": 15,
@@ -57,8 +57,8 @@ class NoiseSchedule:
     ema: float = option(0.99, "decay of the average of the weights, which F uses (released code: 0.995)", low=0, high=1)
     samples: int = option(512, "images of one evaluation of F", low=2, high=10**6)
     grad_samples: int = option(128, "images of each F in a difference", low=2, high=10**6)
-    nu: float = option(0.01, "perturbation of zeroth-order derivatives (the paper's)", low=1e-6, high=0.5)
-    directions: int = option(1, "random directions of d_q F; 0: the coordinates, four times as dear", low=0, high=1000)
+    nu: float = option(0.01, "perturbation of zeroth-order derivatives (the paper's)", low=1e-6, high=0.1)
+    directions: int = option(1, "random directions of d_q F; 0: the coordinates, four times as dear", low=0, high=64)
     theta: str = option(
         "none",
         "d_theta F in a tilted step; none ignores the response of the weights; zeroth_order is the paper's",
@@ -70,7 +70,9 @@ class NoiseSchedule:
         "classifier", "of the Frechet distance: the data's own, or pytorch-fid's", choices=("classifier", "inception")
     )
     test_samples: int = option(2000, "held-out images of the final measurement", low=2, high=10**6)
-    micro_batch: int = option(1024, "images sampled at once; changes memory, not results", low=1, high=10**6)
+    micro_batch: int = option(
+        1024, "images sampled at once; changes memory, and results by rounding alone", low=1, high=10**6
+    )
 
     def __post_init__(self) -> None:
         from tasks.noise_schedule import features
@@ -86,7 +88,7 @@ class NoiseSchedule:
             raise UsageError(
                 f"option noise_schedule.steps: expected at most time_steps = {self.time_steps}, got {self.steps}"
             )
-        if self.truncation > self.steps:
+        if self.theta == "truncated" and self.truncation > self.steps:
             raise UsageError(
                 f"option noise_schedule.truncation: expected at most steps = {self.steps}, got {self.truncation}"
             )

@@ -47,7 +47,7 @@ class Denoiser:
     """A diffusers UNet2DModel whose parameters are views of one vector, so that other weights are one copy away.
 
     prediction: `epsilon` or `v_prediction` (Salimans and Ho 2022).  conditioning: what the network is told, `time` u
-    or `noise`, the angle of abar, which for the cosine schedule is nearly u and is right for every schedule.
+    or `noise`, the angle of abar, which for the plain cosine schedule is nearly u and means the same under every schedule.
     """
 
     def __init__(self, size: int, channels: tuple[int, ...], prediction: str, conditioning: str, device: str) -> None:

@@ -5,8 +5,10 @@ Source: Nichol and Dhariwal 2021 (cosine); Chen 2023, arXiv 2301.10972 (sigmoid,
 
 from __future__ import annotations
 
+import itertools
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from benchmark.errors import UsageError
 from benchmark.space import Float, Space
 
 # The defaults are DDPM's linear betas (Ho et al. 2020), which diffusers takes for a user who does not tune: the point of
-# each family nearest to them, abar within 0.010 (cosine) and 0.015 (sigmoid) at every u.
+# each family nearest to them, abar within 0.010 (cosine) and 0.018 (sigmoid) at every u.
 PARAMETERS = {"cosine": ("start", "end", "tau", "eps"), "sigmoid": ("start", "end", "tau")}
 _AXES = {
     "cosine": {
@@ -29,6 +31,9 @@ _AXES = {
         "tau": Float("tau", 0.25, 4.0, default=0.99, log=True, grid=(0.25, 0.5, 1.0, 2.0, 4.0)),
     },
 }
+
+
+_BOUNDS = {"tau": (0.01, 100.0), "eps": (0.0, 1.0)}
 
 
 def _curve(kind: str, q: Tensor, u: Tensor) -> Tensor:
@@ -76,7 +81,17 @@ def space(kind: str, ranges: dict[str, str]) -> Space:
             f"option noise_schedule.end: the cosine schedule expects start and end in [0, 1], "
             f"got [{start.low:g}, {end.high:g}]"
         )
-    return Space(tuple(axes.values()))
+    found = Space(tuple(axes.values()))
+    corners = [
+        list(found.native(np.array(c, dtype=float)).values()) for c in itertools.product((0, 1), repeat=found.dim)
+    ]
+    f = _curve(kind, torch.tensor(corners, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64))
+    if not bool((f[:, 0] - f[:, 1] > 1e-9).all()):
+        raise UsageError(
+            f"option noise_schedule.tau: within the ranges of {', '.join(PARAMETERS[kind])} the {kind} schedule is flat "
+            "to the last digit, so that it cannot be normalised; narrow them towards the suite's own"
+        )
+    return found
 
 
 def _axis(axis: Float, text: str) -> Float:
@@ -93,6 +108,8 @@ def _axis(axis: Float, text: str) -> Float:
         raise UsageError(f"{name}: expected finite LOW < HIGH, got {text!r}")
     if (axis.name == "tau" and low <= 0) or (axis.name == "eps" and low < 0):
         raise UsageError(f"{name}: expected LOW {'above' if axis.name == 'tau' else 'at least'} 0, got {text!r}")
+    if axis.name in _BOUNDS and not (_BOUNDS[axis.name][0] <= low and high <= _BOUNDS[axis.name][1]):
+        raise UsageError(f"{name}: expected a range within {list(_BOUNDS[axis.name])}, got {text!r}")
     kept = tuple(v for v in axis.grid if low <= v <= high)
     default = min(max(axis.default, low), high)
     return Float(axis.name, low, high, default, axis.log, kept if len(kept) > 1 else ())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmark import UsageError
+from benchmark.check import Watched
 from methods.bayesian import Bayesian
 from methods.bilevel import Bilevel
 from methods.default import Default
@@ -68,6 +69,13 @@ def test_bayesian_homes_in():
     task = toy(Tilted)
     last = list(Bayesian()(task, np.random.default_rng(0)))[-1]
     assert task.space.native(last.lam)["lam"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_default_trains_on_until_a_training_diverges():
+    task = Watched("quadratic", 0, lambda k, loss: np.inf if k == 3 else loss)
+    found = list(Default(fits=10)(task, np.random.default_rng(0)))
+    assert [p.loss == np.inf for p in found] == [False, False, True]
+    assert len(task.asked) == 3 * task.horizon
 
 
 def test_default_is_the_default_point():

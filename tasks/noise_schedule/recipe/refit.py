@@ -28,8 +28,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     rows = []
     runs = pd.read_csv(args.runs, keep_default_na=False)
-    for (method, variant, seed), run in runs.groupby(["method", "variant", "seed"]):
-        task = NoiseScheduleTask(NoiseSchedule(), int(seed) + FRESH, "cpu")
+    for (method, variant, _), run in runs.groupby(["method", "variant", "seed"]):
+        seed = int(run["seed"].iloc[0])
+        task = NoiseScheduleTask(NoiseSchedule(), seed + FRESH, "cpu")
         native = {a.name: float(run[f"lam.{a.name}"].iloc[0]) for a in task.space.axes}
         found = fit(task, task.space.point(native).clip(0, 1), 0)
         test = task.test(found.state, found.lam).metrics
