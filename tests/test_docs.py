@@ -9,8 +9,9 @@ import pytest
 
 from benchmark.columns import COSTS, METRICS
 from benchmark.registry import METHODS
+from benchmark.report import markdown
 from benchmark.stats import Estimate, best
-from benchmark.table import COLUMNS
+from benchmark.table import COLUMNS, read_frame, tables_of
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "results" / "reward_ft"
@@ -104,3 +105,16 @@ def test_no_document_or_result_carries_a_path_of_a_machine():
         path = ROOT / name
         if path.suffix in (".md", ".csv", ".json", ".toml", ".py", ".tex") and name != "tests/test_docs.py":
             assert not re.search(r"/(?:work|home|root|Users)/\w", path.read_text(encoding="utf-8")), name
+
+
+@pytest.mark.parametrize("name", ["time", "nfe", "ablations"])
+def test_the_tables_of_noise_schedule_follow_from_their_runs(name):
+    folder = ROOT / "results" / "noise_schedule" / name
+    (found,) = tables_of(read_frame(folder / "runs.csv"))
+    printed = (folder / "table1.md").read_text(encoding="utf-8")
+    assert printed.startswith(markdown(found))
+    runs, table = pd.read_csv(folder / "runs.csv", keep_default_na=False), pd.read_csv(folder / "table1.csv")
+    assert (table["runs"] == 5).all()
+    assert (runs.groupby(["method", "variant"])["seed"].nunique() == 5).all()
+    if name == "time":
+        assert printed.strip() in (ROOT / "README.md").read_text(encoding="utf-8")

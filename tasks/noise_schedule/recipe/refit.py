@@ -28,7 +28,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     rows = []
     runs = pd.read_csv(args.runs, keep_default_na=False)
-    for (method, variant, _), run in runs.groupby(["method", "variant", "seed"]):
+    for (method, variant, _), run in runs.groupby(["method", "variant", "seed"], sort=False):
         seed = int(run["seed"].iloc[0])
         task = NoiseScheduleTask(NoiseSchedule(), seed + FRESH, "cpu")
         native = {a.name: float(run[f"lam.{a.name}"].iloc[0]) for a in task.space.axes}
