@@ -305,7 +305,7 @@ def test_the_measurement_reads_the_held_out_split_on_its_own_noise(task, trained
         ({"test_samples": 5}, "more than the 32 features"),
         ({"channels": "12"}, "multiples of 8"),
         ({"channels": "many"}, "multiples of 8"),
-        ({"truncation": 50}, "truncation"),
+        ({"truncation": 50, "theta": "truncated"}, "truncation"),
         ({"tau": "0,1"}, "above 0"),
         ({"eps": "0,1", "schedule": "sigmoid"}, "has no eps"),
     ],
