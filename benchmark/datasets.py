@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.errors import UsageError, suggest
+from benchmark.registry import resolve
 
 VARIABLE = "BENCH_DATA_DIR"
 
@@ -51,8 +52,7 @@ def fetch(name: str, folder: str | None, urls: Sequence[str] = ()) -> None:
     folder = os.environ.get(VARIABLE, "") if folder is None else folder
     if not folder.strip():
         raise UsageError(f"fetch {name}: expected a folder to fetch into; name it with --data-dir DIR or {VARIABLE}")
-    module, _, attribute = known[name].partition(":")
-    fetcher = getattr(importlib.import_module(module), attribute)
+    fetcher = resolve(known[name])
     if urls:
         fetcher(Path(folder), urls)
     else:

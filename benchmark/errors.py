@@ -14,3 +14,9 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """The text `; did you mean 'x'?`, or nothing when no known word is near."""
     near = get_close_matches(word, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def refuse_prompt(task: str, prompt: str) -> None:
+    """Raise UsageError where a task without prompts is given one."""
+    if prompt:
+        raise UsageError(f"task {task!r} takes no --prompt, got {prompt!r}; leave it out")

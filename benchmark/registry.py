@@ -82,7 +82,7 @@ class Registry:
             self._complete = True
             table: Mapping[str, str] = importlib.import_module(f"{self.kind}s").TABLE
             for name, target in table.items():
-                self.add(Entry(name, f"built-in {target}", partial(_resolve, target)))
+                self.add(Entry(name, f"built-in {target}", partial(resolve, target)))
             for point in entry_points(group=f"bench.{self.kind}s"):
                 try:
                     self.add(Entry(point.name, f"plug-in {point.value}", point.load))
@@ -116,7 +116,8 @@ METHODS = Registry("method")
 TASKS = Registry("task")
 
 
-def _resolve(target: str) -> Any:
+def resolve(target: str) -> Any:
+    """What a "module:attribute" of a table names."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
 

@@ -1,5 +1,6 @@
 """One outer step of bilevel on MNIST-sized images (36 samples, 100 DDIM steps, S_y = 10, S_z = 1, one random direction)
 against the call pattern of the paper's released code, with the same network. The parts are measured and added.
+Ours takes its features from the MNIST classifier, as the task does; the released code from Inception.
 
 Released: 13 training steps, 1,300 network calls on 36 images, 8 Inception passes of 36 images, 6 non-symmetric
 2048 x 2048 eigen-decompositions. Targets: sampling at least 6 times faster, the whole step at least 4 times.
@@ -70,7 +71,9 @@ def main() -> None:
     classifier = features.classifier("mnist", "cpu")
     reference = Moments.of(classifier(images).features.numpy())
     print("  classifier and Frechet distance, both sides")
-    part["distance"] = median(lambda: [frechet(classifier(images[:SAMPLES]).features.numpy(), reference)] * 2, 7)
+    part["distance"] = median(
+        lambda: [frechet(classifier(images[:SAMPLES]).features.numpy(), reference) for _ in range(2)], 7
+    )
     released = {name: count * part[name] for name, count in RELEASED.items()}
     ours = {
         "training": TRAINING * part["training step"], "d_q G": 2 * part["d_q G"],

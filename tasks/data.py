@@ -51,6 +51,11 @@ def mnist(split: Split) -> tuple[Tensor, Tensor]:
     return _mnist(idx.root(), split)
 
 
+def load(name: str, split: Split) -> tuple[Tensor, Tensor]:
+    """The `digits`, in thirds, or `mnist`: images (N, 1, H, W) in [0, 1] and labels (N,)."""
+    return mnist(split) if name == "mnist" else thirds(split)
+
+
 def mnist_fingerprint() -> dict[str, str]:
     """MD5 of the content by file name, for a run's identity; the files are verified. Raises UsageError."""
     base = idx.root()

@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.errors import refuse_prompt
 from benchmark.options import option
 from benchmark.protocol import Test
 from benchmark.seeds import generator
 from benchmark.space import Float, Lam, Space
-from tasks.tilted import refuse_prompt
 
 State = NDArray[np.float64]
 _MATRIX = np.array([[1.0, 0.3], [-0.2, 0.5]])

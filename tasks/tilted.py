@@ -8,15 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from benchmark.errors import UsageError
+from benchmark.errors import refuse_prompt
 from benchmark.protocol import Test
 from benchmark.space import Float, Lam, Space
-
-
-def refuse_prompt(task: str, prompt: str) -> None:
-    """Raise UsageError where a task without prompts is given one."""
-    if prompt:
-        raise UsageError(f"task {task!r} takes no --prompt, got {prompt!r}; leave it out")
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ BAD |= {
     "MNIST without a folder": ([*NOISE, "--preset", "paper"], "BENCH_DATA_DIR is not set"),
     "MNIST that is not there": ([*NOISE, "--preset", "paper", "--data-dir", "empty"], "bench fetch mnist"),
     "a data folder that is none": ([*NOISE, "--data-dir", "gone"], "expected a folder that holds data sets"),
-    "a prompt for noise_schedule": ([*NOISE, "--prompt", "a seven"], "takes no prompt"),
+    "a prompt for noise_schedule": ([*NOISE, "--prompt", "a seven"], "task 'noise_schedule' takes no --prompt"),
     "inception without its weights": (
         [*NOISE, "--preset", "paper", "--set", "noise_schedule.features=inception"]
         + [x for n in ("samples", "grad_samples") for x in ("--set", f"noise_schedule.{n}=2100")],

@@ -169,8 +169,8 @@ def test_autograd_d_q_G_against_finite_differences(prediction, conditioning, sch
 
 
 def copy_of(task, state):
-    with task._model.at(state.weights):
-        return {k: v.clone() for k, v in task._model.network.state_dict().items()}
+    task._model.take(state.weights)
+    return {k: v.clone() for k, v in task._model.network.state_dict().items()}
 
 
 def test_zeroth_order_d_q_F_against_a_finite_difference_with_the_same_noise(task, trained):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, refuse_prompt
 from benchmark.options import option
 from benchmark.protocol import Task
 
@@ -122,8 +122,7 @@ class NoiseSchedule:
         return ("",)
 
     def check_prompt(self, prompt: str) -> None:
-        if prompt:
-            raise UsageError(f"--prompt {prompt!r}: noise_schedule takes no prompt; leave it out")
+        refuse_prompt("noise_schedule", prompt)
 
     def fingerprint(self) -> Mapping[str, str]:
         from tasks.noise_schedule.task import fingerprint

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, cast
 
@@ -67,11 +65,9 @@ class Denoiser:
         """Initial weights (P,) for a seed, drawn on the CPU, so that they are the same on every device."""
         return _vector(self._make(seed)).to(self.vector.device)
 
-    @contextmanager
-    def at(self, weights: Tensor) -> Iterator[Denoiser]:
-        """The network with these weights (P,)."""
+    def take(self, weights: Tensor) -> None:
+        """Copy weights (P,) into the network, for the calls that follow."""
         self.vector.data.copy_(weights)
-        yield self
 
     def raw(self, x: Tensor, abar: Tensor, u: Tensor) -> Tensor:
         """The network's output, as x; counts one evaluation an image, three where it is differentiated."""

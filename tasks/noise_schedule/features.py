@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.errors import UsageError
+from tasks import idx
 
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = "manifest.json"
@@ -176,7 +177,7 @@ def classifier(dataset: str, device: str, folder: Path = ASSETS) -> Extractor:
 
 def _inception_path() -> Path:
     """Where the Inception weights lie. Raises UsageError with the command that converts pytorch-fid's own file."""
-    data = os.environ.get("BENCH_DATA_DIR")
+    data = os.environ.get(idx.VARIABLE)
     folders = [*([Path(data)] if data else []), Path(torch.hub.get_dir()) / "checkpoints"]
     for folder in folders:
         if os.path.isfile(path := folder / f"{INCEPTION}.safetensors"):  # unlike Path.is_file never an OSError

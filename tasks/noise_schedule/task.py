@@ -38,7 +38,7 @@ def fingerprint(options: NoiseSchedule) -> Mapping[str, str]:
 
 def images(options: NoiseSchedule, split: data.Split) -> Tensor:
     """(N, 1, H, W) in [-1, 1]."""
-    found, _ = (data.thirds if options.data == "digits" else data.mnist)(split)
+    found, _ = data.load(options.data, split)
     if split == "train" and options.train_images:
         found = found[: options.train_images]
     return found * 2 - 1
@@ -119,8 +119,8 @@ class NoiseScheduleTask:
         table = self._table(self._q(lams), self._o.time_steps + 1)[:, times].float().repeat_interleave(n, 0)
         u = (times / self._o.time_steps).float()
         parts = zip(torch.split(x, self._o.micro_batch), torch.split(table, self._o.micro_batch), strict=True)
-        with self._model.at(weights):
-            found = [ddim(self._model, *part, u, differentiated=differentiated) for part in parts]
+        self._model.take(weights)
+        found = [ddim(self._model, *part, u, differentiated=differentiated) for part in parts]
         return torch.cat(found).view(v, n, *self._shape)
 
     def _distances(self, weights: Tensor, noise: Tensor, lams: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -180,7 +180,8 @@ class NoiseScheduleTask:
     def _q_gradient(self, state: State, lam: Lam) -> Lam:
         """d_q G at the weights, Algorithm 6."""
         q = self._q(lam[None])[0].requires_grad_()
-        with self._model.at(state.weights), torch.enable_grad():
+        self._model.take(state.weights)
+        with torch.enable_grad():
             table = self._table(q, self._o.time_steps + 1)
             batch = self._batch(self._generator_of_difference("gradient", state.seed, state.steps))
             (found,) = torch.autograd.grad(score_matching(self._model, batch, table), q)
@@ -226,9 +227,8 @@ class NoiseScheduleTask:
     def test(self, state: State, lam: Lam) -> Test:
         """fid and inception_score of `test_samples` images of the averaged weights against the test images."""
         noise = self._noise(self._o.test_samples, self._generator("test"))
-        samples = self._samples(state.ema, lam[None], noise)[
-            0
-        ].nan_to_num()  # of a diverged training: grey, and measured
+        (samples,) = self._samples(state.ema, lam[None], noise)
+        samples = samples.nan_to_num()  # of a diverged training: grey, and measured
         found = self._features(samples)
         with torch.no_grad():
             parts = torch.split(samples, self._o.micro_batch)

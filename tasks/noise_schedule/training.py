@@ -85,18 +85,18 @@ class Trainer:
         """One step on G, whose gradient `extra`, (P,), is added to. The state given stays as it was."""
         vector, grad = self._model.vector, self._model.vector.grad
         assert grad is not None
-        with self._model.at(state.weights):
-            grad.zero_()
-            with torch.enable_grad():
-                loss = score_matching(self._model, batch, table)
-                loss.backward()  # type: ignore[no-untyped-call]
-            if extra is not None:
-                grad += extra
-            first, second = state.first.clone(), state.second.clone()
-            steps = torch.tensor(float(state.steps), device=vector.device)
-            self._optimizer.state[vector] = {"step": steps, "exp_avg": first, "exp_avg_sq": second}
-            self._optimizer.step()
-            weights = vector.detach().clone()
+        self._model.take(state.weights)
+        grad.zero_()
+        with torch.enable_grad():
+            loss = score_matching(self._model, batch, table)
+            loss.backward()  # type: ignore[no-untyped-call]
+        if extra is not None:
+            grad += extra
+        first, second = state.first.clone(), state.second.clone()
+        steps = torch.tensor(float(state.steps), device=vector.device)
+        self._optimizer.state[vector] = {"step": steps, "exp_avg": first, "exp_avg_sq": second}
+        self._optimizer.step()
+        weights = vector.detach().clone()
         value = float(loss.detach())
         if not value < _TOO_LARGE or not bool(torch.isfinite(weights).all()):
             return State(state.weights, state.ema, state.first, state.second, state.steps + 1, state.seed, True)

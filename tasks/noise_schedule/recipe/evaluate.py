@@ -19,7 +19,6 @@ from torch.nn import functional
 from tasks import data
 from tasks.metrics import Moments, frechet, inception_score
 from tasks.noise_schedule.features import ASSETS, SHAPES, Extractor, Features, classifier
-from tasks.noise_schedule.recipe.train import scans
 
 
 def seen(extractor: Extractor, images: Tensor) -> Features:
@@ -31,7 +30,7 @@ def seen(extractor: Extractor, images: Tensor) -> Features:
 
 def split(dataset: str, name: data.Split) -> tuple[Tensor, Tensor]:
     """Images in [-1, 1], as the diffusion model sees them, and labels."""
-    images, labels = scans(dataset, name)
+    images, labels = data.load(dataset, name)
     return images * 2 - 1, labels
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from scipy import stats
 
-from benchmark.fitting import advance
+from benchmark.fitting import fit
 from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.task import NoiseScheduleTask
 
@@ -36,9 +36,9 @@ def measure(seed: int) -> list[dict[str, Any]]:
             key = tuple(native.values())
             if key not in known:
                 lam = task.space.point(native)
-                state = advance(task, task.init(0), lam, task.horizon)
-                test = task.test(state, lam).metrics
-                known[key] = {"F": task.loss(state, lam), **{k: test[k] for k in ("fid", "inception_score")}}
+                found = fit(task, lam, 0)
+                test = task.test(found.state, lam).metrics
+                known[key] = {"F": found.loss, **{k: test[k] for k in ("fid", "inception_score")}}
             rows.append({"axis": axis, "value": value, "seed": seed, **known[key]})
             print(rows[-1], flush=True)
     return rows

@@ -45,11 +45,6 @@ SETTINGS = {
 }
 
 
-def scans(dataset: str, name: data.Split) -> tuple[Tensor, Tensor]:
-    """Images (N, 1, H, W) in [0, 1] and labels (N,) of a split."""
-    return data.mnist(name) if dataset == "mnist" else data.thirds(name)
-
-
 def initialise(network: nn.Module, rng: torch.Generator) -> None:
     """Weights of convolutions and linear layers as He et al. 2015, biases 0, from one generator."""
     for layer in network.modules():
@@ -97,7 +92,7 @@ def correlation(features: Tensor) -> Tensor:
 def train(dataset: str, s: Settings) -> Classifier:
     """AdamW, 100 steps of warm-up, a cosine to zero. The result depends on no global generator."""
     rng = torch.Generator().manual_seed(s.seed)
-    images, labels = scans(dataset, "train")
+    images, labels = data.load(dataset, "train")
     network = Classifier(dataset)
     sketch = nn.Linear(network.digit.in_features, sketched(images[:1]).shape[1])
     level = nn.Linear(network.digit.in_features, 1)
