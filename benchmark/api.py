@@ -1,17 +1,27 @@
-"""The same runs from Python."""
+"""The same runs from Python, one after the other in the caller's process."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmark import datasets
-from benchmark.plan import plan
+from benchmark.plan import RunSpec, plan
 from benchmark.runner import run_one
 from benchmark.store import Store
 from benchmark.table import frame
+
+
+def carry_out(specs: Sequence[RunSpec], store: Store, quiet: bool, device: str = "") -> None:
+    """Run what is neither stored nor held by another process. Raises StorageError and KeyboardInterrupt."""
+    for spec in specs:
+        with store.lock(spec) as lock:
+            found = store.find(spec)
+            if lock is not None and (found is None or found.open):
+                run_one(spec, store, quiet=quiet, device=device)
 
 
 def run(
@@ -21,19 +31,22 @@ def run(
     out: str | Path = "results/runs",
     quiet: bool = True,
     data_dir: str | Path | None = None,
+    retry_failed: bool = False,
     **options: Any,
 ) -> pd.DataFrame:
     """Run what is not stored yet, and return all of it, one row a run. options: as `benchmark.plan.plan`.
 
-    data_dir: the folder of data sets (default: what BENCH_DATA_DIR names).
-    Raises UsageError for a request that cannot be met; a run that fails is a row with status `failed`.
+    Unlike the command's, these runs share the caller's process, so that a method registered there can be run; no
+    watchdog stops one that hangs. data_dir: the folder of data sets (default: what BENCH_DATA_DIR names).
+    Raises UsageError for a request that cannot be met; a run that fails is a row with status `failed`, and stays so
+    unless `retry_failed`.
     """
     with datasets.data_dir(data_dir):
         specs = plan(method, task, **options)
         store = Store(Path(out))
         store.prepare()
-        for spec in specs:
-            found = store.find(spec)
-            if found is None or not found.done:
-                run_one(spec, store, quiet=quiet)
+        for spec in specs if retry_failed else ():
+            if (found := store.find(spec)) is not None and found.run["status"] == "failed":
+                store.forget(spec)
+        carry_out(specs, store, quiet)
     return frame(found for spec in specs if (found := store.find(spec)) is not None)

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.budget import Budget, Metered, OutOfBudget
+from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Ledger
+from benchmark.journal import Journal, Line, ReplayError
+from benchmark.metered import Metered
 from benchmark.plan import make_method, make_task
 from benchmark.protocol import Proposal
 from benchmark.registry import TASKS
@@ -24,22 +26,8 @@ _BUDGET = 300  # network evaluations: some 13 full fits of `quadratic`, hundreds
 _MOST = 200  # proposals after which a check has seen enough
 
 
-class Sealed:
-    """A state that tells a method nothing: only `unseal` sees inside."""
-
-    def __init__(self, inside: Any) -> None:
-        object.__setattr__(self, "inside", inside)
-
-    def __getattribute__(self, name: str) -> Any:
-        raise AttributeError(f"states are opaque: a method read .{name}")
-
-
-def unseal(state: Sealed) -> Any:
-    return object.__getattribute__(state, "inside")
-
-
 class Watched:
-    """A toy behind sealed states, which notes every lam it is asked about. spoil: what becomes of F."""
+    """A toy that notes every lam it is asked about. spoil: what becomes of F."""
 
     def __init__(self, toy: str, seed: int, spoil: Callable[[int, float], float] = lambda k, value: value) -> None:
         self._task: Any = make_task(toy, {}).open(seed, "", "", "cpu")
@@ -55,38 +43,61 @@ class Watched:
     def warm_up(self) -> None:
         """Nothing is slow the first time."""
 
-    def init(self, seed: int) -> Sealed:
-        return Sealed(self._task.init(seed))
+    def init(self, seed: int) -> Any:
+        return self._task.init(seed)
 
-    def step(self, state: Sealed, lam: Lam, tilt: float = 0.0) -> Sealed:
+    def step(self, state: Any, lam: Lam, tilt: float = 0.0) -> Any:
         self.asked.append(np.array(lam))
-        return Sealed(self._task.step(unseal(state), lam, tilt))
+        return self._task.step(state, lam, tilt)
 
-    def loss(self, state: Sealed, lam: Lam) -> float:
+    def loss(self, state: Any, lam: Lam) -> float:
         self._losses += 1
-        return self._spoil(self._losses, float(self._task.loss(unseal(state), lam)))
+        return self._spoil(self._losses, float(self._task.loss(state, lam)))
 
-    def grad(self, state: Sealed, lam: Lam, tilt: float = 0.0) -> Lam:
-        found: Lam = self._task.grad(unseal(state), lam, tilt)
+    def grad(self, state: Any, lam: Lam, tilt: float = 0.0) -> Lam:
+        found: Lam = self._task.grad(state, lam, tilt)
         return found
 
-    def test(self, state: Sealed, lam: Lam) -> Any:
-        return self._task.test(unseal(state), lam)
+    def pack(self, state: Any) -> Any:
+        return self._task.pack(state)
+
+    def unpack(self, arrays: Any) -> Any:
+        return self._task.unpack(arrays)
+
+    def test(self, state: Any, lam: Lam) -> Any:
+        return self._task.test(state, lam)
 
 
-def _records(name: str, task: Watched, seed: int) -> tuple[list[tuple[int, Proposal[Any]]], int]:
+class _Sink(list[str]):
+    """A journal's lines, kept in memory."""
+
+    write = list.append
+
+    def flush(self) -> None:
+        """They are where they belong."""
+
+
+Records = list[tuple[int, Proposal[Any]]]
+
+
+def _records(name: str, task: Watched, seed: int, journal: Journal | None = None) -> tuple[Records, int]:
     """(nfe, proposal) of one search, and the network evaluations that it spent."""
     budget, ledger = Budget(_BUDGET, "nfe"), Ledger()
-    metered: Metered[Any] = Metered(task, budget, ledger)
-    found = []
+    metered = Metered(task, budget, ledger, journal=journal)
+    found: Records = []
     try:
-        for incumbent in search(make_method(name, {}), metered, generator(seed, "check"), ledger, budget):
+        for incumbent in search(make_method(name, {}), metered, generator(seed, "check"), ledger):
             found.append((incumbent.nfe, incumbent.proposal))
             if len(found) >= _MOST:
                 break
     except OutOfBudget:
         pass
     return found, metered.nfe
+
+
+def _same(first: Records, second: Records) -> bool:
+    pairs = zip(first, second, strict=False)
+    return len(first) == len(second) and all(n == m and np.array_equal(p.lam, q.lam) for (n, p), (m, q) in pairs)
 
 
 def _objective(task: Any, lam: Lam) -> float:
@@ -98,19 +109,29 @@ def _states() -> object:
     return random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index] # noqa: NPY002
 
 
-def _same_seed(name: str, toy: str, first: list[tuple[int, Proposal[Any]]]) -> str:
+def _same_seed(name: str, toy: str, first: Records) -> str:
     random.seed(2)
     np.random.seed(2)  # noqa: NPY002 - a method that reads the global generator now gives other records
     before = _states()
     second, _ = _records(name, Watched(toy, 0), 0)
     if before != _states():
         return "it changed the global random state"
-    pairs = zip(first, second, strict=False)
-    same = len(first) == len(second) and all(n == m and np.array_equal(p.lam, q.lam) for (n, p), (m, q) in pairs)
-    return "" if same else "two runs with one seed gave different proposals"
+    return "" if _same(first, second) else "two runs with one seed gave different proposals"
 
 
-def _in_cube(task: Watched, found: list[tuple[int, Proposal[Any]]]) -> str:
+def _resumes(name: str, toy: str, first: Records) -> str:
+    """Cut short after a half of its requests, and gone on with from what was written down."""
+    sink = _Sink()
+    _records(name, Watched(toy, 0), 0, Journal(sink=sink))
+    lines = [Line.read(text.encode()) for text in sink[: len(sink) // 2]]
+    try:
+        second, _ = _records(name, Watched(toy, 0), 0, Journal(lines))
+    except ReplayError as error:
+        return str(error)
+    return "" if _same(first, second) else "a search that was cut short ended elsewhere after it was resumed"
+
+
+def _in_cube(task: Watched, found: Records) -> str:
     if not found:
         return f"no proposal within {_BUDGET} network evaluations"
     for lam in (*task.asked, *(p.lam for _, p in found)):
@@ -119,7 +140,7 @@ def _in_cube(task: Watched, found: list[tuple[int, Proposal[Any]]]) -> str:
     return ""
 
 
-def _within_budget(found: list[tuple[int, Proposal[Any]]], spent: int) -> str:
+def _within_budget(found: Records, spent: int) -> str:
     if spent > _BUDGET:  # a toy's oracle call costs one, so that the last one allowed ends at the budget
         return f"spent {spent} of {_BUDGET} network evaluations"
     return "" if all(n <= _BUDGET for n, _ in found) else "a proposal came after the budget"
@@ -132,7 +153,7 @@ def _bad_losses(name: str, toy: str, value: float) -> str:
     return ""
 
 
-def _better_than_centre(name: str, toy: str, first: list[tuple[int, Proposal[Any]]]) -> str:
+def _better_than_centre(name: str, toy: str, first: Records) -> str:
     task = Watched(toy, 0)
     centre = _objective(task, np.full(task.space.dim, 0.5))
     searches = [first, *(_records(name, task, seed)[0] for seed in (1, 2))]
@@ -153,6 +174,7 @@ def check_method(name: str) -> Iterator[tuple[str, str]]:
             continue
         checks: dict[str, Callable[[], str]] = {
             "same seed, same records; states opaque; no global random state": partial(_same_seed, name, toy, first),
+            "cut short and resumed, same records": partial(_resumes, name, toy, first),
             "lam in the unit cube": partial(_in_cube, task, first),
             "spend within the budget": partial(_within_budget, first, spent),
             "F = inf is tolerated": partial(_bad_losses, name, toy, math.inf),
@@ -174,7 +196,8 @@ def check_task(name: str) -> Iterator[tuple[str, str]]:
         where = f"{lower}: " if lower else ""
         try:
             task = maker.open(0, maker.prompts()[0], lower, "cpu")
-            for what, problem in _oracles(task):
+            other = maker.open(0, maker.prompts()[0], lower, "cpu")
+            for what, problem in (*_oracles(task), _packed(task, other)):
                 yield where + what, problem
         except Exception as error:  # as above
             yield where + "all oracles answer", f"{type(error).__name__}: {error}"
@@ -203,3 +226,21 @@ def _oracles(task: Any) -> Iterator[tuple[str, str]]:
     yield "test gives finite metrics", ("" if test.metrics else "none") if not bad else f"not finite: {', '.join(bad)}"
     again = task.test(state, lam)
     yield "test gives the same twice", "" if dict(again.metrics) == dict(test.metrics) else "it does not"
+
+
+def _packed(task: Any, other: Any) -> tuple[str, str]:
+    """A state goes on in another process as in its own; the other process is another instance of the task here."""
+    from safetensors.numpy import load, save
+
+    lam = task.space.default()
+    state = task.step(task.init(0), lam)
+    arrays = load(save({k: np.ascontiguousarray(v) for k, v in task.pack(state).items()}))
+    answers = []
+    for where, s in ((task, state), (other, other.unpack(arrays))):
+        after = where.step(s, lam, 0.01)
+        answers.append([where.loss(s, lam), where.loss(after, lam), *where.grad(after, lam, 0.01)])
+    same = np.array_equal(answers[0], answers[1], equal_nan=True)
+    return (
+        "a state that was packed goes on to the bit",
+        "" if same else f"answers differ: {answers[0]} and {answers[1]}",
+    )

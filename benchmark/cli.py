@@ -1,4 +1,4 @@
-"""The command `bench`. Arguments are read here and nowhere else; nothing heavy is imported before it is needed."""
+"""The command `bench`: what each of its commands does. Nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -7,104 +7,66 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from benchmark.arguments import parser
 from benchmark.errors import UsageError
 
 if TYPE_CHECKING:
     from benchmark.plan import RunSpec
     from benchmark.store import Store, Stored
+    from benchmark.supervisor import Settings
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see `{self.prog} --help`")
+_IN_SUITE = ("method", "task", "preset", "lower", "budget", "seeds", "prompt", "settings", "marks", "device")
 
 
-def parser() -> argparse.ArgumentParser:
-    top = _Parser(prog="bench", description="Hyper-parameter optimisers for diffusion models, under one clock.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+def _specs(args: argparse.Namespace) -> list[RunSpec]:
+    from benchmark.plan import plan
+    from benchmark.suite import read_suite
 
-    run = commands.add_parser("run", help="run methods on a task, store the results, print the table")
-    run.add_argument("--method", required=True, metavar="NAMES", help="comma-separated names, or all")
-    run.add_argument("--task", required=True, metavar="NAME")
-    run.add_argument("--preset", help="the task's configuration (default: its first, which downloads nothing)")
-    run.add_argument("--lower", metavar="SOLVER", help="the lower-level solver (default: the paper's for each method)")
-    run.add_argument("--budget", default="60s", help="90s, 5m, 2h or 20000nfe, for each run (default: %(default)s)")
-    run.add_argument("--seeds", default="0", help="such as 0-4 or 0,2,5 (default: %(default)s)")
-    run.add_argument("--prompt", action="append", default=[], metavar="TEXT", help="repeatable (default: the preset's)")
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="OWNER.OPTION=VALUE",
-        dest="settings",
-        help="repeatable; see `bench list NAME`",
-    )
-    run.add_argument(
-        "--marks",
-        metavar="AMOUNTS",
-        help="also measure what stood then, such as 15s,30s (default: a quarter and a half of the budget)",
-    )
-    run.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
-    run.add_argument("--out", default="results/runs", metavar="DIR", help="(default: %(default)s)")
-    run.add_argument("--dry-run", action="store_true", help="print what would run, and run nothing")
-    run.add_argument("--quiet", action="store_true", help="no progress, only the table")
-
-    report = commands.add_parser("report", help="tables and plots from what is stored; runs nothing")
-    report.add_argument("dir", type=Path, nargs="?", default=Path("results/runs"), metavar="DIR")
-    report.add_argument(
-        "--format", default="md,csv,latex", metavar="NAMES", help="of md, csv, latex, html (default: %(default)s)"
-    )
-    report.add_argument("--at", metavar="AMOUNT", help="as if the budget had been this, such as 30s; it must be a mark")
-    report.add_argument(
-        "--metric", metavar="NAME", help="what the picture over time shows (default: clip, else the table's first)"
-    )
-    report.add_argument("--across", action="store_true", help="an ablation: one table over the settings of the task")
-    report.add_argument("--out", metavar="DIR", help="(default: DIR/report)")
-
-    lists = commands.add_parser("list", help="methods and tasks, or the options of one")
-    lists.add_argument("name", nargs="?", metavar="NAME")
-
-    check = commands.add_parser("check", help="the conformance suite, for a method or a task")
-    check.add_argument("name", metavar="NAME")
-
-    fetch = commands.add_parser("fetch", help="download a data set; no other command downloads one")
-    fetch.add_argument("name", metavar="NAME")
-    fetch.add_argument("--url", action="append", default=[], metavar="BASE", help="mirror to use instead; repeatable")
-
-    for command in (run, check, fetch):
-        command.add_argument("--data-dir", metavar="DIR", help="folder of data sets (default: $BENCH_DATA_DIR)")
-    for command in (run, lists, check):
-        command.add_argument(
-            "--plugin",
-            action="append",
-            type=Path,
-            default=[],
-            metavar="FILE",
-            help="a Python file that registers more; repeatable",
-        )
-    return top
+    given = [name.replace("settings", "set") for name in _IN_SUITE if getattr(args, name) not in (None, [])]
+    if args.suite is not None:
+        if given:
+            raise UsageError(f"suite {str(args.suite)!r}: expected no --{given[0]} beside it; it goes in the file")
+        return read_suite(args.suite)
+    for name in ("method", "task"):
+        if getattr(args, name) is None:
+            raise UsageError(
+                f"the following arguments are required: --{name} (or a suite file); see `bench run --help`"
+            )
+    marks = [m for m in args.marks.split(",") if m] if args.marks is not None else None
+    return plan(
+        args.method, args.task, preset=args.preset, lower=args.lower, budget=args.budget or "60s", seeds=args.seeds or "0",
+        prompts=args.prompt, settings=args.settings, marks=marks, device=(args.device or "cpu").partition(":")[0],
+    )  # fmt: skip
 
 
 def _run(args: argparse.Namespace) -> int:
-    from benchmark.plan import plan
+    from benchmark.budget import Budget
     from benchmark.store import Store
+    from benchmark.supervisor import Settings
 
-    marks = [m for m in args.marks.split(",") if m] if args.marks is not None else None
-    specs = plan(
-        args.method, args.task, preset=args.preset, lower=args.lower, budget=args.budget, seeds=args.seeds,
-        prompts=args.prompt, settings=args.settings, marks=marks, device=_device(args.device),
-    )  # fmt: skip
+    specs = _specs(args)
+    devices = _devices(args.device or specs[0].device)
+    grace = Budget.parse(args.grace)
+    if args.jobs < 1 or args.jobs > 1024:
+        raise UsageError(f"--jobs: expected a number from 1 to 1024, got {args.jobs}")
+    if args.jobs > 1 and devices != ("cpu",):
+        raise UsageError("--jobs: expected one run at a time on a GPU; name several with --device cuda:0,cuda:1")
+    if grace.unit != "s":
+        raise UsageError(f"--grace {args.grace}: expected a time, such as 30s")
     args.out = _folder(args.out)
     store = Store(args.out)
     if args.dry_run:
-        for spec in specs:
-            print("would run" if not _done(store, spec) else "is stored", spec.run_id, _label(spec))
-        print(f"{len(specs)} runs of at most {args.budget} of search each, then their measurement")
+        from benchmark.forecast import forecast
+
+        for line in forecast(specs, store, devices[0], max(args.jobs, len(devices))):
+            print(line)
         return 0
     store.prepare()
-    return _run_all(args, specs, store)
+    settings = Settings(devices, args.jobs, grace.amount, args.quiet, tuple(args.plugin))
+    return _run_all(args, specs, store, settings)
 
 
 def _folder(name: str) -> Path:
@@ -113,56 +75,68 @@ def _folder(name: str) -> Path:
     return Path(name)
 
 
-def _label(spec: RunSpec) -> str:
-    fields = ("task", "preset", "method", "lower", "seed", "prompt", "budget")
-    return " ".join(f"{name}={getattr(spec, name)!r}" for name in fields if getattr(spec, name) != "")
-
-
-def _done(store: Store, spec: RunSpec) -> bool:
-    found = store.find(spec)
-    return found is not None and found.done
-
-
-def _device(name: str) -> str:
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
-        raise UsageError(f"--device {name!r}: expected cpu, cuda or cuda:N")
-    if kind == "cuda":
-        import torch
-
-        if not torch.cuda.is_available() or int(index or 0) >= torch.cuda.device_count():
+def _devices(names: str) -> tuple[str, ...]:
+    """Raises UsageError for what this machine does not have."""
+    found = tuple(dict.fromkeys(n.strip() for n in names.split(",")))
+    for name in found:
+        kind, colon, index = name.partition(":")
+        if (
+            kind not in ("cpu", "cuda")
+            or (colon and not index.isdecimal())
+            or (kind == "cpu" and (colon or len(found) > 1))
+        ):
             raise UsageError(
-                f"--device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu"
+                f"--device {names!r}: expected cpu, cuda or cuda:N, or several of the last such as cuda:0,cuda:1"
             )
-    return name
+        if kind == "cuda":
+            import torch
+
+            if not torch.cuda.is_available() or int(index or 0) >= torch.cuda.device_count():
+                raise UsageError(
+                    f"--device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu"
+                )
+    return found
 
 
-def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store) -> int:
-    from benchmark.runner import run_one
+def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, settings: Settings) -> int:
+    from benchmark.supervisor import Supervisor
 
-    todo = [s for s in specs if not _done(store, s)]
-    if len(todo) < len(specs):
-        print(
-            f"{len(specs) - len(todo)} of {len(specs)} runs are stored already and are not run again", file=sys.stderr
-        )
-    failed = 0
-    try:
-        for k, spec in enumerate(todo, 1):
-            if not args.quiet:
-                print(f"run {k} of {len(todo)}", file=sys.stderr)
-            failed += run_one(spec, store, quiet=args.quiet) == "failed"
-    except KeyboardInterrupt:
-        done = sum(_done(store, s) for s in specs)
-        print(
-            f"\ninterrupted: {done} of {len(specs)} runs are stored; the same command goes on with the others",
-            file=sys.stderr,
-        )
-        return 130
+    if args.retry_failed:
+        for s in specs:
+            with store.lock(s) as lock:
+                if lock is not None and (old := store.find(s)) is not None and old.run["status"] == "failed":
+                    store.forget(s)
+    stored = sum(r is not None and not r.open for r in map(store.find, specs))
+    if stored:
+        print(f"{stored} of {len(specs)} runs are stored already and are not run again", file=sys.stderr)
+    broken = ""
+    stopped = False
+    if args.in_process:
+        from benchmark.api import carry_out
+
+        try:
+            carry_out(specs, store, args.quiet, settings.devices[0])
+        except KeyboardInterrupt:
+            stopped = True
+    else:
+        supervisor = Supervisor(store, settings)
+        supervisor(specs)
+        broken, stopped = supervisor.broken, supervisor.stopping > 0
     found = [r for s in specs if (r := store.find(s)) is not None]
+    ended = sum(not r.open for r in found)
+    if stopped or broken:
+        say = f"bench: {broken}" if broken else "\ninterrupted"
+        print(
+            f"{say}: {ended} of {len(specs)} runs are stored; the same command goes on with the others", file=sys.stderr
+        )
+        return 1 if broken else 130
     _print(found, args.out / "report", args.out)
-    for r in found:
-        if r.run["status"] == "failed":
-            print(f"failed: {r.run['spec']['method']}: {r.run['error']}", file=sys.stderr)
+    failed = [r for r in found if r.run["status"] == "failed"]
+    for r in failed:
+        again = "; --retry-failed runs it again" if stored else ""
+        print(
+            f"failed: {r.run['spec']['method']}, seed {r.run['spec']['seed']}: {r.run['error']}{again}", file=sys.stderr
+        )
     return 1 if failed else 0
 
 
@@ -239,6 +213,17 @@ def _check(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _verify(args: argparse.Namespace) -> int:
+    from benchmark.verify import verify
+
+    wrong = 0
+    for what, problem in verify(args.dir):
+        print(f"{'FAIL' if problem else 'ok  '} {what}{': ' + problem if problem else ''}", flush=True)
+        wrong += bool(problem)
+    print(f"{args.dir}: {'verified' if not wrong else f'{wrong} checks failed'}")
+    return 1 if wrong else 0
+
+
 def _fetch(args: argparse.Namespace) -> int:
     from benchmark.datasets import fetch
 
@@ -254,7 +239,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from benchmark.registry import load_plugin
 
             load_plugin(path)
-        command = {"run": _run, "report": _report, "list": _list, "check": _check, "fetch": _fetch}[args.command]
+        commands = {"run": _run, "report": _report, "list": _list, "check": _check, "verify": _verify, "fetch": _fetch}
+        command = commands[args.command]
         if args.command not in ("run", "check"):
             return command(args)
         from benchmark.datasets import data_dir

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from benchmark.device import synchronize
@@ -12,16 +12,20 @@ Clock = Callable[[], float]
 """Seconds from any fixed moment; never goes back."""
 
 ACCOUNTS = ("setup", "warmup", "method", "objective", "report", "io", "paused")
+SPENT = ("method", "objective")
 
 
 class Ledger:
-    """Charges every moment to exactly one account, beginning with `setup`. The device is synchronised before each read."""
+    """Charges every moment to exactly one account. The device is synchronised before each read.
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    opened: the account that is charged first.  paused: seconds from before, of a run that goes on where it was cut short.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic, opened: str = "setup", paused: float = 0.0) -> None:
         self._clock = clock
-        self._open = "setup"
-        self._accounts = dict.fromkeys(ACCOUNTS, 0.0)
-        self.began = self._since = clock()
+        self._open = opened
+        self._accounts = dict.fromkeys(ACCOUNTS, 0.0) | {"paused": paused}
+        self._began = self._since = clock()
 
     def _settle(self) -> None:
         synchronize()
@@ -34,13 +38,21 @@ class Ledger:
         """Charge what happens inside to `name`; what encloses it gets the rest."""
         if name not in self._accounts:
             raise ValueError(f"account: expected one of {', '.join(ACCOUNTS)}, got {name!r}")
-        self._settle()
-        outer, self._open = self._open, name
+        outer = self._open
+        self.become(name)
         try:
             yield
         finally:
-            self._settle()
-            self._open = outer
+            self.become(outer)
+
+    def become(self, name: str) -> None:
+        """From here on charge to `name` instead of to the account that is open."""
+        self._settle()
+        self._open = name
+
+    def restore(self, accounts: Mapping[str, float]) -> None:
+        """What the accounts held at a moment of an earlier process; `paused`, which holds this process's own, stays."""
+        self._accounts |= {name: accounts[name] for name in ACCOUNTS if name != "paused"}
 
     def accounts(self) -> dict[str, float]:
         """Seconds by account, up to now."""
@@ -50,4 +62,8 @@ class Ledger:
     def spent(self) -> float:
         """Seconds that count against a budget: method + objective."""
         accounts = self.accounts()
-        return accounts["method"] + accounts["objective"]
+        return sum(accounts[name] for name in SPENT)
+
+    def elapsed(self) -> float:
+        """Seconds since this ledger was opened, by the clock alone: what the accounts are checked against."""
+        return self._clock() - self._began

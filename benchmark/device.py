@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+_OWN = 2**30  # bytes; CUDA's own context takes some hundred MiB of a GPU
 _SLACK = 2**24  # bytes; the kernel counts resident pages in batches, a thread each
 
 
@@ -60,6 +61,18 @@ def peak_memory_bytes(device: str) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return _memory().get("VmHWM", peak)
+
+
+def in_use(device: str) -> str:
+    """What to say of a GPU that holds much memory before a run has begun on it; "" where there is nothing to say."""
+    if not device.startswith("cuda"):
+        return ""
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device)
+    if total - free < _OWN:
+        return ""
+    return f"{device}: {(total - free) / 2**30:.1f} GiB were in use before this run began; another process is at work there"
 
 
 def environment() -> dict[str, str]:

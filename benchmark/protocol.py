@@ -27,7 +27,9 @@ class Problem(Protocol[S]):
     def horizon(self) -> int:
         """Steps of one full fit, the same for every method."""
 
-    def init(self, seed: int) -> S: ...
+    def init(self, seed: int) -> S:
+        """Where a lower problem starts; the same state for the same seed."""
+
     def step(self, state: S, lam: Lam, tilt: float = 0.0) -> S:
         """One step on G + tilt*F; `state` stays as it was."""
 
@@ -64,6 +66,12 @@ class Task(Problem[S], Protocol[S]):
 
     def warm_up(self) -> None:
         """Touch what is slow the first time; the same for every method, not charged."""
+
+    def pack(self, state: S) -> Mapping[str, NDArray[Any]]:
+        """A state as arrays by name, so that a run which was cut short can go on from it."""
+
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> S:
+        """The inverse of `pack`, to the bit, in any process."""
 
     def test(self, state: S, lam: Lam) -> Test: ...
 

@@ -5,27 +5,34 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.budget import Budget, Metered, OutOfBudget
+from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Clock, Ledger
-from benchmark.device import environment, peak_memory_bytes, reset_peak_memory
+from benchmark.device import environment, in_use, peak_memory_bytes, reset_peak_memory
 from benchmark.fitting import advance
+from benchmark.metered import Incumbent, Metered
 from benchmark.plan import SCHEMA, RunSpec, make_method, make_task
 from benchmark.progress import Progress
 from benchmark.protocol import Method, Proposal, Task, Test
 from benchmark.seeds import generator
-from benchmark.store import Store, Writer
+from benchmark.store import StorageError, Store, Writer
 
 LOG = logging.getLogger("benchmark")
 _IDLE = 1000  # proposals in a row without an oracle call: such a method would never end
 _NOTES = 20
 _STRIP = 8  # images of samples.png
+
+
+class Terminated(BaseException):
+    """SIGTERM: past the budget the search ends here, before it the run stops and can be resumed."""
 
 
 class Notes(logging.Handler):
@@ -41,18 +48,6 @@ class Notes(logging.Handler):
             self.texts.append(text)
 
 
-@dataclass(frozen=True)
-class Incumbent:
-    """A proposal, and when it was made: seconds and network evaluations of the budget."""
-
-    proposal: Proposal[Any]
-    seconds: float
-    nfe: int
-
-    def at(self, unit: str) -> float:
-        return self.nfe if unit == "nfe" else self.seconds
-
-
 def checked(proposal: object, dim: int) -> Proposal[Any]:
     """The proposal, or ValueError where a method yields anything else."""
     if not isinstance(proposal, Proposal):
@@ -63,113 +58,201 @@ def checked(proposal: object, dim: int) -> Proposal[Any]:
     return proposal
 
 
-def search(
-    method: Method, metered: Metered[Any], rng: np.random.Generator, ledger: Ledger, budget: Budget
-) -> Iterator[Incumbent]:
+def search(method: Method, metered: Metered, rng: np.random.Generator, ledger: Ledger) -> Iterator[Incumbent]:
     """The proposals that came within the budget, stamped. The clock stands still while this is suspended."""
     proposals = iter(method(metered, rng))
     idle = 0
     while True:
         calls = metered.calls
-        with ledger.account("method"):
+        with ledger.account("paused" if metered.replaying else "method"):
             try:
                 found = next(proposals)
             except StopIteration:
                 return
-        incumbent = Incumbent(checked(found, metered.space.dim), ledger.spent(), metered.nfe)
-        if incumbent.at(budget.unit) > budget.amount:
-            raise OutOfBudget(f"a proposal came at {incumbent.at(budget.unit):.6g} of {budget}")
+        incumbent = metered.propose(checked(found, metered.space.dim))
         idle = idle + 1 if metered.calls == calls else 0
         if idle >= _IDLE:
             raise ValueError(f"a method must end or call an oracle; it yielded {_IDLE} times without one")
         yield incumbent
 
 
-def run_one(spec: RunSpec, store: Store, *, quiet: bool = False, clock: Clock = time.monotonic) -> str:
-    """Run and store one specification; returns its status: ok, budget_exhausted or failed."""
-    ledger, notes, budget = Ledger(clock), Notes(), Budget.parse(spec.budget)
+@dataclass
+class Found:
+    """What a search left: what stood at the marks, what stands now, and whether a mark came before the first proposal."""
+
+    marks: list[float]
+    unit: str
+    kept: list[Incumbent] = field(default_factory=list)
+    last: Incumbent | None = None
+    late: bool = False
+
+    def add(self, incumbent: Incumbent) -> None:
+        at = incumbent.at(self.unit)
+        if self.last is None:
+            self.late = any(m < at for m in self.marks)
+        elif any(self.last.at(self.unit) <= m < at for m in self.marks):
+            self.kept.append(self.last)
+        self.last = incumbent
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run while it lasts. event: told what begins, and the seconds of budget that are left, for a watchdog."""
+
+    spec: RunSpec
+    device: str
+    ledger: Ledger
+    writer: Writer
+    progress: Progress
+    event: Callable[[str, float | None], None]
+
+    @property
+    def budget(self) -> Budget:
+        return Budget.parse(self.spec.budget)
+
+    def _left(self) -> float | None:
+        return self.budget.amount - self.ledger.spent() if self.budget.unit == "s" else None
+
+    def _warm(self) -> Task[Any]:
+        spec = self.spec
+        if note := in_use(self.device):
+            LOG.warning(note)
+        task = make_task(spec.task, spec.task_options).open(spec.seed, spec.prompt, spec.lower, self.device)
+        with self.ledger.account("paused" if self.writer.journal.lines else "warmup"):
+            task.warm_up()
+        return task
+
+    def _search(self, metered: Metered, task: Task[Any], found: Found) -> str:
+        """Spend the budget; returns the status."""
+        spec = self.spec
+        rng = generator(spec.seed, "method", spec.method, spec.prompt)
+        status = "ok"
+        if not metered.replaying:
+            self.event("search", self._left())
+        try:
+            for incumbent in search(make_method(spec.method, spec.method_options), metered, rng, self.ledger):
+                found.add(incumbent)
+                with self.ledger.account("io"):
+                    self.writer.proposal(_stamp(incumbent, task))
+                    self.progress.incumbent(incumbent.proposal.loss)
+        except OutOfBudget:
+            status = "budget_exhausted"
+        except (KeyboardInterrupt, Terminated) as error:
+            if isinstance(error, Terminated) and (self._left() or 1.0) <= 0:
+                status = "budget_exhausted"
+            else:
+                with suppress(Exception), self.ledger.account("io"):
+                    metered.keep()
+                raise
+        with self.ledger.account("io"):
+            metered.end()
+        return status
+
+    def __call__(self) -> dict[str, Any]:
+        """The record of the search, and of the measurement of its last incumbent and of those that stood at a mark."""
+        self.progress.phase("set-up")
+        task = self._warm()
+        budget, ledger = self.budget, self.ledger
+        metered = Metered(
+            task,
+            budget,
+            ledger,
+            lambda: self.progress.spent(metered.spent()),
+            self.writer.journal,
+            lambda: self.event("search", self._left()),
+        )
+        found = Found([Budget.parse(m).amount for m in self.spec.marks], budget.unit)
+        self.progress.phase("search")
+        own = reset_peak_memory(self.device)  # set-up loads some things once a process: they are not the method's
+        status = self._search(metered, task, found)
+        self.event("measure", None)
+        seconds = ledger.spent()
+        result = {
+            "status": status, "nfe": metered.nfe, "oracle_calls": metered.calls, "search_seconds": seconds,
+            "overrun_seconds": max(0.0, seconds - budget.amount) if budget.unit == "s" else 0.0,
+            "no_incumbent": found.last is None,
+            "peak_memory_bytes": peak_memory_bytes(self.device), "peak_memory_of": "search" if own else "process",
+        }  # fmt: skip
+        self.progress.phase("measuring")
+        with ledger.account("report"):
+            tests, images = self._measure(metered, task, found)
+        with ledger.account("io"):
+            self.writer.final(tests, images)
+        return result
+
+    def _measure(self, metered: Metered, task: Task[Any], found: Found) -> tuple[list[dict[str, Any]], NDArray[Any]]:
+        """What stood at the marks and at the end on held-out data; until its first proposal a method stands for the default."""
+        wanted = [(i, metered.inside(i.proposal.state)) for i in [*found.kept, found.last] if i]
+        if found.last is None or found.late:
+            lam = task.space.default()
+            default = Incumbent(Proposal(lam, None), 0.0, 0)
+            wanted.insert(0, (default, advance(task, task.init(0), lam, task.horizon)))
+        tests = []
+        for incumbent, state in wanted:
+            test = task.test(state, incumbent.proposal.lam)
+            tests.append(_measured(incumbent, task, test))
+        return tests, test.images[:_STRIP]
+
+
+def run_one(
+    spec: RunSpec,
+    store: Store,
+    *,
+    quiet: bool = False,
+    clock: Clock = time.monotonic,
+    device: str = "",
+    event: Callable[[str, float | None], None] = lambda name, left: None,
+    about: dict[str, Any] | None = None,
+) -> str:
+    """Run and store one specification, or go on with it where it was cut short; the caller holds its lock.
+
+    device: which one of the specification's kind (default: the first).  about: further facts for the record.
+    Returns the status: ok, budget_exhausted or failed. Raises KeyboardInterrupt, and StorageError where the output
+    cannot be written; what is stored then can be resumed.
+    """
+    began = time.time()
+    writer = Writer(store.folder(spec))
+    lines = writer.journal.lines
+    down = max(0.0, began - writer.stopped) if lines else 0.0
+    before = lines[-1].accounts if lines else {}
+    ledger = Ledger(clock, "paused" if lines else "setup", before.get("paused", 0.0) + down)
+    notes, budget = Notes(), Budget.parse(spec.budget)
     label = " ".join(filter(None, (spec.method, spec.lower, f"seed {spec.seed}", spec.prompt)))
     progress = Progress(label, budget.amount, budget.unit, quiet)
-    writer = Writer(store.folder(spec))
     record: dict[str, Any] = {
         "schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json(), "status": "running", "error": "",
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "ledger": {},
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)), "ledger": {},
+        "resumed": writer.resumed,
     }  # fmt: skip
-    writer.run(record)
-    LOG.addHandler(notes)
     try:
-        progress.phase("set-up")
-        task = make_task(spec.task, spec.task_options).open(spec.seed, spec.prompt, spec.lower, spec.device)
-        with ledger.account("warmup"):
-            task.warm_up()
-        record |= _search_and_test(spec, task, ledger, budget, writer, progress)
-    except KeyboardInterrupt:
+        writer.run(record)
+        LOG.addHandler(notes)
+        record |= Run(spec, device or spec.device, ledger, writer, progress, event)()
+    except (KeyboardInterrupt, Terminated) as error:
+        record["status"] = "interrupted"
+        raise KeyboardInterrupt from error
+    except StorageError:
         record["status"] = "interrupted"
         raise
     except Exception as error:  # one failure never stops the other runs: it is stored, and shown in the table
+        traceback.clear_frames(error.__traceback__)  # what it had allocated may be what is missing now
         record |= {"status": "failed", "error": f"{type(error).__name__}: {error}"}
     finally:
         LOG.removeHandler(notes)
         accounts = ledger.accounts()
-        writer.run(
-            record
-            | {
-                "ledger": accounts,
-                "environment": environment(),
-                "notes": notes.texts,
-            }
-        )
-        writer.close()
+        ended = {
+            "ledger": accounts,
+            "wall_seconds": ledger.elapsed() + down + sum(before.values()),
+            "environment": environment(),
+            "notes": notes.texts,
+        }
+        with suppress(*([StorageError] if record["status"] == "interrupted" else [])):
+            writer.run(record | ended | (about or {}))
+        writer.close(str(record["status"]))
         progress.close(
             f"{record['status']}{': ' + record['error'] if record['error'] else ''} ({sum(accounts.values()):.1f} s)"
         )
     return str(record["status"])
-
-
-def _search_and_test(
-    spec: RunSpec, task: Task[Any], ledger: Ledger, budget: Budget, writer: Writer, progress: Progress
-) -> dict[str, Any]:
-    """The search, then the measurement of its last incumbent and of those that stood at a mark."""
-    metered = Metered(task, budget, ledger, lambda: progress.spent(metered.spent()))
-    marks = [Budget.parse(m).amount for m in spec.marks]
-    last: Incumbent | None = None
-    kept: list[Incumbent] = []
-    late = False
-    status = "ok"
-    progress.phase("search")
-    own = reset_peak_memory(spec.device)  # set-up loads some things once a process: they are not the method's
-    method = make_method(spec.method, spec.method_options)
-    try:
-        for found in search(method, metered, generator(spec.seed, "method", spec.method, spec.prompt), ledger, budget):
-            if last is None:
-                late = any(m < found.at(budget.unit) for m in marks)
-            elif any(last.at(budget.unit) <= m < found.at(budget.unit) for m in marks):
-                kept.append(last)
-            last = found
-            with ledger.account("io"):
-                writer.proposal(_stamp(found, task))
-                progress.incumbent(found.proposal.loss)
-    except OutOfBudget:
-        status = "budget_exhausted"
-    seconds, nfe = ledger.spent(), metered.nfe
-    result = {
-        "status": status, "nfe": nfe, "oracle_calls": metered.calls, "search_seconds": seconds,
-        "overrun_seconds": max(0.0, seconds - budget.amount) if budget.unit == "s" else 0.0,
-        "no_incumbent": last is None,
-        "peak_memory_bytes": peak_memory_bytes(spec.device), "peak_memory_of": "search" if own else "process",
-    }  # fmt: skip
-    progress.phase("measuring")
-    with ledger.account("report"):
-        if last is None or late:  # until its first proposal a method stands for the default
-            lam = task.space.default()
-            kept.insert(0, Incumbent(Proposal(lam, advance(task, task.init(0), lam, task.horizon)), 0.0, 0))
-        tests = []
-        for incumbent in [*kept, last] if last else kept:
-            test = task.test(incumbent.proposal.state, incumbent.proposal.lam)
-            tests.append(_measured(incumbent, task, test))
-    with ledger.account("io"):
-        writer.final(tests, test.images[:_STRIP])
-    return result
 
 
 def _stamp(incumbent: Incumbent, task: Task[Any]) -> dict[str, Any]:

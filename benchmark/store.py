@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import UsageError
+from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines
+from benchmark.plain import plain
 from benchmark.plan import SCHEMA, RunSpec
 
 DONE = ("ok", "budget_exhausted")
@@ -34,24 +37,37 @@ class Stored:
     def done(self) -> bool:
         return self.run["status"] in DONE
 
+    @property
+    def open(self) -> bool:
+        """Neither finished nor failed: it was cut short, or is at work now."""
+        return self.run["status"] not in (*DONE, "failed")
+
+
+class StorageError(Exception):
+    """The output cannot be written: a full disk, a folder that was closed or taken away."""
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
 
 def write_atomic(path: Path, text: str) -> None:
-    """Replace the file as a whole, or not at all."""
+    """Replace the file as a whole, or not at all. Raises OSError."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(scratch, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
-
-
-def _plain(value: Any) -> Any:
-    """JSON without Infinity and NaN, which are not JSON."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+    try:
+        with open(scratch, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        with suppress(OSError):
+            scratch.unlink()
+        raise
 
 
 def make_folder(path: Path) -> None:
@@ -65,34 +81,92 @@ def make_folder(path: Path) -> None:
         raise UsageError(f"output {str(path)!r}: expected a folder that can be written; {error}") from error
 
 
+class Lines:
+    """A file to which lines are added; one that cannot be written is a StorageError."""
+
+    def __init__(self, path: Path, *, keep: bool = False) -> None:
+        self._path = path
+        with _storing(path):
+            self._file = open(path, "a" if keep else "w", encoding="utf-8")  # noqa: SIM115
+
+    def write(self, text: str) -> None:
+        with _storing(self._path):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with _storing(self._path):
+            self._file.flush()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+
+
 class Writer:
-    """Writes one run's folder: status first, proposals as they come, measurements and status last."""
+    """Writes one run's folder: status first, proposals as they come, measurements and status last.
+
+    Where the folder holds a run that was cut short, its journal is taken up. resumed: how often that has happened.
+    stopped: when it was last written to, by the calendar.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._proposals = open(folder / "proposals.jsonl", "w", encoding="utf-8")  # noqa: SIM115
+        with _storing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            before = _unfinished(folder)
+            calls = folder / CALLS
+            self.stopped = calls.stat().st_mtime if calls.exists() else 0.0  # reading may cut it, and so write to it
+            lines = read_lines(calls) if before is not None else []
+            if not lines:
+                shutil.rmtree(folder / STATES, ignore_errors=True)
+        self.resumed = int((before or {}).get("resumed") or 0) + bool(lines)
+        self._calls = Lines(calls, keep=bool(lines))
+        self.journal = Journal(lines, self._calls, _Shelf(folder / STATES))
+        self._proposals = Lines(folder / "proposals.jsonl")  # those from before come again with the replay
 
     def run(self, record: Mapping[str, Any]) -> None:
-        write_atomic(self.folder / "run.json", json.dumps(_plain(record), indent=1) + "\n")
+        with _storing(self.folder):
+            write_atomic(self.folder / "run.json", json.dumps(plain(record), indent=1) + "\n")
 
     def proposal(self, line: Mapping[str, Any]) -> None:
-        self._proposals.write(json.dumps(_plain(line)) + "\n")
+        self._proposals.write(json.dumps(plain(line)) + "\n")
         self._proposals.flush()
 
     def final(self, tests: list[dict[str, Any]], images: NDArray[np.uint8]) -> None:
-        if len(images):
-            from PIL import Image
+        with _storing(self.folder):
+            if len(images):
+                from PIL import Image
 
-            scratch = self.folder / ".samples.png"
-            Image.fromarray(np.concatenate(list(images), axis=1)).save(scratch, format="PNG")
-            os.replace(scratch, self.folder / "samples.png")
-        write_atomic(
-            self.folder / "final.json", json.dumps(_plain({"schema": SCHEMA, "tests": tests}), indent=1) + "\n"
-        )
+                scratch = self.folder / ".samples.png"
+                Image.fromarray(np.concatenate(list(images), axis=1)).save(scratch, format="PNG")
+                os.replace(scratch, self.folder / "samples.png")
+            text = json.dumps(plain({"schema": SCHEMA, "tests": tests}), indent=1) + "\n"
+            write_atomic(self.folder / "final.json", text)
 
-    def close(self) -> None:
+    def close(self, status: str) -> None:
+        """What only a resumed run needs goes, unless the run can be resumed."""
+        self._calls.close()
         self._proposals.close()
+        if status in (*DONE, "failed"):
+            shutil.rmtree(self.folder / STATES, ignore_errors=True)
+        if status in DONE:
+            with suppress(OSError):
+                (self.folder / CALLS).unlink()
+
+
+class _Shelf(Shelf):
+    def hold(self, states: Mapping[int, Arrays], keep: set[int]) -> None:
+        with _storing(self.folder):
+            super().hold(states, keep)
+
+
+def _unfinished(folder: Path) -> dict[str, Any] | None:
+    """The record of a run that was cut short; None where there is none, or it cannot be read."""
+    try:
+        found = _json(folder / "run.json")
+    except UsageError:
+        return None
+    return found if found.get("status") in ("running", "interrupted") else None
 
 
 class Store:
@@ -112,6 +186,45 @@ class Store:
         """The stored run of this very specification, if there is one."""
         folder = self.folder(spec)
         return read(folder) if (folder / "run.json").exists() else None
+
+    @contextmanager
+    def lock(self, spec: RunSpec) -> Iterator[int | None]:
+        """Hold a run for this process and those that inherit the file descriptor; None where another holds it.
+
+        The kernel lets go of it when the last of them ends, however it ends. Raises StorageError.
+        """
+        import fcntl
+
+        folder = self.folder(spec)
+        with _storing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            yield None
+            return
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def fail(self, spec: RunSpec, error: str) -> None:
+        """Record that a run's process ended without a word. Raises StorageError."""
+        folder = self.folder(spec)
+        record = _unfinished(folder) or {"schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json(), "ledger": {}}
+        with _storing(folder):
+            write_atomic(
+                folder / "run.json", json.dumps(record | {"status": "failed", "error": error}, indent=1) + "\n"
+            )
+            shutil.rmtree(folder / STATES, ignore_errors=True)
+
+    def forget(self, spec: RunSpec) -> None:
+        """Make a failed run one that was never begun. Raises StorageError."""
+        with _storing(self.folder(spec)):
+            for name in ("run.json", CALLS):
+                (self.folder(spec) / name).unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[Stored]:
         for path in sorted(self.root.glob("*/*/*/run.json")):

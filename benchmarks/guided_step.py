@@ -11,7 +11,7 @@ def main() -> None:
     task = RewardFt().open(0, embedded.PROMPTS[0], "guided", "cpu")
     model, sampler, n = task._model, task.sampler, 32
     seeds = task.seeds("speed", n)
-    reward = Linear.at(task._networks.r2, task.unguided(seeds).images)
+    reward = Linear.at(task._networks.r2, task.sampler(seeds).images)
     text, z = (
         model.text(embedded.PROMPTS[0]),
         torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(0)),

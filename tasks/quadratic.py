@@ -54,6 +54,12 @@ class QuadraticTask:
         by_native = -_MATRIX.T @ (state - _MATRIX @ self._native(lam))
         return self.space.pullback(lam, dict(zip(("a", "b"), by_native, strict=True)))
 
+    def pack(self, state: State) -> Mapping[str, State]:
+        return {"y": state}
+
+    def unpack(self, arrays: Mapping[str, State]) -> State:
+        return arrays["y"]
+
     def test(self, state: State, lam: Lam) -> Test:
         """`objective`: F at the exact lower solution."""
         return Test(

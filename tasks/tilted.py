@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.errors import refuse_prompt
 from benchmark.protocol import Test
@@ -53,6 +54,13 @@ class TiltedTask:
         self.nfe += 1
         kl = (state.variance + state.mean**2 - 1 - float(np.log(state.variance))) / 2
         return self.space.pullback(lam, {"lam": kl})
+
+    def pack(self, state: Gaussian) -> Mapping[str, NDArray[np.float64]]:
+        return {"moments": np.array([state.mean, state.variance])}
+
+    def unpack(self, arrays: Mapping[str, NDArray[np.float64]]) -> Gaussian:
+        mean, variance = arrays["moments"].tolist()
+        return Gaussian(mean, variance)
 
     def test(self, state: Gaussian, lam: Lam) -> Test:
         """`objective`: F at the exact lower solution."""

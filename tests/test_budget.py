@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.budget import Budget, Metered, OutOfBudget
+from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import ACCOUNTS, Ledger
 from benchmark.errors import UsageError
+from benchmark.metered import Metered
 from benchmark.protocol import Proposal
 from benchmark.runner import search
 from tasks.quadratic import Quadratic
@@ -140,7 +141,7 @@ def test_the_clock_stands_still_while_a_method_is_suspended_and_late_proposals_a
 
     stamps = []
     with pytest.raises(OutOfBudget):  # noqa: PT012
-        for incumbent in search(method, metered, np.random.default_rng(0), ledger, budget):
+        for incumbent in search(method, metered, np.random.default_rng(0), ledger):
             stamps.append(incumbent.seconds)
             with ledger.account("report"):
                 clock.now += 1000
@@ -150,10 +151,11 @@ def test_the_clock_stands_still_while_a_method_is_suspended_and_late_proposals_a
 
 def test_a_method_that_never_asks_anything_is_stopped():
     def babbles(problem, rng):
+        state = problem.init(0)
         while True:
-            yield Proposal(problem.space.default(), None)
+            yield Proposal(problem.space.default(), state)
 
     ledger, budget = Ledger(FakeClock()), Budget(10, "nfe")
     metered = Metered(Quadratic().open(0, "", "", "cpu"), budget, ledger)
     with pytest.raises(ValueError, match="must end or call an oracle"):
-        list(search(babbles, metered, np.random.default_rng(0), ledger, budget))
+        list(search(babbles, metered, np.random.default_rng(0), ledger))

@@ -253,7 +253,7 @@ def test_a_failing_method_does_not_stop_the_others(tmp_path):
         cwd=tmp_path,
     )
     assert done.returncode == 1
-    assert "failed: crash: RuntimeError: boom" in done.stderr
+    assert "failed: crash, seed 0: RuntimeError: boom" in done.stderr
     table = pd.read_csv(tmp_path / "results" / "runs" / "report" / "table1.csv").set_index("method")
     assert table["failed"].to_dict() == {"coin_flip": 0, "crash": 1, "grid": 0}
     assert "Traceback" not in done.stderr

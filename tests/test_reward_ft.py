@@ -10,7 +10,10 @@ import pytest
 import torch
 
 from benchmark import UsageError, run
+from benchmark.budget import Budget
 from benchmark.check import check_task
+from benchmark.clock import Ledger
+from benchmark.metered import Metered
 from benchmark.store import Store
 from methods.bilevel import Bilevel
 from tasks.reward_ft import RewardFt, digits, embedded
@@ -90,10 +93,11 @@ def test_importance_is_the_closed_form_on_its_bank(importance):
 
 
 def test_the_bank_is_sampled_and_rewarded_once(importance):
-    first = importance.init(0)
-    before = importance.nfe
-    assert importance.init(0).bank is first.bank
-    assert importance.nfe == before
+    metered = Metered(importance, Budget(1e6, "nfe"), Ledger())
+    first = metered.inside(metered.init(0))
+    assert metered.nfe == 2 * SMALL.bank * SMALL.steps
+    assert metered.inside(metered.init(0)) is first
+    assert metered.nfe == 2 * SMALL.bank * SMALL.steps
 
 
 def test_below_the_guard_the_answer_is_the_guard(importance):
@@ -118,8 +122,7 @@ def test_a_back_off_is_a_note_of_the_run(tmp_path):
 
 def test_guided_states_are_values_and_stronger_guidance_costs_more_kl(guided):
     lam = [guided.space.point({"lam": v}) for v in (10.0, 1.0)]
-    start = guided.init(0)
-    unguided = guided.step(start, lam[0])
+    unguided = guided.init(0)
     images = unguided.last.images.clone()
     weak, strong = (guided.step(unguided, at) for at in lam)
     assert torch.equal(unguided.last.images, images)
@@ -132,7 +135,7 @@ def test_guided_states_are_values_and_stronger_guidance_costs_more_kl(guided):
 
 def test_bilevel_runs_on_guided_sampling_too(guided):
     lam = guided.space.point({"lam": 2.0})
-    state = guided.step(guided.init(0), lam)
+    state = guided.init(0)
     _, hyper = Bilevel(gamma=10.0).hypergradient(guided, state, lam)
     assert np.isfinite(hyper).all()
     assert hyper[0] != 0
@@ -140,7 +143,7 @@ def test_bilevel_runs_on_guided_sampling_too(guided):
 
 def test_eta_zero_says_what_to_do():
     task = RewardFt(steps=2, eta=0.0, images=2).open(0, PROMPT, "guided", "cpu")
-    state = task.step(task.init(0), task.space.default())
+    state = task.init(0)
     with pytest.raises(ValueError, match=r"eta > 0.*lower importance"):
         task.grad(state, task.space.default())
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from tasks.metrics import Moments, frechet, frechet_passport, inception_score
 from tasks.noise_schedule import distance, features
 from tasks.noise_schedule.diffusion import Denoiser, ddim
 from tasks.noise_schedule.schedule import PARAMETERS, abar, log_snr, space
-from tasks.noise_schedule.training import Batch, State, Trainer, score_matching
+from tasks.noise_schedule.training import Batch, State, Trainer, pack, score_matching, unpack
 from tasks.zeroth_order import coordinates, directions
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ class NoiseScheduleTask:
         self._trainer = Trainer(self._model, options.learning_rate, options.ema)
         times = np.linspace(options.time_steps, 0, options.steps + 1).round().astype(int)  # of DDIM, noisy to clean
         self._times = torch.from_numpy(times)
-        self._calls = 0
 
     @property
     def nfe(self) -> int:
@@ -82,11 +82,12 @@ class NoiseScheduleTask:
     def _generator(self, *names: str | int) -> torch.Generator:
         return torch.Generator().manual_seed(substream(self._seed, "noise_schedule", *names))
 
-    def _generator_of_difference(self, *names: str | int) -> torch.Generator:
-        """The same for the same names, for both sides of a difference; for the ablation never the same."""
+    def _difference(self, name: str, state: State, *side: str | float) -> torch.Generator:
+        """The same for both sides of a difference; for the ablation another for each state and side."""
+        names: tuple[str | int, ...] = (name, state.seed, state.steps)
         if not self._o.common:
-            self._calls += 1
-            names = (*names, "call", self._calls)
+            digest = hashlib.sha256(state.weights.cpu().numpy().tobytes()).hexdigest()
+            names += (digest, *map(str, side))
         return self._generator(*names)
 
     def _noise(self, n: int, generator: torch.Generator) -> Tensor:
@@ -133,15 +134,13 @@ class NoiseScheduleTask:
             parts = torch.split(images.to(self._device), self._o.micro_batch)
             return torch.cat([self._extract(p).features for p in parts]).double().cpu().numpy()
 
-    def _noise_for(self, variants: int, state: State) -> Tensor:
+    def _noise_for(self, of: str, variants: int, state: State) -> Tensor:
         """x_T of a difference: one for all its sides, or (the ablation) another for each."""
-
-        def draw() -> Tensor:
-            return self._noise(
-                self._o.grad_samples, self._generator_of_difference("difference", state.seed, state.steps)
-            )
-
-        return draw() if self._o.common else torch.stack([draw() for _ in range(variants)])
+        draws = [
+            self._noise(self._o.grad_samples, self._difference("difference", state, of, k))
+            for k in range(1 if self._o.common else variants)
+        ]
+        return draws[0] if self._o.common else torch.stack(draws)
 
     # oracles
 
@@ -172,25 +171,25 @@ class NoiseScheduleTask:
         """d/dlam of G + tilt F: autograd through abar(q), and differences of F on common noise; nan if diverged."""
         if state.diverged:
             return np.full(self.space.dim, np.nan)
-        total = self._q_gradient(state, lam)
+        total = self._q_gradient(state, lam, tilt)
         if tilt:
             total = total + tilt * self._q_difference(state, lam)
         return total
 
-    def _q_gradient(self, state: State, lam: Lam) -> Lam:
-        """d_q G at the weights, Algorithm 6."""
+    def _q_gradient(self, state: State, lam: Lam, tilt: float) -> Lam:
+        """d_q G at the weights, Algorithm 6; the tilt is no part of it but tells z from y."""
         q = self._q(lam[None])[0].requires_grad_()
         self._model.take(state.weights)
         with torch.enable_grad():
             table = self._table(q, self._o.time_steps + 1)
-            batch = self._batch(self._generator_of_difference("gradient", state.seed, state.steps))
+            batch = self._batch(self._difference("gradient", state, tilt))
             (found,) = torch.autograd.grad(score_matching(self._model, batch, table), q)
         return self.space.pullback(lam, dict(zip(PARAMETERS[self._o.schedule], found.tolist(), strict=True)))
 
     def _q_difference(self, state: State, lam: Lam) -> Lam:
         """d_q F at the averaged weights, by differences."""
         k = self._o.directions
-        noise = self._noise_for(2 * (k or self.space.dim), state)
+        noise = self._noise_for("q", 2 * (k or self.space.dim), state)
         values = partial(self._distances, state.ema, noise)
         if not k:
             return coordinates(values, lam, self._o.nu)
@@ -205,7 +204,7 @@ class NoiseScheduleTask:
     def _theta_difference(self, state: State, lam: Lam) -> Tensor:
         generator = self._generator("weights", state.seed, state.steps)
         v = torch.randn(state.ema.shape, generator=generator).to(self._device)
-        nu, noise = self._o.nu, self._noise_for(2, state)
+        nu, noise = self._o.nu, self._noise_for("theta", 2, state)
         up, down = (
             self._distances(state.ema + sign * nu * v, noise[k] if noise.dim() == 5 else noise, lam[None])[0]
             for k, sign in enumerate((1, -1))
@@ -216,11 +215,17 @@ class NoiseScheduleTask:
         grad = self._model.vector.grad
         assert grad is not None
         grad.zero_()
-        noise = self._noise_for(1, state).reshape(-1, *self._shape)
+        noise = self._noise_for("theta", 1, state).reshape(-1, *self._shape)
         samples = self._samples(state.ema, lam[None], noise, self._o.truncation)[0]
         with torch.enable_grad():
             distance.frechet(self._extract(samples).features, self._validation).backward()  # type: ignore[no-untyped-call]
         return grad.clone()
+
+    def pack(self, state: State) -> Mapping[str, NDArray[Any]]:
+        return pack(state)
+
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> State:
+        return unpack(arrays, self._device)
 
     # the held-out measurement
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tasks.noise_schedule.diffusion import Denoiser, mix
@@ -31,18 +32,20 @@ class State:
     diverged: bool = False
 
 
-def save(state: State, path: Path) -> None:
-    """To a safetensors file."""
-    tensors = {name: getattr(state, name).contiguous() for name in ("weights", "ema", "first", "second")}
-    save_file(tensors, path, {"steps": str(state.steps), "seed": str(state.seed), "diverged": str(int(state.diverged))})
+_TENSORS = ("weights", "ema", "first", "second")
 
 
-def load(path: Path, device: str = "cpu") -> State:
-    """The inverse of `save`; continues bit for bit."""
-    with safe_open(path, "pt", device=device) as file:
-        kept = {name: file.get_tensor(name) for name in ("weights", "ema", "first", "second")}
-        about = file.metadata()
-    return State(**kept, steps=int(about["steps"]), seed=int(about["seed"]), diverged=about["diverged"] == "1")
+def pack(state: State) -> dict[str, NDArray[Any]]:
+    """As arrays on the CPU; `steps`, `seed` and `diverged` in one, (3,) int64."""
+    tensors = {name: getattr(state, name).cpu().numpy() for name in _TENSORS}
+    return {**tensors, "counts": np.array([state.steps, state.seed, state.diverged], dtype=np.int64)}
+
+
+def unpack(arrays: Mapping[str, NDArray[Any]], device: str = "cpu") -> State:
+    """The inverse of `pack`; continues bit for bit."""
+    steps, seed, diverged = arrays["counts"].tolist()
+    tensors = {name: torch.tensor(arrays[name], device=device) for name in _TENSORS}
+    return State(**tensors, steps=steps, seed=seed, diverged=bool(diverged))
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,9 @@ class Sampler:
                     eps, change = self._guided_eps(k, z, text, reward, lam)
                     kl += self._path_kl(k, change)
                 z = self.schedule.step(k, z, eps, noise[k + 1])
-            images = self.model.decode(z).clamp(0, 1)
+            images = (
+                self.model.decode(z).clamp(0, 1).contiguous()
+            )  # a layout of its own would round differently once stored
         return Sampled(images, kl)
 
     def _guided_eps(self, k: int, z: Tensor, text: Tensor, reward: Linear, lam: float) -> tuple[Tensor, Tensor]:

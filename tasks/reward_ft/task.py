@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.protocol import Test
@@ -37,7 +38,7 @@ class _RewardTask:
             self._model, Schedule.of(self._model.scheduler, options.steps, options.eta), prompt, options.cfg,
             cast(Mode, options.mode), options.target, options.guidance, options.micro_batch,
         )  # fmt: skip
-        self._unguided: dict[tuple[int, ...], Sampled] = {}
+        self._test: Sampled | None = None
 
     @property
     def nfe(self) -> int:
@@ -46,12 +47,6 @@ class _RewardTask:
     def seeds(self, purpose: str, n: int) -> tuple[int, ...]:
         """n image seeds for one purpose of this run and prompt."""
         return tuple(substream(self._seed, "reward_ft", self._prompt, purpose, i) for i in range(n))
-
-    def unguided(self, seeds: tuple[int, ...]) -> Sampled:
-        """Pass 0, which depends on no lam: sampled once for each set of seeds."""
-        if seeds not in self._unguided:
-            self._unguided[seeds] = self.sampler(seeds)
-        return self._unguided[seeds]
 
     def guided(self, seeds: tuple[int, ...], before: Sampled, reward: Reward, lam: float) -> Sampled:
         """One pass on the reward's linear model about the images of the pass before."""
@@ -79,7 +74,9 @@ class _RewardTask:
     def sample_test(self, strength: float) -> Sampled:
         """Guided images at lam = strength on the held-out seeds, which no method sees."""
         seeds = self.seeds("test", self._options.test_images)
-        found = self.unguided(seeds)
+        if self._test is None:  # pass 0 depends on no lam
+            self._test = self.sampler(seeds)
+        found = self._test
         for _ in range(self._options.passes - 1):
             found = self.guided(seeds, found, self._networks.r2, strength)
         return found
@@ -101,16 +98,10 @@ class Importance(_RewardTask):
 
     horizon = 1
 
-    def __init__(self, options: RewardFt, networks: Networks, seed: int, prompt: str) -> None:
-        super().__init__(options, networks, seed, prompt)
-        self._banks: dict[int, Bank] = {}
-
     def init(self, seed: int) -> Weights:
-        """The bank, with equal weights; `seed` chooses its images. Sampled and rewarded once a run."""
-        if seed not in self._banks:
-            images = self.sampler(self.seeds(f"bank {seed}", self._options.bank)).images
-            self._banks[seed] = Bank(self.r1(images), self.r2(images))
-        bank = self._banks[seed]
+        """The bank, with equal weights; `seed` chooses its images."""
+        images = self.sampler(self.seeds(f"bank {seed}", self._options.bank)).images
+        bank = Bank(self.r1(images), self.r2(images))
         return Weights(bank, softmax(np.zeros(len(bank.r2))), np.inf)
 
     def step(self, state: Weights, lam: Lam, tilt: float = 0.0) -> Weights:
@@ -123,6 +114,12 @@ class Importance(_RewardTask):
         """d/dlam of G + tilt F = KL; neither expectation depends on lam."""
         return self.space.pullback(lam, {"lam": kl(state.w)})
 
+    def pack(self, state: Weights) -> Mapping[str, Vector]:
+        return {"r1": state.bank.r1, "r2": state.bank.r2, "w": state.w, "lam": np.array([state.lam])}
+
+    def unpack(self, arrays: Mapping[str, Vector]) -> Weights:
+        return Weights(Bank(arrays["r1"], arrays["r2"]), arrays["w"], float(arrays["lam"][0]))
+
     def test(self, state: Weights, lam: Lam) -> Test:
         """As `measure`, at the lam that the solver used: where the weights had collapsed, the one it backed off to."""
         used = guard(state.bank, self.space.native(lam)["lam"])
@@ -133,43 +130,45 @@ class Importance(_RewardTask):
 
 @dataclass(frozen=True)
 class Guided:
-    """seeds: one per image.  last: the images of the last pass, None before the first."""
+    """seeds: one per image.  last: the images of the last pass."""
 
     seeds: tuple[int, ...]
-    last: Sampled | None = None
+    last: Sampled
 
 
 class GuidedTask(_RewardTask):
-    """State: guided images. One step is one pass of guided sampling; the first pass is unguided."""
+    """State: guided images. `init` samples them without guidance; one step is one pass of guided sampling."""
 
     def __init__(self, options: RewardFt, networks: Networks, seed: int, prompt: str) -> None:
         super().__init__(options, networks, seed, prompt)
-        self.horizon = options.passes
+        self.horizon = options.passes - 1
 
     def init(self, seed: int) -> Guided:
-        return Guided(self.seeds(f"validation {seed}", self._options.images))
+        seeds = self.seeds(f"validation {seed}", self._options.images)
+        return Guided(seeds, self.sampler(seeds))
 
     def step(self, state: Guided, lam: Lam, tilt: float = 0.0) -> Guided:
-        if state.last is None:
-            return Guided(state.seeds, self.unguided(state.seeds))
         r1, r2 = self._networks.r1, self._networks.r2
         reward: Callable[[Tensor], Tensor] = (lambda x: r2(x) + tilt * r1(x)) if tilt else r2
         return Guided(state.seeds, self.guided(state.seeds, state.last, reward, self.space.native(lam)["lam"]))
 
     def loss(self, state: Guided, lam: Lam) -> float:
-        return -float(self.r1(self._sampled(state).images).mean())
+        return -float(self.r1(state.last.images).mean())
 
     def grad(self, state: Guided, lam: Lam, tilt: float = 0.0) -> Lam:
         """d/dlam of G + tilt F = the path KL, an upper bound on KL(p || p_data). Raises ValueError for eta = 0."""
         if self._options.eta == 0:
             raise ValueError("reward_ft: the path KL needs eta > 0, got 0; set reward_ft.eta=1, or --lower importance")
-        return self.space.pullback(lam, {"lam": float(self._sampled(state).kl.mean())})
+        return self.space.pullback(lam, {"lam": float(state.last.kl.mean())})
+
+    def pack(self, state: Guided) -> Mapping[str, NDArray[Any]]:
+        seeds = np.array(state.seeds, dtype=np.int64)
+        return {"seeds": seeds, "images": state.last.images.cpu().numpy(), "kl": state.last.kl.numpy()}
+
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Guided:
+        images = torch.tensor(arrays["images"], device=self._model.device)
+        return Guided(tuple(arrays["seeds"].tolist()), Sampled(images, torch.tensor(arrays["kl"])))
 
     def test(self, state: Guided, lam: Lam) -> Test:
         """As `measure`."""
         return self.measure(self.space.native(lam)["lam"])
-
-    def _sampled(self, state: Guided) -> Sampled:
-        if state.last is None:
-            raise ValueError("reward_ft: take a step before loss or grad; there are no images yet")
-        return state.last

@@ -14,7 +14,7 @@ from methods import TABLE
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_built_in_method(name):
     results = list(check_method(name))
-    assert len(results) == 12
+    assert len(results) == 14
     assert [r for r in results if r[1]] == []
 
 

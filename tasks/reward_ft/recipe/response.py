@@ -122,9 +122,9 @@ def main() -> None:
     for p, prompt in enumerate(PROMPTS):
         task = RewardFt(test_images=args.images).open(0, prompt, "guided", "cpu")
         assert isinstance(task, GuidedTask)
-        images = task.unguided(task.seeds("bank", args.bank)).images
+        images = task.sampler(task.seeds("bank", args.bank)).images
         banks.append(Bank(task.r1(images), task.r2(images)))
-        first = task.unguided(task.seeds("test", args.images)).images
+        first = task.sampler(task.seeds("test", args.images)).images
         plain.append(np.concatenate([x.permute(1, 2, 0).numpy() for x in first[:8]], axis=1))
         for k, lam in enumerate(GUIDED):
             guided = task.sample_test(float(lam)).images

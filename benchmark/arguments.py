@@ -1,0 +1,97 @@
+"""The arguments of the command `bench`, which are read here and nowhere else."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from benchmark.errors import UsageError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = _Parser(prog="bench", description="Hyper-parameter optimisers for diffusion models, under one clock.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    run = commands.add_parser("run", help="run methods on a task, store the results, print the table")
+    run.add_argument("suite", nargs="?", type=Path, metavar="SUITE", help="a TOML file of runs, instead of the options")
+    run.add_argument("--method", metavar="NAMES", help="comma-separated names, or all")
+    run.add_argument("--task", metavar="NAME")
+    run.add_argument("--preset", help="the task's configuration (default: its first, which downloads nothing)")
+    run.add_argument("--lower", metavar="SOLVER", help="the lower-level solver (default: the paper's for each method)")
+    run.add_argument("--budget", help="90s, 5m, 2h or 20000nfe, for each run (default: 60s)")
+    run.add_argument("--seeds", help="such as 0-4 or 0,2,5 (default: 0)")
+    run.add_argument("--prompt", action="append", default=[], metavar="TEXT", help="repeatable (default: the preset's)")
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="OWNER.OPTION=VALUE",
+        dest="settings",
+        help="repeatable; see `bench list NAME`",
+    )
+    run.add_argument(
+        "--marks",
+        metavar="AMOUNTS",
+        help="also measure what stood then, such as 15s,30s (default: a quarter and a half of the budget)",
+    )
+    run.add_argument(
+        "--device",
+        metavar="DEVICES",
+        help="cpu, cuda, cuda:N, or several such as cuda:0,cuda:1, a run on each (default: cpu)",
+    )
+    run.add_argument("--out", default="results/runs", metavar="DIR", help="(default: %(default)s)")
+    run.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at a time on a CPU (default: 1)")
+    run.add_argument(
+        "--grace", default="30s", metavar="TIME",
+        help="how long past its budget a run may go on before it is stopped from outside (default: %(default)s)",
+    )  # fmt: skip
+    run.add_argument("--retry-failed", action="store_true", help="run failed runs again, from their start")
+    run.add_argument("--in-process", action="store_true", help="one after the other in this process, for debugging")
+    run.add_argument("--dry-run", action="store_true", help="print what would run and what it would cost; run nothing")
+    run.add_argument("--quiet", action="store_true", help="no progress, only the table")
+
+    report = commands.add_parser("report", help="tables and plots from what is stored; runs nothing")
+    report.add_argument("dir", type=Path, nargs="?", default=Path("results/runs"), metavar="DIR")
+    report.add_argument(
+        "--format", default="md,csv,latex", metavar="NAMES", help="of md, csv, latex, html (default: %(default)s)"
+    )
+    report.add_argument("--at", metavar="AMOUNT", help="as if the budget had been this, such as 30s; it must be a mark")
+    report.add_argument(
+        "--metric", metavar="NAME", help="what the picture over time shows (default: clip, else the table's first)"
+    )
+    report.add_argument("--across", action="store_true", help="an ablation: one table over the settings of the task")
+    report.add_argument("--out", metavar="DIR", help="(default: DIR/report)")
+
+    lists = commands.add_parser("list", help="methods and tasks, or the options of one")
+    lists.add_argument("name", nargs="?", metavar="NAME")
+
+    check = commands.add_parser("check", help="the conformance suite, for a method or a task")
+    check.add_argument("name", metavar="NAME")
+
+    verify = commands.add_parser(
+        "verify", help="check stored runs and the tables made of them, without running anything"
+    )
+    verify.add_argument("dir", type=Path, nargs="?", default=Path("results/runs"), metavar="DIR")
+
+    fetch = commands.add_parser("fetch", help="download a data set; no other command downloads one")
+    fetch.add_argument("name", metavar="NAME")
+    fetch.add_argument("--url", action="append", default=[], metavar="BASE", help="mirror to use instead; repeatable")
+
+    for command in (run, check, fetch):
+        command.add_argument("--data-dir", metavar="DIR", help="folder of data sets (default: $BENCH_DATA_DIR)")
+    for command in (run, lists, check):
+        command.add_argument(
+            "--plugin",
+            action="append",
+            type=Path,
+            default=[],
+            metavar="FILE",
+            help="a Python file that registers more; repeatable",
+        )
+    return top

@@ -1,0 +1,90 @@
+"""`bench run --dry-run`: what would run, and from a short probe of each task what it would cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmark.budget import Budget
+from benchmark.plan import RunSpec, make_task
+from benchmark.store import Store
+from benchmark.supervisor import label
+
+_PROBE = 3.0  # seconds
+_LINE = 250  # bytes of an oracle call that is written down
+
+
+@dataclass(frozen=True)
+class Probe:
+    """setup: seconds until a search begins.  rate: network evaluations a second.  state: bytes of one.  nfe: of a step."""
+
+    setup: float
+    rate: float
+    state: int
+    nfe: float
+
+    @classmethod
+    def of(cls, spec: RunSpec, device: str) -> Probe:
+        """Full fits are steps above all, so steps are timed."""
+        began = time.monotonic()
+        task = make_task(spec.task, spec.task_options).open(spec.seed, spec.prompt, spec.lower, device)
+        task.warm_up()
+        ready = time.monotonic()
+        lam, before, steps = task.space.default(), task.nfe, 0
+        state = task.init(0)
+        while steps < task.horizon and time.monotonic() < ready + _PROBE:
+            state, steps = task.step(state, lam), steps + 1
+        spent = max(time.monotonic() - ready, 1e-6)
+        nfe = task.nfe - before
+        size = sum(a.nbytes for a in task.pack(state).values())
+        return cls(ready - began, nfe / spent, size, nfe / max(1, steps))
+
+
+def _seconds(value: float) -> str:
+    if value < 120:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def _bytes(value: float) -> str:
+    return f"{value / 2**20:.1f} MiB" if value < 2**30 else f"{value / 2**30:.1f} GiB"
+
+
+def forecast(specs: Sequence[RunSpec], store: Store, device: str, slots: int) -> Iterator[str]:
+    """Lines for a terminal; the last ones are sums. A run may end before its budget, so they are upper limits."""
+    todo = []
+    for spec in specs:
+        found = store.find(spec)
+        state = (
+            "would run"
+            if found is None
+            else "goes on  "
+            if found.open
+            else "is failed"
+            if not found.done
+            else "is stored"
+        )
+        yield f"{state} {spec.run_id} {label(spec)}, budget {spec.budget}"
+        if found is None or found.open:
+            todo.append(spec)
+    probes: dict[str, Probe] = {}
+    evaluations = seconds = disk = 0.0
+    for spec in todo:
+        key = f"{spec.task}, {spec.preset}{', ' if spec.lower else ''}{spec.lower}"
+        if key not in probes:
+            p = probes[key] = Probe.of(spec, device)
+            yield (
+                f"{key}: {_seconds(p.setup)} until a search begins, then about {p.rate:,.0f} network evaluations a second "
+                f"(probed on {device}); a state is {_bytes(p.state)}"
+            )
+        p, budget = probes[key], Budget.parse(spec.budget)
+        search = budget.amount if budget.unit == "s" else budget.amount / max(p.rate, 1e-9)
+        nfe = budget.amount if budget.unit == "nfe" else budget.amount * p.rate
+        evaluations, seconds = evaluations + nfe, seconds + p.setup + search
+        disk = max(disk, _LINE * nfe / max(1.0, p.nfe) + 3 * p.state)
+    yield (
+        f"{len(todo)} of {len(specs)} runs, at most {evaluations:,.0f} network evaluations and {_seconds(seconds / slots)} "
+        f"({slots} at a time) before their measurement; disk: at most {_bytes(disk * min(slots, max(1, len(todo))))} at work, "
+        f"about {_bytes(len(todo) * 2e5)} stored"
+    )

@@ -1,0 +1,227 @@
+"""The problem that a method works on: every request is charged, written down, and answered from memory on a replay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from benchmark.budget import Budget, OutOfBudget
+from benchmark.clock import SPENT, Ledger
+from benchmark.journal import Journal, Line
+from benchmark.protocol import Proposal, Task
+from benchmark.space import Lam, Space
+
+
+class Handle:
+    """A state as a method has it: to keep and to pass on."""
+
+    __slots__ = ("__weakref__", "inside", "number")
+
+    def __init__(self, number: int, inside: Any = None) -> None:
+        self.number, self.inside = number, inside
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"states are opaque: a method read .{name}")
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """A proposal, and when it was made: seconds and network evaluations of the budget."""
+
+    proposal: Proposal[Any]
+    seconds: float
+    nfe: int
+
+    def at(self, unit: str) -> float:
+        return self.nfe if unit == "nfe" else self.seconds
+
+
+class Metered:
+    """A Problem that charges each oracle call of a task, turns NaN into inf, and ends when the budget is spent.
+
+    The state of `init` for one seed is one value, so it is computed and charged once.
+    tick: called after each request.  alive: called when the search begins to cost, and after each saving of states.
+    """
+
+    def __init__(
+        self,
+        task: Task[Any],
+        budget: Budget,
+        ledger: Ledger,
+        tick: Callable[[], None] = lambda: None,
+        journal: Journal | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._task, self._budget, self._ledger, self._tick, self._alive = task, budget, ledger, tick, alive
+        self._journal = journal or Journal()
+        self._inits: dict[int, Handle] = {}
+        self._handles: WeakValueDictionary[int, Handle] = WeakValueDictionary()
+        self._made = 0
+        self.nfe = 0
+        self.calls = 0
+
+    @property
+    def space(self) -> Space:
+        return self._task.space
+
+    @property
+    def horizon(self) -> int:
+        return self._task.horizon
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the next request has an answer in the journal."""
+        return self._journal.ahead is not None
+
+    def spent(self) -> float:
+        """How much of the budget is gone, in its unit."""
+        return self.nfe if self._budget.unit == "nfe" else self._ledger.spent()
+
+    # what a method asks
+
+    def init(self, seed: int) -> Handle:
+        if seed not in self._inits:
+            self._inits[seed] = self._state(["init", int(seed)], None, lambda _: self._task.init(seed))
+        return self._inits[seed]
+
+    def step(self, state: Handle, lam: Lam, tilt: float = 0.0) -> Handle:
+        return self._state(["step", *_where(state, lam, tilt)], state, lambda s: self._task.step(s, lam, tilt))
+
+    def loss(self, state: Handle, lam: Lam) -> float:
+        def call(inside: Any) -> float:
+            value = float(self._task.loss(inside, lam))
+            return math.inf if math.isnan(value) else value
+
+        return float(self._answer(["loss", *_where(state, lam, 0.0)], state, call))
+
+    def grad(self, state: Handle, lam: Lam, tilt: float = 0.0) -> Lam:
+        def call(inside: Any) -> list[float]:
+            return [float(v) for v in np.asarray(self._task.grad(inside, lam, tilt)).ravel()]
+
+        return np.array(self._answer(["grad", *_where(state, lam, tilt)], state, call), dtype=np.float64)
+
+    # what the runner asks
+
+    def propose(self, proposal: Proposal[Any]) -> Incumbent:
+        """Stamp a proposal. Raises OutOfBudget where it comes too late."""
+        loss = math.inf if math.isnan(proposal.loss) else float(proposal.loss)
+        ask = ["proposal", *_where(proposal.state, proposal.lam, loss)]
+        line = self._recall(ask)
+        if line is None:
+            seconds = self._ledger.spent()
+            if (self.nfe if self._budget.unit == "nfe" else seconds) > self._budget.amount:
+                raise OutOfBudget(f"a proposal came at {self.spent():.6g} of {self._budget}")
+            line = self._write(ask, None)
+        return Incumbent(proposal, sum(line.accounts[name] for name in SPENT), line.nfe)
+
+    def end(self) -> None:
+        """Write down that the search is over, so that a replay of it ends there too. Raises ReplayError where it goes on."""
+        if self._recall(["end"]) is None:
+            self._write(["end"], None)
+            self._journal.flush()
+
+    def inside(self, state: Handle) -> Any:
+        """The task's own state, computed again where it was not kept."""
+        if state.inside is None:
+            with self._ledger.account("paused"):
+                state.inside = self._again(state.number)
+        return state.inside
+
+    def keep(self) -> None:
+        """Save the states that are still in use."""
+        shelf = self._journal.shelf
+        if shelf is not None:
+            self._journal.flush()
+            alive = dict(self._handles)
+            new = {n: h for n, h in alive.items() if h.inside is not None and n not in shelf.held}
+            shelf.hold({n: self._task.pack(h.inside) for n, h in new.items()}, set(alive))
+            self._alive()
+
+    # one request
+
+    def _state(self, ask: list[Any], of: Handle | None, call: Callable[[Any], Any]) -> Handle:
+        handle = Handle(self._made)
+
+        def make(inside: Any) -> int:
+            handle.inside = call(inside)
+            return handle.number
+
+        self._answer(ask, of, make)
+        self._made += 1
+        self._handles[handle.number] = handle
+        return handle
+
+    def _answer(self, ask: list[Any], of: Handle | None, call: Callable[[Any], Any]) -> Any:
+        line = self._recall(ask)
+        if line is not None:
+            self.calls += 1
+            if not self.replaying:  # the method's own clock runs again
+                self._ledger.become("method")
+                self._alive()
+            return line.gave
+        spent = self.spent()
+        if spent >= self._budget.amount:
+            raise OutOfBudget(f"spent {spent:.6g} of {self._budget} after {self.calls} oracle calls")
+        inside = None if of is None else self.inside(of)
+        before = self._task.nfe
+        try:
+            with self._ledger.account("objective"):
+                gave = call(inside)
+        finally:
+            self.nfe += self._task.nfe - before
+            self.calls += 1
+        with self._ledger.account("io"):
+            self._write(ask, gave)
+            self._tick()
+            if self._journal.shelf is not None and self._journal.shelf.due:
+                self.keep()
+        return gave
+
+    def _recall(self, ask: list[Any]) -> Line | None:
+        """The line of this request on a replay, whose evaluations and seconds then count as this process's."""
+        ahead = self._journal.ahead
+        if ahead is not None and ahead.ask == ["end"] and ask != ["end"]:
+            raise OutOfBudget("the search was over here")
+        line = self._journal.replay(ask)
+        if line is not None:
+            self.nfe = line.nfe
+            self._ledger.restore(line.accounts)
+        return line
+
+    def _write(self, ask: list[Any], gave: Any) -> Line:
+        line = Line(ask, gave, self.nfe, self._ledger.accounts())
+        self._journal.write(line)
+        return line
+
+    def _again(self, number: int) -> Any:
+        """A state from the nearest one that is at hand, by the steps since."""
+        steps = []
+        while (state := self._at_hand(number)) is None:
+            ask = self._journal.recipe(number)
+            if ask[0] == "init":
+                state = self._task.init(ask[1])
+                break
+            steps.append(ask)
+            number = ask[1]
+        for _, _, lam, tilt in reversed(steps):
+            state = self._task.step(state, np.array(lam), float(tilt))
+        return state
+
+    def _at_hand(self, number: int) -> Any:
+        alive = self._handles.get(number)
+        if alive is not None and alive.inside is not None:
+            return alive.inside
+        arrays = self._journal.shelf.get(number) if self._journal.shelf is not None else None
+        return None if arrays is None else self._task.unpack(arrays)
+
+
+def _where(state: object, lam: Lam, number: float) -> list[Any]:
+    """A request's arguments as they are written down."""
+    if not isinstance(state, Handle):
+        raise TypeError(f"a method passes on states that it got from init or step, got {type(state).__name__}")
+    return [state.number, [float(v) for v in np.asarray(lam).ravel()], float(number)]

@@ -1,0 +1,163 @@
+"""`bench verify`: whether stored runs are what they say they are, and tables follow from them. Runs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.budget import Budget
+from benchmark.clock import ACCOUNTS, SPENT
+from benchmark.columns import METRICS
+from benchmark.errors import UsageError
+from benchmark.plan import SCHEMA
+from benchmark.report import csv, markdown
+from benchmark.store import Stored, read
+from benchmark.table import read_frame, tables_of
+
+_SUM = 0.01  # of the wall time, by which the accounts may miss it
+_ROUNDED = 1e-8  # relative; runs.csv has ten digits
+
+
+@dataclass
+class _Finding:
+    problems: list[str] = field(default_factory=list)
+
+    def expect(self, right: bool, problem: str) -> None:
+        if not right:
+            self.problems.append(problem)
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
+
+
+def _spec(run: Stored, found: _Finding) -> None:
+    spec, name = run.run["spec"], run.folder
+    text = json.dumps({"schema": SCHEMA, **spec}, sort_keys=True)
+    found.expect(
+        run.run["run_id"] == hashlib.sha256(text.encode()).hexdigest()[:16], "its name is not its specification's hash"
+    )
+    found.expect(name.name == run.run["run_id"], f"its folder is called {name.name}, the run {run.run['run_id']}")
+    found.expect(
+        (name.parent.name, name.parent.parent.name) == (spec["method"], spec["task"]), "it lies in another's folder"
+    )
+
+
+def _ledger(run: Stored, found: _Finding) -> None:
+    ledger, wall = run.run["ledger"], run.run.get("wall_seconds")
+    if set(ledger) != set(ACCOUNTS) or not all(isinstance(v, int | float) and v >= 0 for v in ledger.values()):
+        found.expect(False, f"its ledger is not {', '.join(ACCOUNTS)}")
+        return
+    total = sum(ledger.values())
+    if wall is not None:
+        found.expect(abs(total - wall) <= _SUM * max(wall, 1.0), f"its accounts sum to {total:.2f} s of {wall:.2f} s")
+    spent = sum(ledger[name] for name in SPENT)
+    said = run.run["search_seconds"]
+    found.expect(
+        abs(spent - said) <= _SUM * max(said, 1.0), f"method + objective are {spent:.2f} s, the search {said:.2f} s"
+    )
+
+
+def _within(run: Stored, found: _Finding) -> None:
+    budget = Budget.parse(run.run["spec"]["budget"])
+    unit = "nfe" if budget.unit == "nfe" else "seconds"
+    at = [p[unit] for p in run.proposals]
+    found.expect(at == sorted(at), "its proposals are out of order")
+    found.expect(not at or at[-1] <= budget.amount, f"a proposal came after the budget, {budget}")
+    stamps = {(p["seconds"], p["nfe"], json.dumps(p["lam"], sort_keys=True)) for p in run.proposals}
+    for test in run.tests:
+        known = (test["seconds"], test["nfe"], json.dumps(test["lam"], sort_keys=True)) in stamps
+        found.expect(
+            known or (test["seconds"], test["nfe"]) == (0.0, 0), "something was measured that was not proposed"
+        )
+    found.expect(
+        not run.proposals or run.tests[-1]["nfe"] == run.proposals[-1]["nfe"], "its last proposal was not measured"
+    )
+
+
+def _run(folder: Path) -> tuple[Stored | None, str]:
+    found = _Finding()
+    try:
+        run = read(folder)
+        _spec(run, found)
+        if run.done:
+            _ledger(run, found)
+            _within(run, found)
+    except UsageError as error:
+        return None, str(error)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return None, f"its record is not as this version writes it: {type(error).__name__}: {error}"
+    return run, str(found)
+
+
+def _row(row: Any, run: Stored) -> str:
+    """Whether a row of runs.csv says what the run says, at its end or at a mark."""
+    if row["status"] != run.run["status"]:
+        return f"run {row['run_id']} is {run.run['status']}, the table says {row['status']}"
+    tests = run.tests or [{"metrics": {}, "lam": {}}]
+    for test in tests:
+        values = test["metrics"] | {f"lam.{k}": v for k, v in test["lam"].items()}
+        if all(
+            k in row and np.isclose(row[k], v, rtol=_ROUNDED, atol=0)
+            for k, v in values.items()
+            if k in METRICS or "." in k
+        ):
+            return ""
+    return f"the numbers of run {row['run_id']} are not those that it measured"
+
+
+def _alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    try:
+        pd.testing.assert_frame_equal(one, other, rtol=100 * _ROUNDED, check_dtype=False)
+    except AssertionError:
+        return False
+    return True
+
+
+def _table(folder: Path, runs: dict[str, Stored]) -> str:
+    found = _Finding()
+    try:
+        frame = read_frame(folder / "runs.csv")
+        made = tables_of(frame)
+        if len(made) != 1:
+            return f"runs.csv holds {len(made)} comparable sets, the table one"
+        written, follows = (pd.read_csv(t) for t in (folder / "table1.csv", io.StringIO(csv(made[0]))))
+        found.expect(_alike(written, follows), "table1.csv does not follow from runs.csv")
+        if (page := folder / "table1.md").exists():
+            text = page.read_text(encoding="utf-8")
+            found.expect(text.startswith(markdown(made[0])), "table1.md does not follow from runs.csv")
+    except (UsageError, OSError, ValueError, KeyError, TypeError) as error:
+        return str(error)
+    stored = [row for _, row in frame.iterrows() if row["run_id"] in runs]
+    found.expect(
+        not runs or len(stored) == len(frame), f"{len(frame) - len(stored)} of its {len(frame)} runs are not stored"
+    )
+    for row in stored:
+        problem = _row(row.dropna(), runs[row["run_id"]])
+        found.expect(not problem, problem)
+    return str(found)
+
+
+def verify(folder: Path) -> Iterator[tuple[str, str]]:
+    """(what was checked, what is wrong or "") for the runs and the reports below a folder. Raises UsageError for an empty one."""
+    records = sorted(folder.glob("*/*/*/run.json"))
+    reports = sorted(p.parent for p in folder.rglob("table1.csv") if (p.parent / "runs.csv").exists())
+    if not records and not reports:
+        raise UsageError(
+            f"{folder}: expected stored runs (TASK/METHOD/RUN/run.json) or reports (table1.csv), found none"
+        )
+    runs: dict[str, Stored] = {}
+    for path in records:
+        run, problem = _run(path.parent)
+        if run is not None:
+            runs[str(run.run["run_id"])] = run
+        yield f"run {path.parent.relative_to(folder)}", problem
+    for report in reports:
+        yield f"table {report.relative_to(folder)}", _table(report, runs)
