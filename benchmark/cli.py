@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.arguments import parser
-from benchmark.errors import UsageError
+from benchmark.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from benchmark.plan import RunSpec
@@ -137,7 +137,10 @@ def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, setti
         print(
             f"failed: {r.run['spec']['method']}, seed {r.run['spec']['seed']}: {r.run['error']}{again}", file=sys.stderr
         )
-    return 1 if failed else 0
+    if ended < len(specs):
+        left = len(specs) - ended
+        print(f"{left} of {len(specs)} runs were cut short; the same command goes on with them", file=sys.stderr)
+    return 1 if failed or ended < len(specs) else 0
 
 
 def _print(runs: list[Stored], out: Path, stored: Path) -> None:
@@ -250,6 +253,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except StorageError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return 130

@@ -10,6 +10,10 @@ class UsageError(Exception):
     """Wrong usage: one clear line and exit status 2."""
 
 
+class StorageError(Exception):
+    """The output cannot be written: a full disk, a folder that was closed or taken away."""
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """The text `; did you mean 'x'?`, or nothing when no known word is near."""
     near = get_close_matches(word, list(known), n=1)

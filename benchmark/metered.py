@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from benchmark.clock import SPENT, Ledger
 from benchmark.journal import Journal, Line
 from benchmark.protocol import Proposal, Task
 from benchmark.space import Lam, Space
+
+_LIFE = 0.2  # seconds between two signs of life
 
 
 class Handle:
@@ -45,7 +48,8 @@ class Metered:
     """A Problem that charges each oracle call of a task, turns NaN into inf, and ends when the budget is spent.
 
     The state of `init` for one seed is one value, so it is computed and charged once.
-    tick: called after each request.  alive: called when the search begins to cost, and after each saving of states.
+    tick: called after each request.  alive: called now and then, and when the search goes on after a replay; a watchdog
+    cannot know otherwise how much of the time was writing, which no budget counts.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Metered:
         self._inits: dict[int, Handle] = {}
         self._handles: WeakValueDictionary[int, Handle] = WeakValueDictionary()
         self._made = 0
+        self._shown = time.monotonic()
         self.nfe = 0
         self.calls = 0
 
@@ -140,7 +145,6 @@ class Metered:
             alive = dict(self._handles)
             new = {n: h for n, h in alive.items() if h.inside is not None and n not in shelf.held}
             shelf.hold({n: self._task.pack(h.inside) for n, h in new.items()}, set(alive))
-            self._alive()
 
     # one request
 
@@ -162,7 +166,7 @@ class Metered:
             self.calls += 1
             if not self.replaying:  # the method's own clock runs again
                 self._ledger.become("method")
-                self._alive()
+                self._show_life()
             return line.gave
         spent = self.spent()
         if spent >= self._budget.amount:
@@ -180,7 +184,13 @@ class Metered:
             self._tick()
             if self._journal.shelf is not None and self._journal.shelf.due:
                 self.keep()
+            if time.monotonic() - self._shown > _LIFE:
+                self._show_life()
         return gave
+
+    def _show_life(self) -> None:
+        self._alive()
+        self._shown = time.monotonic()
 
     def _recall(self, ask: list[Any]) -> Line | None:
         """The line of this request on a replay, whose evaluations and seconds then count as this process's."""

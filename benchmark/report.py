@@ -11,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.budget import Budget
+from benchmark.clock import ACCOUNTS
 from benchmark.columns import COSTS, METRICS
 from benchmark.errors import UsageError, suggest
 from benchmark.stats import Estimate
-from benchmark.store import Store, Stored, make_folder, write_atomic
+from benchmark.store import Store, Stored, make_folder, storing, write_atomic
 from benchmark.table import COLUMNS, Row, Table, read_frame, tables, tables_of
 
 FORMATS = ("md", "csv", "latex", "html")
@@ -24,7 +25,11 @@ _WIDTH = 130  # characters of a terminal line, beyond which what a search cost g
 def _heads(table: Table, down: str, up: str) -> list[str]:
     arrow = {True: f" {down}", False: f" {up}", None: ""}
     arrows = [table.heading(m) + arrow[METRICS[m].lower] for m in table.metrics]
-    return ["Method", *arrows, *(c.head for c in COSTS.values()), "Runs", "Failed"]
+    return ["Method", *arrows, *(COSTS[c].head for c in _costs(table)), "Runs", "Failed"]
+
+
+def _costs(table: Table) -> list[str]:
+    return [c for c in COSTS if c != "overrun_seconds" or table.unit == "s"]
 
 
 def _cells(table: Table, row: Row, bold: str) -> list[str]:
@@ -32,7 +37,7 @@ def _cells(table: Table, row: Row, bold: str) -> list[str]:
     for metric in table.metrics:
         text = METRICS[metric].text(row.metrics.get(metric))
         cells.append(bold.format(text) if metric in row.bold and len(table.rows) > 1 else text)
-    costs = [column.text(row.costs.get(name)) for name, column in COSTS.items()]
+    costs = [COSTS[c].text(row.costs.get(c)) + ("†" if c == "time" and row.shared else "") for c in _costs(table)]
     return [row.label, *cells, *costs, str(row.runs), str(row.failed)]
 
 
@@ -65,7 +70,7 @@ def latex(table: Table) -> str:
     """A booktabs tabular."""
 
     def line(cells: Sequence[str]) -> str:
-        return " & ".join(c.replace("_", r"\_").replace("%", r"\%") for c in cells) + r" \\"
+        return " & ".join(c.replace("_", r"\_").replace("%", r"\%").replace("†", r"\dag") for c in cells) + r" \\"
 
     heads = _heads(table, r"$\downarrow$", r"$\uparrow$")
     return "\n".join(
@@ -137,12 +142,20 @@ def footnote(table: Table) -> str:
     environments = [r.run.get("environment", {}) for r in runs]
     machines = sorted({f"{e.get('cpus', '?')} CPUs, {e.get('threads') or 1} threads a run" for e in environments})
     lines.append(f"Time: method + objective, on {' and '.join(machines)}.")
+    means = {name: sum(r.run["ledger"].get(name, 0.0) for r in runs) / len(runs) for name in ACCOUNTS}
+    lines.append(f"A run took on average: {', '.join(f'{name} {v:.1f} s' for name, v in means.items())}.")
+    shared = [jobs for r in runs if (jobs := r.run.get("jobs", 1)) > 1]
+    if shared:
+        lines.append(f"†: {len(shared)} of {len(runs)} runs shared the machine with others (--jobs {max(shared)}).")
+    resumed = sum(r.run.get("resumed", 0) > 0 for r in runs)
+    if resumed:
+        lines.append(f"{resumed} runs were cut short and resumed.")
     dirty = sum(r.run.get("peak_memory_of") != "search" for r in runs)
     if dirty:
         lines.append(f"Memory: in {dirty} of {len(runs)} runs the peak of their whole process until then.")
     late = [o for r in runs if (o := r.run.get("overrun_seconds", 0)) > 0]
     if late:
-        lines.append(f"{len(late)} of {len(runs)} searches ended past the budget, at most by {max(late):.1f} s.")
+        lines.append(f"{len(late)} of {len(runs)} searches ended past the budget, at most by {max(late):.2f} s.")
     lost = sum(bool(r.run.get("no_incumbent")) for r in runs)
     if lost:
         lines.append(f"{lost} runs proposed nothing in time and count as the default (no_incumbent).")
@@ -153,6 +166,22 @@ def footnote(table: Table) -> str:
     if said:
         lines.append(f"{len(said)} of {len(runs)} runs left a note, the first: {said[0]}.")
     return " ".join(lines)
+
+
+def _write(table: Table, folder: Path, formats: Sequence[str], metric: str | None) -> None:
+    from benchmark.plots import draw
+
+    pictures = draw(table, folder, metric)
+    if "md" in formats:
+        write_atomic(folder / "table1.md", markdown(table) + "\n" + footnote(table) + "\n")
+    if "csv" in formats:
+        write_atomic(folder / "table1.csv", csv(table))
+        kept = [c for c in table.frame if c in COLUMNS or table.frame[c].notna().any()]
+        write_atomic(folder / "runs.csv", table.frame[kept].to_csv(index=False, float_format="%.10g"))
+    if "latex" in formats:
+        write_atomic(folder / "table1.tex", latex(table))
+    if "html" in formats:
+        write_atomic(folder / "report.html", page(table, footnote(table), [p.name for p in pictures]))
 
 
 def report(
@@ -166,10 +195,8 @@ def report(
 ) -> list[tuple[Table, Path]]:
     """Write the tables and plots of these runs below `out`; a folder each where there are several comparable sets.
 
-    across: see `tables`.
+    across: see `tables`. Raises UsageError, and StorageError where the folder cannot be written.
     """
-    from benchmark.plots import draw
-
     for name in formats:
         if name not in FORMATS:
             raise UsageError(f"--format: unknown format {name!r}{suggest(name, FORMATS)}; known: {', '.join(FORMATS)}")
@@ -183,17 +210,8 @@ def report(
     for table in found:
         folder = out if len(found) == 1 else out / table.title.replace(", ", "-").replace(" ", "-")
         make_folder(folder)
-        pictures = draw(table, folder, metric)
-        if "md" in formats:
-            write_atomic(folder / "table1.md", markdown(table) + "\n" + footnote(table) + "\n")
-        if "csv" in formats:
-            write_atomic(folder / "table1.csv", csv(table))
-            kept = [c for c in table.frame if c in COLUMNS or table.frame[c].notna().any()]
-            write_atomic(folder / "runs.csv", table.frame[kept].to_csv(index=False, float_format="%.10g"))
-        if "latex" in formats:
-            write_atomic(folder / "table1.tex", latex(table))
-        if "html" in formats:
-            write_atomic(folder / "report.html", page(table, footnote(table), [p.name for p in pictures]))
+        with storing(folder):
+            _write(table, folder, formats, metric)
         written.append((table, folder))
     return written
 

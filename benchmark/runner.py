@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Clock, Ledger
 from benchmark.device import environment, in_use, peak_memory_bytes, reset_peak_memory
+from benchmark.errors import StorageError
 from benchmark.fitting import advance
 from benchmark.metered import Incumbent, Metered
 from benchmark.plan import SCHEMA, RunSpec, make_method, make_task
 from benchmark.progress import Progress
 from benchmark.protocol import Method, Proposal, Task, Test
 from benchmark.seeds import generator
-from benchmark.store import StorageError, Store, Writer
+from benchmark.store import Store, Writer
 
 LOG = logging.getLogger("benchmark")
 _IDLE = 1000  # proposals in a row without an oracle call: such a method would never end

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.errors import UsageError
+from benchmark.errors import StorageError, UsageError
 from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines
 from benchmark.plain import plain
 from benchmark.plan import SCHEMA, RunSpec
+from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
 
-DONE = ("ok", "budget_exhausted")
 _LIMIT = 64 * 2**20  # bytes of one file that is read; a run of 10,000 proposals needs under 3 MB
 
 
@@ -43,12 +43,9 @@ class Stored:
         return self.run["status"] not in (*DONE, "failed")
 
 
-class StorageError(Exception):
-    """The output cannot be written: a full disk, a folder that was closed or taken away."""
-
-
 @contextmanager
-def _storing(path: Path) -> Iterator[None]:
+def storing(path: Path) -> Iterator[None]:
+    """Turns what the system says of a file that cannot be written into a StorageError."""
     try:
         yield
     except OSError as error:
@@ -86,15 +83,15 @@ class Lines:
 
     def __init__(self, path: Path, *, keep: bool = False) -> None:
         self._path = path
-        with _storing(path):
+        with storing(path):
             self._file = open(path, "a" if keep else "w", encoding="utf-8")  # noqa: SIM115
 
     def write(self, text: str) -> None:
-        with _storing(self._path):
+        with storing(self._path):
             self._file.write(text)
 
     def flush(self) -> None:
-        with _storing(self._path):
+        with storing(self._path):
             self._file.flush()
 
     def close(self) -> None:
@@ -111,7 +108,7 @@ class Writer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with _storing(folder):
+        with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             before = _unfinished(folder)
             calls = folder / CALLS
@@ -125,7 +122,7 @@ class Writer:
         self._proposals = Lines(folder / "proposals.jsonl")  # those from before come again with the replay
 
     def run(self, record: Mapping[str, Any]) -> None:
-        with _storing(self.folder):
+        with storing(self.folder):
             write_atomic(self.folder / "run.json", json.dumps(plain(record), indent=1) + "\n")
 
     def proposal(self, line: Mapping[str, Any]) -> None:
@@ -133,7 +130,7 @@ class Writer:
         self._proposals.flush()
 
     def final(self, tests: list[dict[str, Any]], images: NDArray[np.uint8]) -> None:
-        with _storing(self.folder):
+        with storing(self.folder):
             if len(images):
                 from PIL import Image
 
@@ -156,7 +153,7 @@ class Writer:
 
 class _Shelf(Shelf):
     def hold(self, states: Mapping[int, Arrays], keep: set[int]) -> None:
-        with _storing(self.folder):
+        with storing(self.folder):
             super().hold(states, keep)
 
 
@@ -196,7 +193,7 @@ class Store:
         import fcntl
 
         folder = self.folder(spec)
-        with _storing(folder):
+        with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -214,7 +211,7 @@ class Store:
         """Record that a run's process ended without a word. Raises StorageError."""
         folder = self.folder(spec)
         record = _unfinished(folder) or {"schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json(), "ledger": {}}
-        with _storing(folder):
+        with storing(folder):
             write_atomic(
                 folder / "run.json", json.dumps(record | {"status": "failed", "error": error}, indent=1) + "\n"
             )
@@ -222,13 +219,17 @@ class Store:
 
     def forget(self, spec: RunSpec) -> None:
         """Make a failed run one that was never begun. Raises StorageError."""
-        with _storing(self.folder(spec)):
+        with storing(self.folder(spec)):
             for name in ("run.json", CALLS):
                 (self.folder(spec) / name).unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[Stored]:
-        for path in sorted(self.root.glob("*/*/*/run.json")):
+        for path in self.records():
             yield read(path.parent)
+
+    def records(self) -> list[Path]:
+        """The run.json of each run."""
+        return sorted(self.root.glob("*/*/*/run.json")) if os.path.isdir(self.root) else []
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -248,10 +249,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 def read(folder: Path) -> Stored:
     """Read one run's folder. Raises UsageError for broken JSON or another schema; torn lines are dropped and counted."""
-    run = _json(folder / "run.json")
-    for key, kind in (("spec", dict), ("status", str), ("ledger", dict), ("run_id", str)):
-        if not isinstance(run.get(key), kind):
-            raise UsageError(f"{folder / 'run.json'}: expected {key!r} as a {kind.__name__}, got {run.get(key)!r}")
+    run = _checked(folder / "run.json", RUN, _json(folder / "run.json"))
     proposals: list[dict[str, Any]] = []
     torn = 0
     path = folder / "proposals.jsonl"
@@ -260,36 +258,22 @@ def read(folder: Path) -> Stored:
             raise UsageError(f"{path}: expected at most {_LIMIT} bytes")
         for line in path.read_bytes().splitlines():
             try:
-                proposals.append(_proposal(json.loads(line)))
-            except (ValueError, KeyError, TypeError):
+                proposals.append(check(PROPOSAL, json.loads(line)))
+            except (ValueError, RecursionError):
                 torn += 1
     tests: list[dict[str, Any]] = []
-    final = folder / "final.json"
-    if final.exists() or run["status"] in DONE:
-        tests = _json(final).get("tests", [])
-        try:
-            tests = [_test(t) for t in tests]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            tests = []
-        if not tests:
-            raise UsageError(f"{final}: expected measurements under 'tests'; remove that folder to leave the run out")
+    if run["status"] in DONE:
+        final = folder / "final.json"
+        tests = _checked(final, TESTS, _json(final).get("tests"))
+        for test in tests:
+            test["curves"] = {k: np.array(v) for k, v in test["curves"].items()}
     return Stored(folder, run, proposals, tests, torn)
 
 
-def _test(found: Any) -> dict[str, Any]:
-    """A measurement; its curves as arrays, (3, M), none in runs from before there were any."""
-    curves = {str(k): np.array(v, dtype=np.float64) for k, v in found.get("curves", {}).items()}
-    if any(c.ndim != 2 or len(c) != 3 for c in curves.values()):
-        raise ValueError("a curve is (3, M)")
-    return _proposal(found) | {
-        "metrics": dict(found["metrics"]), "passport": dict(found["passport"]), "curves": curves,
-    }  # fmt: skip
-
-
-def _proposal(found: Any) -> dict[str, Any]:
-    return {
-        "seconds": float(found["seconds"]),
-        "nfe": int(found["nfe"]),
-        "lam": {str(k): float(v) for k, v in found["lam"].items()},
-        "loss": float(found["loss"]),
-    }
+def _checked(path: Path, kind: Any, found: object) -> Any:
+    try:
+        return check(kind, found)
+    except ValueError as error:
+        raise UsageError(
+            f"{path}: expected a run's record; {error}; remove that folder to leave the run out"
+        ) from error

@@ -85,7 +85,7 @@ def read_suite(path: Path) -> list[RunSpec]:
     source = _Source(path, text)
     for key in found:
         if key not in ("defaults", "runs"):
-            raise source.error(f"unknown table {key!r}; a suite has [defaults] and [[runs]]", key=key)
+            raise source.error(f"unknown table {key!r}; a suite has [defaults] and [[runs]]", key, key=key)
     defaults, runs = found.get("defaults", {}), found.get("runs", [])
     if not isinstance(defaults, dict):
         raise source.error("defaults: expected a table, [defaults]", key="defaults")
@@ -106,7 +106,8 @@ def read_suite(path: Path) -> list[RunSpec]:
                 settings=_settings(asked["set"]), marks=asked.get("marks"), device=asked.get("device", "cpu"),
             )  # fmt: skip
         except UsageError as error:
-            key = next((k for k in own if re.search(rf"\b{k}s?\b", str(error).partition(":")[0])), "")
+            head = str(error).partition(":")[0].replace("option", "set")
+            key = next((k for k in own if re.search(rf"\b{k}s?\b", head)), "")
             raise source.error(str(error), "runs", number, key) from error
         specs |= {spec.run_id: spec for spec in made}
     devices = sorted({spec.device for spec in specs.values()})

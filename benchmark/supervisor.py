@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.errors import StorageError
 from benchmark.plan import RunSpec
-from benchmark.store import StorageError, Store
+from benchmark.store import Store
 from benchmark.worker import INTERRUPTED, STORAGE
 
 _POLL = 0.2  # seconds between two looks at the clock
@@ -198,7 +199,7 @@ class Supervisor:
         try:
             if code == STORAGE:
                 self.broken = f"the output of {label(child.spec)} cannot be written"
-            elif code != INTERRUPTED and not (self.stopping and code == -signal.SIGKILL):
+            elif child.termed or not (code == INTERRUPTED or (self.stopping and code == -signal.SIGKILL)):
                 found = self.store.find(child.spec)
                 if found is None or found.open:
                     self.store.fail(child.spec, self._why(child, code))

@@ -16,8 +16,9 @@ import pandas as pd
 from benchmark.budget import Budget, Unit
 from benchmark.columns import COSTS, METRICS
 from benchmark.errors import UsageError
+from benchmark.schema import DONE
 from benchmark.stats import Estimate, Values, best
-from benchmark.store import DONE, Store, Stored
+from benchmark.store import Store, Stored
 
 COLUMNS = (
     "task", "preset", "method", "lower", "seed", "prompt", "status", "fid", "clip", "inception_score", "search_seconds",
@@ -51,7 +52,12 @@ def frame(runs: Iterable[Stored], at: Budget | None = None, across: bool = False
     for run in runs:
         record, spec = run.run, run.run["spec"]
         row: dict[str, Any] = {c: spec.get(c, record.get(c)) for c in COLUMNS}
-        row |= {"budget": spec["budget"], "total_seconds": sum(record["ledger"].values()), "passport": ""}
+        row |= {
+            "jobs": record.get("jobs", 1),
+            "budget": spec["budget"],
+            "total_seconds": sum(record["ledger"].values()),
+            "passport": "",
+        }
         if run.done and run.tests:
             test = standing(run, at)
             row |= test["metrics"] | {f"lam.{k}": v for k, v in test["lam"].items()}
@@ -95,6 +101,7 @@ class Row:
     """One method (on one lower-level solver). costs: of the search, by name in COSTS. bold: metrics that tie with the best.
 
     variant: the options in which it differs from the same method elsewhere in the table.  stored: its finished runs.
+    shared: whether any of them ran beside others on one machine.
     """
 
     method: str
@@ -106,6 +113,7 @@ class Row:
     failed: int
     bold: set[str]
     stored: list[Stored]
+    shared: bool = False
 
     @property
     def label(self) -> str:
@@ -173,6 +181,7 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
                 failed=int((rows["status"] == "failed").sum()),
                 bold={m for m in metrics if str(key) in ties.get(m, ())},
                 stored=[stored[i] for i in good.index] if stored else [],
+                shared=bool("jobs" in good and (good["jobs"] > 1).any()),
             )
         )
     unit = Budget.parse(part["budget"].iloc[0]).unit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from benchmark.columns import METRICS
 from benchmark.errors import UsageError
 from benchmark.plan import SCHEMA
 from benchmark.report import csv, markdown
-from benchmark.store import Stored, read
+from benchmark.store import Store, Stored, read
 from benchmark.table import read_frame, tables_of
 
 _SUM = 0.01  # of the wall time, by which the accounts may miss it
@@ -147,8 +148,9 @@ def _table(folder: Path, runs: dict[str, Stored]) -> str:
 
 def verify(folder: Path) -> Iterator[tuple[str, str]]:
     """(what was checked, what is wrong or "") for the runs and the reports below a folder. Raises UsageError for an empty one."""
-    records = sorted(folder.glob("*/*/*/run.json"))
-    reports = sorted(p.parent for p in folder.rglob("table1.csv") if (p.parent / "runs.csv").exists())
+    records = Store(folder).records()
+    found = folder.rglob("table1.csv") if os.path.isdir(folder) else ()
+    reports = sorted(p.parent for p in found if (p.parent / "runs.csv").exists())
     if not records and not reports:
         raise UsageError(
             f"{folder}: expected stored runs (TASK/METHOD/RUN/run.json) or reports (table1.csv), found none"

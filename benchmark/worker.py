@@ -15,10 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from benchmark.errors import StorageError
 from benchmark.plan import RunSpec
 from benchmark.registry import load_plugin
 from benchmark.runner import Terminated, run_one
-from benchmark.store import StorageError, Store
+from benchmark.store import Store
 
 STORAGE, INTERRUPTED, ORPHAN = 4, 130, 5
 """Exit statuses: the output cannot be written; stopped, and can be resumed; the supervisor is gone."""

@@ -37,6 +37,7 @@ def test_the_csv_keeps_the_contracts_order(tmp_path):
 
     assert list(table.columns) == [
         "method", *spread("fid"), *spread("clip"), "time", "runs", "failed", "lower", "variant", *spread("time")[1:],
+        *spread("overrun_seconds"),
         *spread("nfe"), *spread("peak_memory_bytes"), *spread("inception_score"), *spread("objective"), "bold",
     ]  # fmt: skip
     assert list(table["nfe"]) == [901.0, 901.0]

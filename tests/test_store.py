@@ -71,7 +71,7 @@ def test_torn_lines_are_dropped_and_counted(stored):
         ("", "expected a run's JSON"),
         ("[1]", "schema 1"),
         ('{"schema": 99}', "schema 1, got 99"),
-        ('{"schema": 1}', "'spec'"),
+        ('{"schema": 1}', "run_id: Field required"),
     ],
 )
 def test_files_that_cannot_be_read_are_named(stored, text, message):

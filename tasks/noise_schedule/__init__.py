@@ -27,8 +27,8 @@ class NoiseSchedule:
             "ema": 0.995, "tau": "1,4", "samples": 512, "test_samples": 5000, "bilevel.steps_y": 10, "bayesian.trials": 15,
         },
         "paper-small": {  # for a CPU: fewer images, a smaller network, smaller batches, fewer steps of everything
-            "data": "mnist", "train_images": 10000, "channels": "8,16,32", "steps": 10, "horizon": 300, "batch": 64,
-            "tau": "1,4", "prediction": "v_prediction", "test_samples": 5000, "bilevel.steps_y": 10, "bilevel.iterations": 50,
+            "data": "mnist", "train_images": 10000, "channels": "8,16,32", "horizon": 300, "batch": 64,
+            "tau": "1,4", "prediction": "v_prediction", "test_samples": 5000, "bilevel.steps_y": 20, "bilevel.iterations": 40,
             "bayesian.initial": 2, "bayesian.trials": 15,
         },
     }  # fmt: skip

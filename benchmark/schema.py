@@ -1,0 +1,119 @@
+"""What stored files may hold. Everything that is read from them passes here first."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
+
+from benchmark.budget import Budget
+from benchmark.clock import ACCOUNTS
+from benchmark.errors import UsageError
+
+DONE = ("ok", "budget_exhausted")
+Seconds = Annotated[FiniteFloat, Field(ge=0, le=1e12)]
+Count = Annotated[int, Field(ge=0, le=10**15, strict=True)]
+Name = Annotated[str, Field(pattern=r"^[^/\\\x00]+$", max_length=200)]
+Text = Annotated[str, Field(max_length=10**5)]
+Option = bool | int | FiniteFloat | Text
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="allow", coerce_numbers_to_str=False)
+
+
+class Spec(_Model):
+    """A `RunSpec`; no name leads out of its folder."""
+
+    task: Name
+    preset: Text
+    method: Name
+    lower: Text
+    seed: Count
+    prompt: Text
+    budget: Text
+    marks: list[Text]
+    device: Text
+    task_options: dict[str, Option]
+    method_options: dict[str, Option]
+    task_version: Count
+    fingerprint: dict[str, Text]
+
+    @model_validator(mode="after")
+    def _budgets(self) -> Spec:
+        try:
+            unit = Budget.parse(self.budget).unit
+            if any(Budget.parse(m).unit != unit for m in self.marks):
+                raise ValueError("a mark is not in the budget's unit")
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
+class Run(_Model):
+    """run.json. What only a finished run has is asked for there alone."""
+
+    run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    spec: Spec
+    status: Literal["running", "interrupted", "failed", "ok", "budget_exhausted"]
+    error: Text = ""
+    started: Text = ""
+    ledger: dict[str, Seconds] = {}
+    nfe: Count = 0
+    oracle_calls: Count = 0
+    search_seconds: Seconds = 0.0
+    overrun_seconds: Seconds = 0.0
+    wall_seconds: Seconds | None = None
+    no_incumbent: bool = False
+    peak_memory_bytes: Count = 0
+    peak_memory_of: Text = ""
+    environment: dict[str, Text] = {}
+    notes: list[Text] = []
+    jobs: Count = 1
+    resumed: Count = 0
+
+    @model_validator(mode="after")
+    def _finished(self) -> Run:
+        if self.status in DONE:
+            if set(self.ledger) != set(ACCOUNTS):
+                raise ValueError(f"the ledger of a finished run has {', '.join(ACCOUNTS)}")
+            if not {"nfe", "search_seconds"} <= self.model_fields_set:
+                raise ValueError("a finished run has nfe and search_seconds")
+        return self
+
+
+class Proposal(_Model):
+    """A line of proposals.jsonl."""
+
+    seconds: Seconds
+    nfe: Count
+    lam: dict[Text, FiniteFloat]
+    loss: float
+
+
+class Test(Proposal):
+    """A measurement of final.json; no curves in runs from before there were any."""
+
+    metrics: Annotated[dict[Text, FiniteFloat], Field(min_length=1)]
+    passport: dict[Text, Text]
+    curves: dict[Text, Annotated[list[list[FiniteFloat]], Field(min_length=3, max_length=3)]] = {}
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Test:
+        if any(len({len(row) for row in curve}) != 1 or not curve[0] for curve in self.curves.values()):
+            raise ValueError("a curve is (3, M)")
+        return self
+
+
+RUN, PROPOSAL = TypeAdapter(Run), TypeAdapter(Proposal)
+TESTS = TypeAdapter(Annotated[list[Test], Field(min_length=1)])
+
+
+def check(kind: TypeAdapter[Any], found: object) -> Any:
+    """The value as plain dicts and lists, with the types that it should have. Raises ValueError that says where it has not."""
+    try:
+        return kind.dump_python(kind.validate_python(found))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise ValueError(f"{where}: {first['msg']}") from error

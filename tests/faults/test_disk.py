@@ -1,0 +1,152 @@
+"""A full disk, a folder that is closed while runs go on, and files that are not what they should be."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from benchmark.store import Store
+from benchmark.verify import verify
+from tests.faults.test_methods import bench, started, wait_for_proposals
+
+ROOT = os.geteuid() == 0
+RUN = ["run", "--method", "random", "--task", "quadratic", "--budget", "200nfe", "--out", "runs"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """2 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not ROOT or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False).returncode:
+        pytest.skip("a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_stops_the_suite_and_loses_nothing(small_disk):
+    done = bench(*RUN, cwd=small_disk, MPLCONFIGDIR="/tmp")
+    before = {p: p.read_bytes() for p in (small_disk / "runs").glob("*/*/*/*.json")}
+    assert before, done.stderr
+    filler = small_disk / "filler"
+    file = os.open(filler, os.O_WRONLY | os.O_CREAT)
+    with contextlib.suppress(OSError):
+        while os.write(file, b"x" * 4096):
+            continue
+    os.close(file)
+    done = bench(*RUN, "--seeds", "0-3", cwd=small_disk, MPLCONFIGDIR="/tmp")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "cannot write" in done.stderr
+    assert "No space left" in done.stderr
+    assert {p: p.read_bytes() for p in before} == before
+    assert all(r.done or r.open for r in Store(small_disk / "runs"))
+    filler.unlink()
+    shutil.rmtree(small_disk / "runs" / "report", ignore_errors=True)
+    done = bench(*RUN, "--seeds", "0-1", "--in-process", cwd=small_disk, MPLCONFIGDIR="/tmp")
+    assert sum(r.done for r in Store(small_disk / "runs")) == 2, done.stderr
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_run(small_disk):
+    process = started(small_disk, "--method", "never_yields", "--budget", "1h", "--quiet")
+    _, said = process.communicate(timeout=120)  # its journal grows until the disk is full
+    assert process.returncode == 1
+    assert "No space left" in said
+    assert "Traceback" not in said
+    assert "the same command goes on" in said
+    (found,) = Store(small_disk / "runs")
+    assert found.open
+
+
+def test_a_folder_that_is_closed_in_the_middle_of_a_run(tmp_path):
+    """Root without the right to overrule permissions is as any user."""
+    if ROOT and not shutil.which("setpriv"):
+        pytest.skip("root needs setpriv to give up a right")
+    as_user = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if ROOT else []
+    process = started(tmp_path, "--method", "slow", "--budget", "3s", "--seeds", "0-1", "--quiet", before=as_user)
+    wait_for_proposals(tmp_path)
+    (folder,) = (p.parent for p in (tmp_path / "runs").glob("*/*/*/proposals.jsonl"))
+    before = (folder / "run.json").read_bytes()
+    folder.chmod(0o555)
+    _, said = process.communicate(timeout=60)
+    folder.chmod(0o755)
+    assert process.returncode == 1, said
+    assert "Traceback" not in said
+    assert "Permission denied" in said
+    assert (folder / "run.json").read_bytes() == before
+    assert sorted(p.name for p in folder.iterdir() if p.name.startswith(".")) == [".lock"]
+
+
+def finished_runs(tmp_path):
+    assert bench(*RUN, "--seeds", "0-1", "--quiet", cwd=tmp_path).returncode == 0
+    return sorted((tmp_path / "runs").glob("*/*/*/run.json"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\x00\xff\xfe" * 100, b"[]", b'"text"', b'{"schema": 99}', b"[" * 10000, b'{"schema": 1, "spec": 3}'],
+    ids=["empty", "truncated", "binary", "list", "text", "future", "deep", "shape"],
+)
+@pytest.mark.parametrize("name", ["run.json", "final.json"])
+def test_a_damaged_file_is_named_and_nothing_is_overwritten(name, content, tmp_path):
+    first, second = finished_runs(tmp_path)
+    (first.parent / name).write_bytes(content)
+    kept = second.read_bytes()
+    for words in (["report", "runs"], [*RUN, "--seeds", "0-1"]):
+        done = bench(*words, cwd=tmp_path)
+        assert done.returncode == 2, done.stdout
+        assert name in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert (first.parent / name).read_bytes() == content
+    assert second.read_bytes() == kept
+    done = bench("verify", "runs", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count("FAIL") >= 1
+    assert "ok   run" in done.stdout
+
+
+def test_a_folder_copied_in_from_another_machine_counts(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder, seed in ((here, "0"), (there, "1")):
+        folder.mkdir()
+        assert bench(*RUN, "--seeds", seed, "--quiet", cwd=folder).returncode == 0
+    (copied,) = (there / "runs").glob("*/*/*/run.json")
+    target = here / "runs" / copied.parent.relative_to(there / "runs")
+    shutil.copytree(copied.parent, target)
+    record = json.loads(copied.read_text())
+    record["environment"]["cpus"] = "64"
+    (target / "run.json").write_text(json.dumps(record))
+    done = bench(*RUN, "--seeds", "0-1", "--quiet", cwd=here)
+    assert "2 of 2 runs are stored already" in done.stderr
+    assert "64 CPUs" in done.stdout
+    assert [problem for _, problem in verify(here / "runs") if problem] == []
+
+
+@pytest.mark.parametrize("change", ["seed", "budget", "name", "metric", "ledger", "proposal", "table"])
+def test_verify_finds_what_was_changed(change, tmp_path):
+    first, _ = finished_runs(tmp_path)
+    record, final = json.loads(first.read_text()), json.loads((first.parent / "final.json").read_text())
+    if change == "seed":
+        record["spec"]["seed"] = 7
+    elif change == "budget":
+        record["spec"]["budget"] = "100nfe"
+    elif change == "ledger":
+        record["ledger"]["objective"] += 5.0
+    elif change == "metric":
+        final["tests"][-1]["metrics"]["objective"] = 0.0
+    elif change == "proposal":
+        final["tests"][-1]["lam"]["a"] += 0.1
+    elif change == "name":
+        first.parent.rename(first.parent.with_name("0123456789abcdef"))
+        first = first.parent.with_name("0123456789abcdef") / "run.json"
+    elif change == "table":
+        path = tmp_path / "runs" / "report" / "table1.csv"
+        path.write_text(path.read_text().replace("random,", "random,").replace(",2,0,", ",3,0,"))
+    first.write_text(json.dumps(record))
+    (first.parent / "final.json").write_text(json.dumps(final))
+    found = {what: problem for what, problem in verify(tmp_path / "runs") if problem}
+    assert found
+    assert ("table report" in found) == (change in ("metric", "table", "proposal"))

@@ -1,0 +1,149 @@
+"""Processes, threads, several at a time, and what is said before and after."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from benchmark.device import in_use
+from benchmark.store import Store
+from tests.faults.test_methods import bench
+
+RUN = ["run", "--method", "grid,random", "--task", "quadratic", "--budget", "200nfe", "--out", "runs"]
+
+
+def test_several_at_a_time_are_marked_and_give_the_same(tmp_path):
+    one = bench(*RUN, "--seeds", "0-1", cwd=tmp_path)
+    assert "shared the machine" not in one.stdout
+    (tmp_path / "other").mkdir()
+    two = bench(*RUN, "--seeds", "0-1", "--jobs", "2", cwd=tmp_path / "other")
+    assert two.returncode == 0, two.stderr
+    assert "4 of 4 runs shared the machine with others (--jobs 2)" in two.stdout
+    assert "†" in two.stdout
+    first, second = (pd.read_csv(p / "runs" / "report" / "runs.csv") for p in (tmp_path, tmp_path / "other"))
+    assert list(first["run_id"]) == list(second["run_id"])
+    assert list(first["objective"]) == list(second["objective"])
+    assert set(second["jobs"]) == {2}
+
+
+def test_threads_are_divided_unless_the_user_has_said(tmp_path, monkeypatch):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "import os\nfrom benchmark import fit, register_method\n@register_method('mine')\ndef mine(problem, rng):\n"
+        "    open('threads', 'a').write(os.environ.get('OMP_NUM_THREADS', '-') + ' ')\n"
+        "    yield fit(problem, problem.space.default(), 0)\n"
+    )
+    words = ["run", "--plugin", "mine.py", "--method", "mine", "--task", "quadratic", "--out", "runs", "--quiet"]
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    bench(*words, "--seeds", "0", cwd=tmp_path)
+    bench(*words, "--seeds", "1-2", "--jobs", "1000", cwd=tmp_path)
+    bench(*words, "--seeds", "3", "--jobs", "2", cwd=tmp_path, OMP_NUM_THREADS="3")
+    assert (tmp_path / "threads").read_text().split() == ["-", "1", "1", "3"]
+
+
+def test_each_run_has_a_fresh_process_and_in_process_has_none(tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "import os\nfrom benchmark import fit, register_method\n@register_method('mine')\ndef mine(problem, rng):\n"
+        "    open('pids', 'a').write(f'{os.getpid()} {os.getppid()}\\n')\n    yield fit(problem, problem.space.default(), 0)\n"
+    )
+    words = ["run", "--plugin", "mine.py", "--method", "mine", "--task", "quadratic", "--out", "runs", "--quiet"]
+    assert bench(*words, "--seeds", "0-1", cwd=tmp_path).returncode == 0
+    first, second = (line.split() for line in (tmp_path / "pids").read_text().splitlines())
+    assert first[0] != second[0]
+    assert first[1] == second[1]
+    (tmp_path / "pids").unlink()
+    assert bench(*words, "--seeds", "2-3", "--in-process", cwd=tmp_path).returncode == 0
+    assert len({line.split()[0] for line in (tmp_path / "pids").read_text().splitlines()}) == 1
+
+
+def test_suite_files_and_dry_run(tmp_path):
+    (tmp_path / "suite.toml").write_text(
+        '[defaults]\ntask = "quadratic"\nbudget = "200nfe"\n[[runs]]\nmethod = "grid"\nseeds = "0-2"\n'
+    )
+    dry = bench("run", "suite.toml", "--out", "runs", "--dry-run", cwd=tmp_path)
+    assert dry.returncode == 0, dry.stderr
+    assert dry.stdout.count("would run") == 3
+    assert "network evaluations a second" in dry.stdout
+    assert "3 of 3 runs, at most 600 network evaluations" in dry.stdout
+    assert "disk: at most" in dry.stdout
+    assert not (tmp_path / "runs").exists()
+    done = bench("run", "suite.toml", "--out", "runs", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(list(Store(tmp_path / "runs"))) == 3
+    dry = bench("run", "suite.toml", "--out", "runs", "--dry-run", cwd=tmp_path)
+    assert dry.stdout.count("is stored") == 3
+    beside = bench("run", "suite.toml", "--seeds", "4", cwd=tmp_path)
+    assert beside.returncode == 2
+    assert "expected no --seeds beside it" in beside.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*RUN, "--jobs", "0"], "--jobs: expected a number from 1"),
+        ([*RUN, "--jobs", "2", "--device", "cuda"], "cuda"),
+        ([*RUN, "--device", "cpu,cpu:1"], "--device"),
+        ([*RUN, "--device", "cuda:"], "--device"),
+        ([*RUN, "--grace", "5nfe"], "--grace"),
+        ([*RUN, "--grace", "soon"], "expected a positive amount"),
+        (["run", "none.toml"], "No such file"),
+        (["run"], "--method (or a suite file)"),
+        (["verify", "nothing"], "expected stored runs"),
+    ],
+)
+def test_wrong_usage_is_one_line(words, message, tmp_path):
+    done = bench(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_time_at_a_mark_is_that_of_a_run_with_that_budget(tmp_path):
+    """`report --at` against real runs of the smaller budget, cell by cell."""
+    methods = ["run", "--method", "all", "--task", "quadratic", "--seeds", "0-2", "--quiet"]
+    assert bench(*methods, "--budget", "300nfe", "--marks", "120nfe", "--out", "long", cwd=tmp_path).returncode == 0
+    assert bench(*methods, "--budget", "120nfe", "--marks=", "--out", "short", cwd=tmp_path).returncode == 0
+    done = bench("report", "long", "--at", "120nfe", "--out", "at", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    at, real = (pd.read_csv(tmp_path / p / "table1.csv") for p in ("at", "short/report"))
+    same = ["method", "objective", "objective_ci_low", "objective_ci_high", "runs", "failed", "nfe", "bold"]
+    pd.testing.assert_frame_equal(at[same], real[same])
+
+
+def test_a_gpu_that_is_in_use_is_said(monkeypatch):
+    import torch
+
+    assert in_use("cpu") == ""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10 * 2**30, 80 * 2**30))
+    assert "70.0 GiB were in use" in in_use("cuda:0")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (80 * 2**30 - 2**28, 80 * 2**30))
+    assert in_use("cuda:0") == ""
+
+
+def test_the_accounts_of_a_real_run_sum_to_its_wall_time(tmp_path):
+    done = bench("run", "--method", "random", "--task", "quadratic", "--budget", "2s", "--out", "runs", "--quiet",
+                 "--set", "random.trials=1000000", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (run,) = Store(tmp_path / "runs")
+    assert sum(run.run["ledger"].values()) == pytest.approx(run.run["wall_seconds"], rel=0.01)
+    assert 1.9 < run.run["search_seconds"] < 3
+
+
+def test_a_worker_without_a_supervisor_ends():
+    done = subprocess.run([sys.executable, "-m", "benchmark.worker"], input=b"", capture_output=True, timeout=60)
+    assert done.returncode != 0
+
+
+def test_results_of_version_one_runs_without_jobs_are_read(tmp_path):
+    assert bench(*RUN, "--quiet", cwd=tmp_path).returncode == 0
+    for path in (tmp_path / "runs").glob("*/*/*/run.json"):
+        record = json.loads(path.read_text())
+        for name in ("jobs", "wall_seconds", "resumed"):
+            record.pop(name, None)
+        path.write_text(json.dumps(record))
+    assert bench("report", "runs", cwd=tmp_path).returncode == 0
+    assert bench("verify", "runs", cwd=tmp_path).returncode == 0
