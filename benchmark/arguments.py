@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at a time on a CPU (default: 1)")
     run.add_argument(
         "--grace", default="30s", metavar="TIME",
-        help="how long past its budget a run may go on before it is stopped from outside (default: %(default)s)",
+        help="how long past a budget of seconds a run may go on before it is stopped from outside (default: %(default)s)",
     )  # fmt: skip
     run.add_argument("--retry-failed", action="store_true", help="run failed runs again, from their start")
     run.add_argument("--in-process", action="store_true", help="one after the other in this process, for debugging")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.arguments import parser
-from benchmark.errors import StorageError, UsageError
+from benchmark.errors import StorageError, UsageError, one_line, said
 
 if TYPE_CHECKING:
     from benchmark.plan import RunSpec
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmark.supervisor import Settings
 
 
-_IN_SUITE = ("method", "task", "preset", "lower", "budget", "seeds", "prompt", "settings", "marks", "device")
+_IN_SUITE = ("method", "task", "preset", "lower", "budget", "seeds", "prompt", "settings", "marks")
 
 
 def _specs(args: argparse.Namespace) -> list[RunSpec]:
@@ -29,7 +29,7 @@ def _specs(args: argparse.Namespace) -> list[RunSpec]:
     if args.suite is not None:
         if given:
             raise UsageError(f"suite {str(args.suite)!r}: expected no --{given[0]} beside it; it goes in the file")
-        return read_suite(args.suite)
+        return read_suite(args.suite, args.device)
     for name in ("method", "task"):
         if getattr(args, name) is None:
             raise UsageError(
@@ -61,7 +61,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.dry_run:
         from benchmark.forecast import forecast
 
-        for line in forecast(specs, store, devices[0], max(args.jobs, len(devices))):
+        for line in forecast(specs, store, devices[0], max(args.jobs, len(devices)), args.retry_failed):
             print(line)
         return 0
     store.prepare()
@@ -251,17 +251,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         with data_dir(args.data_dir):
             return command(args)
     except UsageError as error:
-        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"bench: {one_line(str(error))}", file=sys.stderr)
         return 2
     except StorageError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("bench: interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        if os.environ.get("BENCH_TRACEBACK"):
+            raise
+        print(f"bench: unexpected {said(error)}; BENCH_TRACEBACK=1 shows where", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

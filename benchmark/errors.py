@@ -10,8 +10,29 @@ class UsageError(Exception):
     """Wrong usage: one clear line and exit status 2."""
 
 
-class StorageError(Exception):
-    """The output cannot be written: a full disk, a folder that was closed or taken away."""
+class StorageError(BaseException):
+    """The output cannot be written: a full disk, a folder that was closed or taken away.
+
+    No Exception, so that a method's `except Exception` around an evaluation does not swallow it.
+    """
+
+
+_SAID = 1000  # characters
+
+
+def said(error: BaseException) -> str:
+    """What an error says, in one line that can be stored, whatever it is made of."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(it cannot be printed)"
+    return one_line(f"{type(error).__name__}: {text}")
+
+
+def one_line(text: str) -> str:
+    """Shortened to one line, and such that it can be encoded."""
+    short = " ".join(text[: 4 * _SAID].split())[:_SAID]
+    return short.encode("utf-8", "backslashreplace").decode()
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -51,7 +51,9 @@ def _bytes(value: float) -> str:
     return f"{value / 2**20:.1f} MiB" if value < 2**30 else f"{value / 2**30:.1f} GiB"
 
 
-def forecast(specs: Sequence[RunSpec], store: Store, device: str, slots: int) -> Iterator[str]:
+def forecast(
+    specs: Sequence[RunSpec], store: Store, device: str, slots: int, retry_failed: bool = False
+) -> Iterator[str]:
     """Lines for a terminal; the last ones are sums. A run may end before its budget, so they are upper limits."""
     todo = []
     for spec in specs:
@@ -66,16 +68,17 @@ def forecast(specs: Sequence[RunSpec], store: Store, device: str, slots: int) ->
             else "is stored"
         )
         yield f"{state} {spec.run_id} {label(spec)}, budget {spec.budget}"
-        if found is None or found.open:
+        if found is None or found.open or (retry_failed and not found.done):
             todo.append(spec)
-    probes: dict[str, Probe] = {}
+    probes: dict[tuple[str, str], Probe] = {}
     evaluations = seconds = disk = 0.0
     for spec in todo:
-        key = f"{spec.task}, {spec.preset}{', ' if spec.lower else ''}{spec.lower}"
+        name = f"{spec.task}, {spec.preset}{', ' if spec.lower else ''}{spec.lower}"
+        key = (name, str(sorted(spec.task_options.items())))
         if key not in probes:
             p = probes[key] = Probe.of(spec, device)
             yield (
-                f"{key}: {_seconds(p.setup)} until a search begins, then about {p.rate:,.0f} network evaluations a second "
+                f"{name}: {_seconds(p.setup)} until a search begins, then about {p.rate:,.0f} network evaluations a second "
                 f"(probed on {device}); a state is {_bytes(p.state)}"
             )
         p, budget = probes[key], Budget.parse(spec.budget)

@@ -8,6 +8,7 @@ by its number: its arrays are kept now and then, and what lies between is comput
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.clock import ACCOUNTS
+from benchmark.clock import ACCOUNTS, SPENT
 from benchmark.plain import plain
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -29,8 +30,11 @@ _EVERY = 20.0  # seconds between two savings of states, or more where saving is 
 _SHARE = 0.05  # of the time, at most, for saving states
 
 
-class ReplayError(Exception):
-    """A method did not do again what it had done: it takes its decisions from more than its random stream."""
+class ReplayError(BaseException):
+    """A method did not do again what it had done: it takes its decisions from more than its random stream.
+
+    No Exception, for the same reason as `StorageError`.
+    """
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,11 @@ class Line:
     nfe: int
     accounts: dict[str, float]
 
+    @property
+    def spent(self) -> float:
+        """Seconds of the budget: method + objective."""
+        return sum(self.accounts[name] for name in SPENT)
+
     def text(self) -> str:
         seconds = [round(self.accounts[name], 6) for name in ACCOUNTS]
         return json.dumps(plain({"ask": self.ask, "gave": self.gave, "nfe": self.nfe, "seconds": seconds}))
@@ -51,9 +60,27 @@ class Line:
         """Raises ValueError, KeyError or TypeError for what is no line."""
         found = json.loads(text)
         seconds = [float(s) for s in found["seconds"]]
-        if not isinstance(found["ask"], list) or not found["ask"]:
+        nfe = found["nfe"]
+        if not isinstance(found["ask"], list) or not found["ask"] or not isinstance(found["ask"][0], str):
             raise ValueError("a line has a request")
-        return cls(found["ask"], found["gave"], int(found["nfe"]), dict(zip(ACCOUNTS, seconds, strict=True)))
+        if type(nfe) is not int or nfe < 0 or not all(0 <= s < math.inf for s in seconds):
+            raise ValueError("a line has evaluations and seconds")
+        return cls(found["ask"], found["gave"], nfe, dict(zip(ACCOUNTS, seconds, strict=True)))
+
+    def follows(self, lines: Sequence[Line], states: int) -> bool:
+        """Whether it may stand after these lines, which made so many states."""
+        if lines and (self.nfe < lines[-1].nfe or self.spent < lines[-1].spent):
+            return False
+        return not self.makes_state or self.gave == states
+
+    @property
+    def makes_state(self) -> bool:
+        return self.ask[0] in ("init", "step") and not self.raised
+
+    @property
+    def raised(self) -> bool:
+        """Whether the oracle raised: then the answer is [`raised`, the error's type, its text]."""
+        return isinstance(self.gave, list) and self.gave[:1] == ["raised"]
 
 
 @dataclass
@@ -87,7 +114,7 @@ class Journal:
     def recipe(self, number: int) -> list[Any]:
         """The request that made a state."""
         if not hasattr(self, "_recipes"):
-            self._recipes = {line.gave: line.ask for line in self.lines if line.ask[0] in ("init", "step")}
+            self._recipes = {line.gave: line.ask for line in self.lines if line.makes_state}
         return self._recipes[number]
 
     def write(self, line: Line) -> None:
@@ -151,18 +178,23 @@ class Shelf:
 
 def read_lines(path: Path) -> list[Line]:
     """The lines of a file up to the first that is torn; the file is cut there. Nothing, where there is no file."""
-    if not path.exists() or path.stat().st_size > _LIMIT:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _LIMIT:
         return []
     lines: list[Line] = []
-    good = 0
+    good = states = 0
     with open(path, "rb+") as file:
         for text in file:
             try:
-                if not text.endswith(b"\n"):
+                line = Line.read(text)
+                if not text.endswith(b"\n") or not line.follows(lines, states):
                     break
-                lines.append(Line.read(text))
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
                 break
+            lines.append(line)
+            states += line.makes_state
             good += len(text)
-        file.truncate(good)
+        if (
+            good < path.stat().st_size
+        ):  # cutting renews the time of the last change, which tells how long the run lay still
+            file.truncate(good)
     return lines

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
+from PIL import Image
 
 from benchmark.budget import Unit
 from benchmark.columns import METRICS
@@ -17,9 +19,11 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullLocator
 
+_PIXELS = 2**26
 STYLE: Any = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "font.size": 10,
     "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 150, "savefig.bbox": "tight",
+    "text.parse_math": False,
 }  # fmt: skip
 COLOURS = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
 SPENT: dict[Unit, str] = {"s": "seconds", "nfe": "network evaluations"}
@@ -47,6 +51,17 @@ def finish(figure: Any, path: Path) -> Path:
     figure.savefig(path)
     plt.close(figure)
     return path
+
+
+def picture(path: Path) -> Any:
+    """The pixels of a stored picture; None where there is none, or what is there is no picture of a sane size."""
+    try:
+        with Image.open(path) as found:
+            if found.width * found.height > _PIXELS:
+                return None
+            return np.asarray(found.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
 
 
 def name(table: Table, metric: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 import time
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from benchmark.budget import Budget, OutOfBudget
-from benchmark.clock import SPENT, Ledger
+from benchmark.clock import Ledger
+from benchmark.errors import one_line
 from benchmark.journal import Journal, Line
 from benchmark.protocol import Proposal, Task
 from benchmark.space import Lam, Space
@@ -69,6 +71,7 @@ class Metered:
         self._shown = time.monotonic()
         self.nfe = 0
         self.calls = 0
+        self.longest = 0.0  # seconds of one request; of a run that was resumed, since then
 
     @property
     def space(self) -> Space:
@@ -82,6 +85,12 @@ class Metered:
     def replaying(self) -> bool:
         """Whether the next request has an answer in the journal."""
         return self._journal.ahead is not None
+
+    @property
+    def live(self) -> bool:
+        """Whether the next request is a new one, or comes after what was the end."""
+        ahead = self._journal.ahead
+        return ahead is None or ahead.ask == ["end"]
 
     def spent(self) -> float:
         """How much of the budget is gone, in its unit."""
@@ -122,7 +131,7 @@ class Metered:
             if (self.nfe if self._budget.unit == "nfe" else seconds) > self._budget.amount:
                 raise OutOfBudget(f"a proposal came at {self.spent():.6g} of {self._budget}")
             line = self._write(ask, None)
-        return Incumbent(proposal, sum(line.accounts[name] for name in SPENT), line.nfe)
+        return Incumbent(proposal, line.spent, line.nfe)
 
     def end(self) -> None:
         """Write down that the search is over, so that a replay of it ends there too. Raises ReplayError where it goes on."""
@@ -138,9 +147,9 @@ class Metered:
         return state.inside
 
     def keep(self) -> None:
-        """Save the states that are still in use."""
+        """Save the states that are still in use; on a replay those that will be are not known yet, and are saved already."""
         shelf = self._journal.shelf
-        if shelf is not None:
+        if shelf is not None and not self.replaying:
             self._journal.flush()
             alive = dict(self._handles)
             new = {n: h for n, h in alive.items() if h.inside is not None and n not in shelf.held}
@@ -166,29 +175,40 @@ class Metered:
             self.calls += 1
             if not self.replaying:  # the method's own clock runs again
                 self._ledger.become("method")
-                self._show_life()
+                self.show_life()
+            if line.raised:
+                _, name, text = line.gave
+                kind = getattr(builtins, str(name), RuntimeError)
+                raise (kind if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError)(text)
             return line.gave
         spent = self.spent()
         if spent >= self._budget.amount:
             raise OutOfBudget(f"spent {spent:.6g} of {self._budget} after {self.calls} oracle calls")
         inside = None if of is None else self.inside(of)
-        before = self._task.nfe
+        before, seconds = self._task.nfe, self._ledger.spent()
+        raised: Exception | None = None
         try:
             with self._ledger.account("objective"):
                 gave = call(inside)
+        except Exception as error:
+            raised, gave = error, ["raised", type(error).__name__, one_line(str(error))]
         finally:
             self.nfe += self._task.nfe - before
             self.calls += 1
         with self._ledger.account("io"):
-            self._write(ask, gave)
+            line = self._write(ask, gave)
+            self.longest = max(self.longest, line.spent - seconds)
             self._tick()
             if self._journal.shelf is not None and self._journal.shelf.due:
                 self.keep()
             if time.monotonic() - self._shown > _LIFE:
-                self._show_life()
+                self.show_life()
+        if raised is not None:
+            raise raised
         return gave
 
-    def _show_life(self) -> None:
+    def show_life(self) -> None:
+        """Tell the watchdog how much of the budget is left."""
         self._alive()
         self._shown = time.monotonic()
 
@@ -219,6 +239,7 @@ class Metered:
             steps.append(ask)
             number = ask[1]
         for _, _, lam, tilt in reversed(steps):
+            self.show_life()
             state = self._task.step(state, np.array(lam), float(tilt))
         return state
 

@@ -12,7 +12,7 @@ from benchmark.budget import Budget, Unit
 from benchmark.clock import ACCOUNTS
 from benchmark.columns import METRICS
 from benchmark.curves import curves, lam_over_time
-from benchmark.look import COLOURS, SPENT, STYLE, finish, last, looks, name, spent_axis, whole
+from benchmark.look import COLOURS, SPENT, STYLE, finish, last, looks, name, picture, spent_axis, whole
 from benchmark.store import Stored
 from benchmark.table import Table
 
@@ -88,9 +88,9 @@ def sample_grid(table: Table, path: Path) -> Path | None:
     """The final images of each method: the lowest seed that all have, a block a prompt, the same image seeds in a column."""
     have = {
         row.label: {
-            (r.run["spec"]["seed"], r.run["spec"]["prompt"]): r
+            (r.run["spec"]["seed"], r.run["spec"]["prompt"]): image
             for r in row.stored
-            if (r.folder / "samples.png").exists()
+            if (image := picture(r.folder / "samples.png")) is not None
         }
         for row in table.rows
     }
@@ -106,7 +106,7 @@ def sample_grid(table: Table, path: Path) -> Path | None:
     for i, (label, runs) in enumerate(have.items()):
         for j, prompt in enumerate(prompts):
             axes = grid[i][j]
-            axes.imshow(plt.imread(runs[(seed, prompt)].folder / "samples.png"), interpolation="lanczos")
+            axes.imshow(runs[(seed, prompt)], interpolation="lanczos")
             axes.axis("off")
             if i == 0:
                 axes.set_title(f"“{prompt}”" if prompt else f"seed {seed}", fontsize=9)

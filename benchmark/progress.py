@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any, TextIO
 
 
@@ -25,7 +26,11 @@ class Progress:
             self._bar = tqdm(total=total, desc=label, file=self._stream, leave=True, bar_format=form)
 
     def phase(self, text: str) -> None:
-        """Say what is going on now."""
+        """Say what is going on now; a stream that is gone is not the run's concern."""
+        with suppress(OSError, ValueError):
+            self._phase(text)
+
+    def _phase(self, text: str) -> None:
         if self._bar is not None:
             self._bar.set_description_str(f"{self._label}: {text}")
         elif not self._quiet:
@@ -33,16 +38,19 @@ class Progress:
 
     def spent(self, amount: float) -> None:
         if self._bar is not None:
-            self._bar.n = min(amount, self._total)
-            self._bar.refresh()
+            with suppress(OSError, ValueError):
+                self._bar.n = min(amount, self._total)
+                self._bar.refresh()
 
     def incumbent(self, loss: float) -> None:
         if loss < self._best:
             self._best = loss
             if self._bar is not None:
-                self._bar.set_postfix_str(f"best F {loss:.4g}")
+                with suppress(OSError, ValueError):
+                    self._bar.set_postfix_str(f"best F {loss:.4g}")
 
     def close(self, text: str) -> None:
         self.phase(text)
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError, ValueError):
+                self._bar.close()

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -150,6 +151,7 @@ def load_plugin(path: Path) -> None:
     if spec is None or spec.loader is None:
         raise UsageError(f"plug-in {path}: expected a Python file (.py)")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and inspect look for it there
     try:
         spec.loader.exec_module(module)
     except UsageError:

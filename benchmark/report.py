@@ -66,20 +66,31 @@ def markdown(table: Table) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
+_TEX = str.maketrans(
+    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"\dag{}", "↓": r"$\downarrow$",
+     "↑": r"$\uparrow$"} | {c: f"\\{c}" for c in "_%&#${}"}
+)  # fmt: skip
+
+
+def _tex_bold(cell: str) -> str:
+    return cell.translate(_TEX).replace("\0", r"\textbf{").replace("\1", "}")
+
+
 def latex(table: Table) -> str:
     """A booktabs tabular."""
 
     def line(cells: Sequence[str]) -> str:
-        return " & ".join(c.replace("_", r"\_").replace("%", r"\%").replace("†", r"\dag") for c in cells) + r" \\"
+        return " & ".join(cells) + r" \\"
 
-    heads = _heads(table, r"$\downarrow$", r"$\uparrow$")
+    heads = [c.translate(_TEX) for c in _heads(table, "↓", "↑")]
+    rows = [[_tex_bold(c) for c in _cells(table, r, "\0{}\1")] for r in table.rows]
     return "\n".join(
         [
             rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
             r"\toprule",
             line(heads),
             r"\midrule",
-            *(line(_cells(table, r, r"\textbf{{{}}}")) for r in table.rows),
+            *map(line, rows),
             r"\bottomrule",
             r"\end{tabular}",
             "",
@@ -107,11 +118,15 @@ def _spread(name: str, e: Estimate | None) -> dict[str, float | None]:
     return dict(zip((name, f"{name}_ci_low", f"{name}_ci_high"), values, strict=True))
 
 
+def _bold(cell: str) -> str:
+    return html.escape(cell).replace("\0", "<b>").replace("\1", "</b>")
+
+
 def page(table: Table, note: str, pictures: Sequence[str]) -> str:
     """A self-contained page but for its pictures, which lie beside it. note: the footnote."""
     head = "".join(f"<th>{html.escape(h)}</th>" for h in _heads(table, "↓", "↑"))
     body = "".join(
-        "<tr>" + "".join(f"<td>{c}</td>" for c in _cells(table, r, "<b>{}</b>")) + "</tr>" for r in table.rows
+        "<tr>" + "".join(f"<td>{_bold(c)}</td>" for c in _cells(table, r, "\0{}\1")) + "</tr>" for r in table.rows
     )
     shown = "".join(f'<figure><img src="{p}" alt="{p.removesuffix(".png")}"></figure>' for p in pictures)
     style = (

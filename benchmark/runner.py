@@ -6,7 +6,7 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Clock, Ledger
 from benchmark.device import environment, in_use, peak_memory_bytes, reset_peak_memory
-from benchmark.errors import StorageError
+from benchmark.errors import StorageError, one_line, said
 from benchmark.fitting import advance
+from benchmark.journal import ReplayError
 from benchmark.metered import Incumbent, Metered
 from benchmark.plan import SCHEMA, RunSpec, make_method, make_task
 from benchmark.progress import Progress
@@ -39,12 +40,12 @@ class Terminated(BaseException):
 class Notes(logging.Handler):
     """Keeps what a task or a method had to say (a back-off, a fallback), each message once."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Iterable[str] = ()) -> None:
         super().__init__(logging.WARNING)
-        self.texts: list[str] = []
+        self.texts = list(texts)
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
+        text = one_line(record.getMessage())
         if text not in self.texts and len(self.texts) < _NOTES:
             self.texts.append(text)
 
@@ -65,6 +66,8 @@ def search(method: Method, metered: Metered, rng: np.random.Generator, ledger: L
     idle = 0
     while True:
         calls = metered.calls
+        if metered.live:
+            metered.show_life()
         with ledger.account("paused" if metered.replaying else "method"):
             try:
                 found = next(proposals)
@@ -118,6 +121,7 @@ class Run:
         spec = self.spec
         if note := in_use(self.device):
             LOG.warning(note)
+            self.progress.phase(note)
         task = make_task(spec.task, spec.task_options).open(spec.seed, spec.prompt, spec.lower, self.device)
         with self.ledger.account("paused" if self.writer.journal.lines else "warmup"):
             task.warm_up()
@@ -128,8 +132,7 @@ class Run:
         spec = self.spec
         rng = generator(spec.seed, "method", spec.method, spec.prompt)
         status = "ok"
-        if not metered.replaying:
-            self.event("search", self._left())
+        self.event("search", self.budget.amount if self._left() is not None else None)  # a replay takes no longer
         try:
             for incumbent in search(make_method(spec.method, spec.method_options), metered, rng, self.ledger):
                 found.add(incumbent)
@@ -142,7 +145,7 @@ class Run:
             if isinstance(error, Terminated) and (self._left() or 1.0) <= 0:
                 status = "budget_exhausted"
             else:
-                with suppress(Exception), self.ledger.account("io"):
+                with suppress(Exception, StorageError), self.ledger.account("io"):
                     metered.keep()
                 raise
         with self.ledger.account("io"):
@@ -170,6 +173,7 @@ class Run:
         seconds = ledger.spent()
         result = {
             "status": status, "nfe": metered.nfe, "oracle_calls": metered.calls, "search_seconds": seconds,
+            "longest_call_seconds": metered.longest,
             "overrun_seconds": max(0.0, seconds - budget.amount) if budget.unit == "s" else 0.0,
             "no_incumbent": found.last is None,
             "peak_memory_bytes": peak_memory_bytes(self.device), "peak_memory_of": "search" if own else "process",
@@ -203,11 +207,11 @@ def run_one(
     clock: Clock = time.monotonic,
     device: str = "",
     event: Callable[[str, float | None], None] = lambda name, left: None,
-    about: dict[str, Any] | None = None,
+    jobs: int = 1,
 ) -> str:
     """Run and store one specification, or go on with it where it was cut short; the caller holds its lock.
 
-    device: which one of the specification's kind (default: the first).  about: further facts for the record.
+    device: which one of the specification's kind (default: the first).  jobs: how many runs share the machine.
     Returns the status: ok, budget_exhausted or failed. Raises KeyboardInterrupt, and StorageError where the output
     cannot be written; what is stored then can be resumed.
     """
@@ -217,13 +221,13 @@ def run_one(
     down = max(0.0, began - writer.stopped) if lines else 0.0
     before = lines[-1].accounts if lines else {}
     ledger = Ledger(clock, "paused" if lines else "setup", before.get("paused", 0.0) + down)
-    notes, budget = Notes(), Budget.parse(spec.budget)
+    notes, budget = Notes(writer.before.get("notes", ())), Budget.parse(spec.budget)
     label = " ".join(filter(None, (spec.method, spec.lower, f"seed {spec.seed}", spec.prompt)))
     progress = Progress(label, budget.amount, budget.unit, quiet)
     record: dict[str, Any] = {
         "schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json(), "status": "running", "error": "",
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)), "ledger": {},
-        "resumed": writer.resumed,
+        "resumed": writer.resumed, "jobs": max(jobs, writer.before.get("jobs", 1)), "notes": notes.texts,
     }  # fmt: skip
     try:
         writer.run(record)
@@ -235,9 +239,13 @@ def run_one(
     except StorageError:
         record["status"] = "interrupted"
         raise
-    except Exception as error:  # one failure never stops the other runs: it is stored, and shown in the table
+    except (
+        Exception,
+        SystemExit,
+        ReplayError,
+    ) as error:  # never stops the other runs: it is stored, and shown in the table
         traceback.clear_frames(error.__traceback__)  # what it had allocated may be what is missing now
-        record |= {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        record |= {"status": "failed", "error": said(error)}
     finally:
         LOG.removeHandler(notes)
         accounts = ledger.accounts()
@@ -248,7 +256,7 @@ def run_one(
             "notes": notes.texts,
         }
         with suppress(*([StorageError] if record["status"] == "interrupted" else [])):
-            writer.run(record | ended | (about or {}))
+            writer.run(record | ended)
         writer.close(str(record["status"]))
         progress.close(
             f"{record['status']}{': ' + record['error'] if record['error'] else ''} ({sum(accounts.values()):.1f} s)"

@@ -26,7 +26,7 @@ class Spec(_Model):
     """A `RunSpec`; no name leads out of its folder."""
 
     task: Name
-    preset: Text
+    preset: Name
     method: Name
     lower: Text
     seed: Count
@@ -63,6 +63,7 @@ class Run(_Model):
     oracle_calls: Count = 0
     search_seconds: Seconds = 0.0
     overrun_seconds: Seconds = 0.0
+    longest_call_seconds: Seconds = 0.0
     wall_seconds: Seconds | None = None
     no_incumbent: bool = False
     peak_memory_bytes: Count = 0

@@ -20,7 +20,7 @@ from benchmark.plain import plain
 from benchmark.plan import SCHEMA, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
 
-_LIMIT = 64 * 2**20  # bytes of one file that is read; a run of 10,000 proposals needs under 3 MB
+_LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 3 MB
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,9 @@ class Lines:
 
     def __init__(self, path: Path, *, keep: bool = False) -> None:
         self._path = path
-        with storing(path):
-            self._file = open(path, "a" if keep else "w", encoding="utf-8")  # noqa: SIM115
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if keep else os.O_TRUNC)
+        with storing(path):  # a link in a folder from elsewhere must not lead out of it
+            self._file = os.fdopen(os.open(path, flags, 0o644), "a", encoding="utf-8")
 
     def write(self, text: str) -> None:
         with storing(self._path):
@@ -102,7 +103,8 @@ class Lines:
 class Writer:
     """Writes one run's folder: status first, proposals as they come, measurements and status last.
 
-    Where the folder holds a run that was cut short, its journal is taken up. resumed: how often that has happened.
+    Where the folder holds a run that was cut short, its journal is taken up. before: its record.  resumed: how often
+    that has happened.
     stopped: when it was last written to, by the calendar.
     """
 
@@ -110,13 +112,17 @@ class Writer:
         self.folder = folder
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            for left in (*folder.glob(".*.json.*"), *folder.glob(".samples.png"), *(folder / STATES).glob("*.part")):
+                left.unlink()  # by a process that was killed while it wrote
             before = _unfinished(folder)
             calls = folder / CALLS
             self.stopped = calls.stat().st_mtime if calls.exists() else 0.0  # reading may cut it, and so write to it
             lines = read_lines(calls) if before is not None else []
             if not lines:
                 shutil.rmtree(folder / STATES, ignore_errors=True)
-        self.resumed = int((before or {}).get("resumed") or 0) + bool(lines)
+        self.before: Mapping[str, Any] = before if before is not None and lines else {}
+        self.resumed = self.before.get("resumed", 0) + bool(lines)
+        self._written = 0
         self._calls = Lines(calls, keep=bool(lines))
         self.journal = Journal(lines, self._calls, _Shelf(folder / STATES))
         self._proposals = Lines(folder / "proposals.jsonl")  # those from before come again with the replay
@@ -126,7 +132,11 @@ class Writer:
             write_atomic(self.folder / "run.json", json.dumps(plain(record), indent=1) + "\n")
 
     def proposal(self, line: Mapping[str, Any]) -> None:
-        self._proposals.write(json.dumps(plain(line)) + "\n")
+        text = json.dumps(plain(line)) + "\n"
+        self._written += len(text)
+        if self._written > _LIMIT:
+            raise ValueError(f"a method proposed more than {_LIMIT >> 20} MiB of answers; yield one when it is better")
+        self._proposals.write(text)
         self._proposals.flush()
 
     def final(self, tests: list[dict[str, Any]], images: NDArray[np.uint8]) -> None:
@@ -160,10 +170,10 @@ class _Shelf(Shelf):
 def _unfinished(folder: Path) -> dict[str, Any] | None:
     """The record of a run that was cut short; None where there is none, or it cannot be read."""
     try:
-        found = _json(folder / "run.json")
-    except UsageError:
+        found: dict[str, Any] = check(RUN, _json(folder / "run.json"))
+    except (UsageError, ValueError):
         return None
-    return found if found.get("status") in ("running", "interrupted") else None
+    return found if found["status"] in ("running", "interrupted") else None
 
 
 class Store:
@@ -232,11 +242,18 @@ class Store:
         return sorted(self.root.glob("*/*/*/run.json")) if os.path.isdir(self.root) else []
 
 
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The content. Raises ValueError for more than so many bytes, whatever its size is said to be, and OSError."""
+    with open(path, "rb") as file:
+        found = file.read(limit + 1)
+    if len(found) > limit:
+        raise ValueError(f"it is larger than {limit} bytes")
+    return found
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LIMIT:
-            raise ValueError(f"it is larger than {_LIMIT} bytes")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_bounded(path, _LIMIT))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected a run's JSON; {error}; remove that folder to leave the run out") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
@@ -254,9 +271,11 @@ def read(folder: Path) -> Stored:
     torn = 0
     path = folder / "proposals.jsonl"
     if path.exists():
-        if path.stat().st_size > _LIMIT:
-            raise UsageError(f"{path}: expected at most {_LIMIT} bytes")
-        for line in path.read_bytes().splitlines():
+        try:
+            text = read_bounded(path, _LIMIT)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path}: expected a run's proposals; {error}") from error
+        for line in text.splitlines():
             try:
                 proposals.append(check(PROPOSAL, json.loads(line)))
             except (ValueError, RecursionError):

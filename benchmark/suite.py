@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmark.errors import UsageError, suggest
 from benchmark.plan import RunSpec, plan
+from benchmark.store import read_bounded
 
 _LIMIT = 2**20  # bytes
 _KEYS: Mapping[str, type] = {
@@ -46,9 +47,7 @@ class _Source:
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
-        if path.stat().st_size > _LIMIT:
-            raise UsageError(f"{path}: expected a suite file of at most {_LIMIT} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path, _LIMIT).decode()
         return tomllib.loads(text), text
     except OSError as error:
         raise UsageError(f"{path}: expected a suite file (TOML); {error.strerror or error}") from error
@@ -79,8 +78,8 @@ def _settings(table: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def read_suite(path: Path) -> list[RunSpec]:
-    """The runs that a suite file asks for. Raises UsageError with the line where something is wrong."""
+def read_suite(path: Path, device: str | None = None) -> list[RunSpec]:
+    """The runs that a suite file asks for. device: instead of the file's. Raises UsageError with the line of what is wrong."""
     found, text = _read(path)
     source = _Source(path, text)
     for key in found:
@@ -95,15 +94,19 @@ def read_suite(path: Path) -> list[RunSpec]:
     specs: dict[str, RunSpec] = {}
     for number, own in enumerate(runs):
         _check(own, source, "runs", number)
-        asked = {**defaults, **own, "set": {**defaults.get("set", {}), **own.get("set", {})}}
+        asked = {**defaults, **own}
+        settings = [*_settings(defaults.get("set", {})), *_settings(own.get("set", {}))]  # the later one counts
         for key in ("method", "task"):
             if key not in asked:
                 raise source.error(f"expected a {key}, here or under [defaults]", "runs", number)
+        on = (device or asked.get("device", "cpu")).partition(":")[0].strip()
+        if on not in ("cpu", "cuda"):
+            raise source.error(f"device: expected cpu or cuda, got {on!r}", "runs", number, "device")
         try:
             made = plan(
                 asked["method"], asked["task"], preset=asked.get("preset"), lower=asked.get("lower"),
                 budget=asked.get("budget", "60s"), seeds=asked.get("seeds", "0"), prompts=asked.get("prompts", ()),
-                settings=_settings(asked["set"]), marks=asked.get("marks"), device=asked.get("device", "cpu"),
+                settings=settings, marks=asked.get("marks"), device=on,
             )  # fmt: skip
         except UsageError as error:
             head = str(error).partition(":")[0].replace("option", "set")

@@ -19,12 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import StorageError
+from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.plan import RunSpec
 from benchmark.store import Store
 from benchmark.worker import INTERRUPTED, STORAGE
 
 _POLL = 0.2  # seconds between two looks at the clock
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+_STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -70,13 +72,15 @@ class Child:
     def hear(self, grace: float) -> None:
         """Take what the run has said: while it searches, its budget runs; else there is no deadline."""
         with suppress(BlockingIOError):
-            self.buffer += os.read(self.events, 65536)
+            while found := os.read(self.events, 65536):
+                self.buffer += found
         *lines, self.buffer = self.buffer.split(b"\n")
         for line in lines:
             name, left = json.loads(line)
-            if not self.termed:
-                search = name == "search" and left is not None
-                self.deadline = time.monotonic() + max(0.0, left) + grace if search else None
+            if name != "search" or left is None:
+                self.deadline = None
+            elif not self.termed:
+                self.deadline = time.monotonic() + max(0.0, left) + grace
 
     def watch(self, grace: float) -> None:
         if self.deadline is not None and time.monotonic() > self.deadline:
@@ -98,10 +102,13 @@ class Supervisor:
     stopping: int = 0
     failed: int = 0
     broken: str = ""
+    beside: int = 1
+    told: bool = False
 
     def __call__(self, specs: Sequence[RunSpec]) -> None:
         """Returns when all are stored, or when the user or the disk stopped it: see `stopping` and `broken`."""
         waiting = list(specs)
+        self.beside = min(len(waiting), len(self.settings.slots))
         before = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             while (waiting or self.children) and not self.broken:
@@ -141,14 +148,17 @@ class Supervisor:
                 if lock is None:
                     left.append(spec)
                 elif found is None or found.open:
-                    self.children.append(self._spawn(spec, free.pop(0), lock, held.pop_all()))
+                    self._spawn(spec, free.pop(0), lock, held)
+                    held = ExitStack()
             except StorageError as error:
                 self.broken = str(error)
+            except UsageError as error:  # a folder that became unreadable meanwhile is that run's matter
+                print(f"bench: {one_line(str(error))}", file=sys.stderr)
             finally:
                 held.close()
         return left
 
-    def _spawn(self, spec: RunSpec, slot: str, lock: int, held: ExitStack) -> Child:
+    def _spawn(self, spec: RunSpec, slot: str, lock: int, held: ExitStack) -> None:
         if not self.settings.quiet and len(self.settings.slots) > 1:
             print(f"begun: {label(spec)}", file=sys.stderr, flush=True)
         reader, writer = os.pipe()
@@ -157,33 +167,41 @@ class Supervisor:
         if len(self.settings.slots) > 1 and not any(name in environment for name in _THREADS):
             share = max(1, (os.cpu_count() or 1) // len(self.settings.slots))
             environment |= dict.fromkeys(_THREADS, str(share))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmark.worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            start_new_session=True, pass_fds=(writer, lock), env=environment,
-        )  # fmt: skip
-        os.close(writer)
+        environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in sys.path)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # inherited: the worker opens them when it is ready
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "benchmark.worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                start_new_session=True, pass_fds=(writer, lock), env=environment,
+            )  # fmt: skip
+            self.children.append(Child(spec, slot, process, reader, held))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(writer)
         job: dict[str, Any] = {
             "spec": spec.as_json(), "out": str(self.store.root.absolute()), "device": slot, "events": writer,
             "quiet": self.settings.quiet or len(self.settings.slots) > 1,
-            "plugins": [str(p.absolute()) for p in self.settings.plugins], "about": {"jobs": len(self.settings.slots)},
+            "plugins": [str(p.absolute()) for p in self.settings.plugins], "jobs": self.beside,
         }  # fmt: skip
         assert process.stdin is not None
         with suppress(BrokenPipeError):
             process.stdin.write(json.dumps(job).encode() + b"\n")
             process.stdin.flush()
-        return Child(spec, slot, process, reader, held)
 
     def _wait(self) -> None:
         """Until something may have changed."""
         if not self.children:
+            if not self.told and not self.stopping:
+                self.told = True
+                print("waiting for runs that another process is at work on", file=sys.stderr, flush=True)
             time.sleep(_POLL)
             return
         with selectors.DefaultSelector() as selector:
             for child in self.children:
                 selector.register(child.events, selectors.EVENT_READ, child)
-            for key, _ in selector.select(_POLL):
-                key.data.hear(self.settings.grace)
+            selector.select(_POLL)
         for child in list(self.children):
+            child.hear(self.settings.grace)  # all of it: this process may itself have been stopped for a while
             child.watch(self.settings.grace)
             if child.process.poll() is not None:
                 self._ended(child)
@@ -199,17 +217,18 @@ class Supervisor:
         try:
             if code == STORAGE:
                 self.broken = f"the output of {label(child.spec)} cannot be written"
-            elif child.termed or not (code == INTERRUPTED or (self.stopping and code == -signal.SIGKILL)):
+            elif code != INTERRUPTED and not (self.stopping and not child.killed and -code in _STOPPED):
                 found = self.store.find(child.spec)
                 if found is None or found.open:
                     self.store.fail(child.spec, self._why(child, code))
         except StorageError as error:
             self.broken = str(error)
+        except UsageError as error:
+            print(f"bench: {one_line(str(error))}", file=sys.stderr)
         finally:
             child.held.close()
         if not self.settings.quiet and len(self.settings.slots) > 1 and not self.broken:
-            found = self.store.find(child.spec)
-            print(f"{found.run['status'] if found else 'not stored'}: {label(child.spec)}", file=sys.stderr, flush=True)
+            print(f"ended: {label(child.spec)}", file=sys.stderr, flush=True)
 
     def _why(self, child: Child, code: int) -> str:
         if child.killed:

@@ -24,6 +24,7 @@ COLUMNS = (
     "task", "preset", "method", "lower", "seed", "prompt", "status", "fid", "clip", "inception_score", "search_seconds",
     "total_seconds", "nfe", "peak_memory_bytes", "overrun_seconds", "run_id",
 )  # fmt: skip
+_LIMIT = 64 * 2**20  # bytes of a runs.csv
 _TEXT = ("task", "preset", "method", "lower", "prompt", "status", "run_id", "budget", "passport", "variant")
 
 
@@ -88,6 +89,8 @@ def load_results(folder: str | Path = "results/runs") -> pd.DataFrame:
 def read_frame(path: Path) -> pd.DataFrame:
     """The rows of a report's `runs.csv`, as `frame` gave them. Raises UsageError."""
     try:
+        if path.stat().st_size > _LIMIT:
+            raise ValueError(f"it is larger than {_LIMIT} bytes")
         found = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values=[""])
         if missing := sorted({*COLUMNS, "budget", "passport"} - set(found.columns)):
             raise ValueError(f"it has no column {', '.join(missing)}")

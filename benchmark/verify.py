@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +17,11 @@ import pandas as pd
 
 from benchmark.budget import Budget
 from benchmark.clock import ACCOUNTS, SPENT
-from benchmark.columns import METRICS
 from benchmark.errors import UsageError
 from benchmark.plan import SCHEMA
-from benchmark.report import csv, markdown
+from benchmark.report import csv, latex, markdown, page
 from benchmark.store import Store, Stored, read
-from benchmark.table import read_frame, tables_of
+from benchmark.table import frame, read_frame, tables_of
 
 _SUM = 0.01  # of the wall time, by which the accounts may miss it
 _ROUNDED = 1e-8  # relative; runs.csv has ten digits
@@ -98,20 +98,28 @@ def _run(folder: Path) -> tuple[Stored | None, str]:
     return run, str(found)
 
 
-def _row(row: Any, run: Stored) -> str:
-    """Whether a row of runs.csv says what the run says, at its end or at a mark."""
-    if row["status"] != run.run["status"]:
-        return f"run {row['run_id']} is {run.run['status']}, the table says {row['status']}"
-    tests = run.tests or [{"metrics": {}, "lam": {}}]
-    for test in tests:
-        values = test["metrics"] | {f"lam.{k}": v for k, v in test["lam"].items()}
-        if all(
-            k in row and np.isclose(row[k], v, rtol=_ROUNDED, atol=0)
-            for k, v in values.items()
-            if k in METRICS or "." in k
-        ):
-            return ""
-    return f"the numbers of run {row['run_id']} are not those that it measured"
+def _row(row: pd.Series[Any], run: Stored) -> str:
+    """Whether a row of runs.csv is what a report makes of the run, at its end or at a mark, alone or in an ablation."""
+    row = row.drop(["variant"], errors="ignore").dropna()
+    nearest: list[str] | None = None
+    for at in (None, *map(Budget.parse, run.run["spec"]["marks"])):
+        for across in (False, True):
+            try:
+                made = frame([run], at, across).iloc[0].dropna()
+            except UsageError:
+                continue
+            wrong = [k for k in sorted({*row.index, *made.index}) if not _equal(row.get(k, ""), made.get(k, ""))]
+            if not wrong:
+                return ""
+            nearest = min(nearest or wrong, wrong, key=len)
+    return f"run {row['run_id']} has another {', '.join(nearest or ['measurement'])}"
+
+
+def _equal(one: Any, other: Any) -> bool:
+    try:
+        return bool(np.isclose(float(one), float(other), rtol=_ROUNDED, atol=1e-9))
+    except (TypeError, ValueError, OverflowError):
+        return str(one) == str(other)
 
 
 def _alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
@@ -125,23 +133,27 @@ def _alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
 def _table(folder: Path, runs: dict[str, Stored]) -> str:
     found = _Finding()
     try:
-        frame = read_frame(folder / "runs.csv")
-        made = tables_of(frame)
+        rows = read_frame(folder / "runs.csv")
+        made = tables_of(rows)
         if len(made) != 1:
             return f"runs.csv holds {len(made)} comparable sets, the table one"
         written, follows = (pd.read_csv(t) for t in (folder / "table1.csv", io.StringIO(csv(made[0]))))
         found.expect(_alike(written, follows), "table1.csv does not follow from runs.csv")
-        if (page := folder / "table1.md").exists():
-            text = page.read_text(encoding="utf-8")
-            found.expect(text.startswith(markdown(made[0])), "table1.md does not follow from runs.csv")
-    except (UsageError, OSError, ValueError, KeyError, TypeError) as error:
+        forms = {"table1.md": markdown(made[0]), "table1.tex": latex(made[0])}
+        for name, text in forms.items():
+            if (path := folder / name).exists():
+                found.expect(path.read_text(encoding="utf-8").startswith(text), f"{name} does not follow from runs.csv")
+        if (path := folder / "report.html").exists():
+            cells = re.findall("<table>.*</table>", page(made[0], "", []), flags=re.S)
+            found.expect(cells[0] in path.read_text(encoding="utf-8"), "report.html does not follow from runs.csv")
+    except (UsageError, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         return str(error)
-    stored = [row for _, row in frame.iterrows() if row["run_id"] in runs]
+    stored = [row for _, row in rows.iterrows() if row["run_id"] in runs]
     found.expect(
-        not runs or len(stored) == len(frame), f"{len(frame) - len(stored)} of its {len(frame)} runs are not stored"
+        not runs or len(stored) == len(rows), f"{len(rows) - len(stored)} of its {len(rows)} runs are not stored"
     )
     for row in stored:
-        problem = _row(row.dropna(), runs[row["run_id"]])
+        problem = _row(row, runs[row["run_id"]])
         found.expect(not problem, problem)
     return str(found)
 
@@ -149,8 +161,7 @@ def _table(folder: Path, runs: dict[str, Stored]) -> str:
 def verify(folder: Path) -> Iterator[tuple[str, str]]:
     """(what was checked, what is wrong or "") for the runs and the reports below a folder. Raises UsageError for an empty one."""
     records = Store(folder).records()
-    found = folder.rglob("table1.csv") if os.path.isdir(folder) else ()
-    reports = sorted(p.parent for p in found if (p.parent / "runs.csv").exists())
+    reports = sorted(Path(at) for at, _, names in os.walk(folder) if {"table1.csv", "runs.csv"} <= set(names))
     if not records and not reports:
         raise UsageError(
             f"{folder}: expected stored runs (TASK/METHOD/RUN/run.json) or reports (table1.csv), found none"

@@ -6,6 +6,7 @@ this process goes too. What begins is told on the file descriptor that the job n
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -15,19 +16,30 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmark.errors import StorageError
+from benchmark.errors import StorageError, UsageError, said
 from benchmark.plan import RunSpec
-from benchmark.registry import load_plugin
+from benchmark.registry import METHODS, TASKS, load_plugin
 from benchmark.runner import Terminated, run_one
 from benchmark.store import Store
 
-STORAGE, INTERRUPTED, ORPHAN = 4, 130, 5
-"""Exit statuses: the output cannot be written; stopped, and can be resumed; the supervisor is gone."""
+STORAGE, INTERRUPTED = 4, 130
+"""Exit statuses: the output cannot be written; stopped, and can be resumed."""
+
+
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}  # blocked by the supervisor until this process is ready for them
+_PR_SET_PDEATHSIG = 1  # Linux
 
 
 def _end_with(supervisor: Any) -> None:
+    """Wait for its end; then end, with every process of this group."""
     supervisor.read()
-    os._exit(ORPHAN)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _die_with_parent() -> None:
+    """The kernel's way, where it has one: it works while native code holds the interpreter."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _terminate(signum: int, frame: object) -> NoReturn:
@@ -39,32 +51,50 @@ def read_spec(found: dict[str, Any]) -> RunSpec:
     return RunSpec(**found | {"marks": tuple(found["marks"])})
 
 
-def main() -> int:
-    signal.signal(signal.SIGTERM, _terminate)
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
-    sys.stdout = sys.stderr  # what a method prints is no part of the table
-    for path in job["plugins"]:
-        load_plugin(Path(path))
+def _same_source(spec: RunSpec) -> bool:
+    """Whether a plug-in is still the file that the run was planned with."""
+    now = METHODS.source(spec.method) | TASKS.source(spec.task)
+    return all(spec.fingerprint.get(name) == digest for name, digest in now.items())
+
+
+def _run(job: dict[str, Any]) -> int:
+    spec, store = read_spec(job["spec"]), Store(Path(job["out"]))
 
     def event(name: str, left: float | None) -> None:
         with suppress(OSError):  # a supervisor that is gone is seen elsewhere
             os.write(job["events"], json.dumps([name, left]).encode() + b"\n")
 
     try:
-        run_one(
-            read_spec(job["spec"]), Store(Path(job["out"])), quiet=job["quiet"], device=job["device"], event=event,
-            about=job["about"],
-        )  # fmt: skip
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            for path in job["plugins"]:
+                load_plugin(Path(path))
+            if not _same_source(spec):
+                raise UsageError("its plug-in file was changed after the run had been planned; start `bench run` again")
+            run_one(spec, store, quiet=job["quiet"], device=job["device"], event=event, jobs=job["jobs"])
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     except (KeyboardInterrupt, Terminated):
         return INTERRUPTED
     except StorageError as error:
         print(f"bench: {error}", file=sys.stderr)
         return STORAGE
+    except BaseException as error:  # whatever a plug-in may raise
+        store.fail(spec, said(error))
     return 0
+
+
+def main() -> int:
+    _die_with_parent()
+    signal.signal(signal.SIGTERM, _terminate)
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
+    sys.stdout = sys.stderr  # what a method prints is no part of the table
+    return _run(job)
 
 
 if __name__ == "__main__":
     status = main()
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
     os._exit(status)  # no waiting for threads or children that a method left behind

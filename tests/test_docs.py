@@ -11,7 +11,9 @@ from benchmark.columns import COSTS, METRICS
 from benchmark.registry import METHODS
 from benchmark.report import markdown
 from benchmark.stats import Estimate, best
+from benchmark.suite import read_suite
 from benchmark.table import COLUMNS, read_frame, tables_of
+from tasks import idx
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "results" / "reward_ft"
@@ -107,14 +109,40 @@ def test_no_document_or_result_carries_a_path_of_a_machine():
             assert not re.search(r"/(?:work|home|root|Users)/\w", path.read_text(encoding="utf-8")), name
 
 
-@pytest.mark.parametrize("name", ["time", "nfe", "ablations"])
-def test_the_tables_of_noise_schedule_follow_from_their_runs(name):
+@pytest.mark.parametrize(("name", "seeds"), [("time", 5), ("nfe", 5), ("ablations", 5), ("control", 5), ("mnist", 3)])
+def test_the_tables_of_noise_schedule_follow_from_their_runs(name, seeds):
     folder = ROOT / "results" / "noise_schedule" / name
     (found,) = tables_of(read_frame(folder / "runs.csv"))
     printed = (folder / "table1.md").read_text(encoding="utf-8")
     assert printed.startswith(markdown(found))
     runs, table = pd.read_csv(folder / "runs.csv", keep_default_na=False), pd.read_csv(folder / "table1.csv")
-    assert (table["runs"] == 5).all()
-    assert (runs.groupby(["method", "variant"])["seed"].nunique() == 5).all()
+    assert (table["runs"] == seeds).all()
+    assert (runs.groupby(["method", "variant"])["seed"].nunique() == seeds).all()
     if name == "time":
         assert printed.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_signal_of_the_schedule_exceeds_the_noise_of_seeds():
+    found = pd.read_csv(ROOT / "results" / "noise_schedule" / "response.csv").pivot_table(
+        index="seed", columns=["axis", "value"], values="fid"
+    )
+    assert len(found) == 5
+    for worse, better in ((("tau", 3.78), ("tau", 1.0)), (("tau", 8.0), ("tau", 3.78)), (("tau", 3.78), ("tau", 2.0))):
+        gap = found[worse] - found[better]
+        assert gap.mean() > 3 * gap.std() / len(gap) ** 0.5, (worse, better)
+
+
+@pytest.mark.parametrize(
+    ("suite", "folder"),
+    [("noise_schedule", "time"), ("noise_schedule_nfe", "nfe"), ("noise_schedule_nfe", "control"),
+     ("noise_schedule_ablations", "ablations"), ("noise_schedule_mnist", "mnist")],
+)  # fmt: skip
+def test_the_suites_name_the_stored_runs(suite, folder, monkeypatch):
+    """By identity, so that a changed default is seen; what the files of MNIST are is known without them."""
+    monkeypatch.setattr("tasks.data.mnist_fingerprint", lambda: {name: file.md5 for name, file in idx.MNIST.items()})
+    named = {s.run_id for s in read_suite(ROOT / "suites" / f"{suite}.toml")}
+    stored = set(
+        pd.read_csv(ROOT / "results" / "noise_schedule" / folder / "runs.csv", dtype={"run_id": str})["run_id"]
+    )
+    assert stored <= named
+    assert len(stored) > 10

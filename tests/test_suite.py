@@ -42,6 +42,13 @@ def test_a_run_that_is_asked_for_twice_is_one(tmp_path):
     assert len(suite(tmp_path, GOOD + '[[runs]]\nmethod = "random"\n')) == 6
 
 
+def test_settings_of_the_defaults_hold_until_a_run_has_its_own(tmp_path):
+    text = GOOD.replace('set = {"quadratic.rate" = 0.4}', "set.quadratic = {rate = 0.4, horizon = 7}")
+    first, *_, last = suite(tmp_path, text + "set.quadratic.rate = 0.2\n")
+    assert first.task_options == {"rate": 0.4, "horizon": 7}
+    assert last.task_options == {"rate": 0.2, "horizon": 7}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
@@ -91,5 +98,5 @@ def test_files_that_cannot_be_read_are_said(tmp_path):
     with pytest.raises(UsageError, match="expected a suite file"):
         read_suite(tmp_path / "binary.toml")
     (tmp_path / "large.toml").write_text("# " + "x" * 2**20)
-    with pytest.raises(UsageError, match="at most"):
+    with pytest.raises(UsageError, match="larger than"):
         read_suite(tmp_path / "large.toml")

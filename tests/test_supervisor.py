@@ -9,6 +9,7 @@ import pytest
 
 from benchmark.device import in_use
 from benchmark.store import Store
+from tasks.noise_schedule import NoiseSchedule
 from tests.faults.test_methods import bench
 
 RUN = ["run", "--method", "grid,random", "--task", "quadratic", "--budget", "200nfe", "--out", "runs"]
@@ -102,15 +103,25 @@ def test_wrong_usage_is_one_line(words, message, tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_the_time_at_a_mark_is_that_of_a_run_with_that_budget(tmp_path):
+SMALL = [x for k, v in NoiseSchedule.smallest.items() for x in ("--set", f"noise_schedule.{k}={v}")]
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "mark", "budget", "metric"),
+    [
+        ("quadratic", [], "120nfe", "300nfe", "objective"),
+        ("noise_schedule", [*SMALL, "--method", "bilevel,random"], "1200nfe", "2500nfe", "fid"),
+    ],
+)
+def test_the_table_at_a_mark_is_that_of_runs_with_that_budget(task, options, mark, budget, metric, tmp_path):
     """`report --at` against real runs of the smaller budget, cell by cell."""
-    methods = ["run", "--method", "all", "--task", "quadratic", "--seeds", "0-2", "--quiet"]
-    assert bench(*methods, "--budget", "300nfe", "--marks", "120nfe", "--out", "long", cwd=tmp_path).returncode == 0
-    assert bench(*methods, "--budget", "120nfe", "--marks=", "--out", "short", cwd=tmp_path).returncode == 0
-    done = bench("report", "long", "--at", "120nfe", "--out", "at", cwd=tmp_path)
+    methods = ["run", "--method", "all", "--task", task, "--seeds", "0-1", "--quiet", "--in-process", *options]
+    assert bench(*methods, "--budget", budget, "--marks", mark, "--out", "long", cwd=tmp_path).returncode == 0
+    assert bench(*methods, "--budget", mark, "--marks=", "--out", "short", cwd=tmp_path).returncode == 0
+    done = bench("report", "long", "--at", mark, "--out", "at", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     at, real = (pd.read_csv(tmp_path / p / "table1.csv") for p in ("at", "short/report"))
-    same = ["method", "objective", "objective_ci_low", "objective_ci_high", "runs", "failed", "nfe", "bold"]
+    same = ["method", metric, f"{metric}_ci_low", f"{metric}_ci_high", "runs", "failed", "bold"]
     pd.testing.assert_frame_equal(at[same], real[same])
 
 

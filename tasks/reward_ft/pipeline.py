@@ -68,7 +68,7 @@ def load(folder: Path, device: str) -> Diffusion:
         library.disable_progress_bar()
     pipe = StableDiffusionPipeline.from_pretrained(
         folder, safety_checker=None, requires_safety_checker=False, local_files_only=True,
-        torch_dtype=torch.float32, use_safetensors=True,
+        dtype=torch.float32, use_safetensors=True,
     )  # fmt: skip
     return Diffusion(pipe, device)
 

@@ -116,3 +116,12 @@ def slow(problem, rng):
     while True:
         time.sleep(0.05)
         yield good(problem)
+
+
+@register_method("long_call")
+def long_call(problem, rng):
+    """Its time goes in one oracle call, as that of a large model may."""
+    found = good(problem)
+    yield found
+    problem._task.step = lambda *a: time.sleep(100)
+    yield good(problem)

@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 
+import pandas as pd
 import pytest
 
+from benchmark.report import rewrite
 from benchmark.store import Store
 from benchmark.verify import verify
 from tests.faults.test_methods import bench, started, wait_for_proposals
@@ -108,6 +110,27 @@ def test_a_damaged_file_is_named_and_nothing_is_overwritten(name, content, tmp_p
     assert "ok   run" in done.stdout
 
 
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n" + b"x" * 50, b"text"])
+def test_a_damaged_picture_is_left_out(content, tmp_path):
+    first, _ = finished_runs(tmp_path)
+    (first.parent / "samples.png").write_bytes(content)
+    done = bench("report", "runs", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "runs" / "report" / "samples.png").exists()
+
+
+@pytest.mark.parametrize("name", ["preset", "task", "method"])
+def test_no_name_in_a_run_leads_out_of_the_output_folder(name, tmp_path):
+    first, _ = finished_runs(tmp_path)
+    record = json.loads(first.read_text())
+    record["spec"][name] = "/../../../../evil"
+    first.write_text(json.dumps(record))
+    done = bench("report", "runs", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"spec.{name}" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["runs"]
+
+
 def test_a_folder_copied_in_from_another_machine_counts(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     for folder, seed in ((here, "0"), (there, "1")):
@@ -149,4 +172,33 @@ def test_verify_finds_what_was_changed(change, tmp_path):
     (first.parent / "final.json").write_text(json.dumps(final))
     found = {what: problem for what, problem in verify(tmp_path / "runs") if problem}
     assert found
-    assert ("table report" in found) == (change in ("metric", "table", "proposal"))
+    assert ("table report" in found) == (change != "name")
+
+
+@pytest.mark.parametrize(
+    "column", ["search_seconds", "nfe", "peak_memory_bytes", "method", "seed", "fid", "lam.a", "objective"]
+)
+def test_verify_finds_what_was_changed_in_a_table(column, tmp_path):
+    """Even where the table was then made again from it."""
+    finished_runs(tmp_path)
+    report = tmp_path / "runs" / "report"
+    assert {p for _, p in verify(tmp_path / "runs")} == {""}
+    runs = pd.read_csv(report / "runs.csv")
+    if column == "method":
+        runs[column] = "grid"
+    elif column == "fid":
+        runs[column] = 0.5
+    else:
+        runs[column] = runs[column] + 1
+    runs.to_csv(report / "runs.csv", index=False)
+    rewrite(report)
+    found = dict(verify(tmp_path / "runs"))
+    assert column in found["table report"]
+
+
+@pytest.mark.parametrize("name", ["table1.tex", "table1.md"])
+def test_verify_finds_other_digits(name, tmp_path):
+    finished_runs(tmp_path)
+    path = tmp_path / "runs" / "report" / name
+    path.write_text(path.read_text().replace("1", "2"))
+    assert f"{name} does not follow" in dict(verify(tmp_path / "runs"))["table report"]

@@ -93,6 +93,23 @@ def test_what_can_still_be_stopped_is_a_finished_row(name, tmp_path):
     assert len(found.tests) >= 1
 
 
+def test_a_run_that_was_stopped_from_outside_is_measured_at_leisure(tmp_path):
+    """The watchdog leaves it alone once it measures, which may take longer than the grace."""
+    (tmp_path / "slow_test.py").write_text(
+        BAD.read_text() + "\nimport tasks.quadratic as q\nbefore = q.QuadraticTask.test\n"
+        "q.QuadraticTask.test = lambda self, *a: (time.sleep(2.5), before(self, *a))[1]\n"
+    )
+    done = bench(
+        "run", "--plugin", "slow_test.py", "--method", "long_call", "--task", "quadratic", "--budget", "1s", "--grace", "1s",
+        "--out", "runs", "--quiet", "--marks=", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (found,) = Store(tmp_path / "runs")
+    assert found.run["status"] == "budget_exhausted"
+    assert 0.5 < found.run["overrun_seconds"] < 1.9
+    assert found.run["ledger"]["report"] > 2.4
+
+
 def test_memory_that_runs_out_is_a_failed_row(tmp_path):
     done, found = run("allocates", tmp_path, memory=2**31, budget="60s")
     assert done.returncode == 1

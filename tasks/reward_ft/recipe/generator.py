@@ -28,7 +28,7 @@ def train_generator(out: Path, steps: int, pool_size: int) -> None:
 
     rng = np.random.default_rng(5)
     generator = torch.Generator().manual_seed(5)
-    vae = AutoencoderKL.from_pretrained(out / "model" / "vae", torch_dtype=torch.float32)
+    vae = AutoencoderKL.from_pretrained(out / "model" / "vae", dtype=torch.float32)
     tokenizer = CLIPTokenizer.from_pretrained(out / "model" / "tokenizer")
     with torch.no_grad():
         pool = parts.pictures(pool_size, rng, "train", prior=True, seen_only=True)

@@ -134,7 +134,7 @@ def train_quality(out: Path, steps: int) -> None:
     from diffusers import AutoencoderKL
 
     rng = np.random.default_rng(3)
-    vae = AutoencoderKL.from_pretrained(out / "model" / "vae", torch_dtype=torch.float32)
+    vae = AutoencoderKL.from_pretrained(out / "model" / "vae", dtype=torch.float32)
     quality = Quality()
 
     def examples(n: int, split: digits.Split) -> tuple[Tensor, Tensor]:
@@ -165,7 +165,7 @@ def train_clip(out: Path, steps: int) -> None:
     from transformers import CLIPTokenizer
 
     rng = np.random.default_rng(4)
-    vae = AutoencoderKL.from_pretrained(out / "model" / "vae", torch_dtype=torch.float32)
+    vae = AutoencoderKL.from_pretrained(out / "model" / "vae", dtype=torch.float32)
     tokenizer = CLIPTokenizer.from_pretrained(out / "model" / "tokenizer")
     config = copy.deepcopy(parts.CLIP_CONFIG)
     config["text_cfg"]["vocab_size"] = len(tokenizer)
