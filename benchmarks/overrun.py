@@ -1,5 +1,5 @@
 """How well budgets are kept: 20 real runs for each task and budget. Targets: the median overrun is at most one oracle call,
-none is above the grace. Four runs at a time, which makes it harder; the sampling that is no search is made small.
+none is above the grace. Eight runs at a time, which makes it harder; the sampling that is no search is made small.
 """
 
 import statistics
@@ -25,7 +25,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 command = [
                     sys.executable, "-m", "benchmark", "run", "--task", task, "--budget", budget, "--seeds", "0-19",
-                    "--marks=", "--jobs", "4", "--grace", f"{GRACE:g}s", "--quiet", "--out", folder, *words,
+                    "--marks=", "--jobs", "8", "--grace", f"{GRACE:g}s", "--quiet", "--out", folder, *words,
                 ]  # fmt: skip
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
                 runs = [r.run for r in Store(Path(folder))]

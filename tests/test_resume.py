@@ -1,6 +1,7 @@
 """A run that was cut short goes on where it was, and ends as if nothing had happened."""
 
 import json
+import logging
 import os
 import time
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmark import fit
+from benchmark.errors import StorageError
 from benchmark.journal import CALLS, STATES, read_lines
 from benchmark.plan import plan
 from benchmark.progress import Progress
@@ -16,6 +18,7 @@ from benchmark.runner import run_one
 from benchmark.store import Store
 from methods import TABLE
 from tasks.noise_schedule import NoiseSchedule
+from tasks.quadratic import QuadraticTask
 from tasks.reward_ft import RewardFt, embedded
 
 
@@ -188,7 +191,107 @@ def test_hidden_randomness_is_named(tmp_path, monkeypatch):
     assert "--retry-failed" in error
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x00\xff" * 40, b"{}\n", b'{"ask": [], "gave": 1}\n', b"[" * 100000 + b"\n"])
+def test_what_an_oracle_raised_is_raised_again(tmp_path, monkeypatch):
+    def catches(problem, rng):
+        for _ in range(100):
+            try:
+                yield fit(problem, rng.random(2), 0)
+            except ValueError as error:
+                assert "no luck" in str(error)  # noqa: PT017
+
+    METHODS.complete()
+    monkeypatch.setitem(METHODS.entries, "catches", Entry("catches", "test", lambda: catches))
+    before = QuadraticTask.loss
+    monkeypatch.setattr(
+        QuadraticTask, "loss", lambda self, state, lam: before(self, state, lam) if lam[0] < 0.5 else no_luck()
+    )
+    (spec,) = plan("catches", "quadratic", budget="400nfe")
+    both_ways(spec, tmp_path, monkeypatch, 0.7)
+
+
+def no_luck():
+    raise ValueError("no luck")
+
+
+def test_a_search_that_swallows_errors_does_not_swallow_a_replay_that_differs(tmp_path, monkeypatch):
+    draws = np.random.default_rng(7)
+
+    def tolerant(problem, rng):
+        while True:
+            try:
+                yield fit(problem, draws.random(2), 0)
+            except Exception:
+                continue
+
+    METHODS.complete()
+    monkeypatch.setitem(METHODS.entries, "tolerant", Entry("tolerant", "test", lambda: tolerant))
+    (spec,) = plan("tolerant", "quadratic", budget="300nfe")
+    store = Store(tmp_path)
+    cut_short(spec, store, monkeypatch, 100)
+    assert run_one(spec, store, quiet=True) == "failed"
+    assert "ReplayError: request 2" in store.find(spec).run["error"]
+
+
+def test_a_replay_that_is_cut_short_keeps_states_and_downtime(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmark.journal._EVERY", 0.0)
+    monkeypatch.setattr("benchmark.journal._SHARE", 1e9)
+    (spec,) = plan("random", "quadratic", budget="400nfe")
+    store = Store(tmp_path)
+    cut_short(spec, store, monkeypatch, 150)
+    folder = store.folder(spec)
+    states = sorted(p.name for p in (folder / STATES).iterdir())
+    then = time.time() - 1000
+    os.utime(folder / CALLS, (then, then))
+    with monkeypatch.context() as patch:
+
+        def stop(self, ask):
+            raise KeyboardInterrupt
+
+        patch.setattr("benchmark.journal.Journal.replay", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_one(spec, store, quiet=True)
+    assert sorted(p.name for p in (folder / STATES).iterdir()) == states
+    run_one(spec, store, quiet=True)
+    assert store.find(spec).run["ledger"]["paused"] > 999
+
+
+def test_notes_are_kept(tmp_path, monkeypatch):
+    before = QuadraticTask.init
+
+    def warns(self, seed):
+        logging.getLogger("benchmark").warning("weights\ncollapse")
+        return before(self, seed)
+
+    (spec,) = plan("bilevel", "quadratic", budget="300nfe")
+    store = Store(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(QuadraticTask, "init", warns)
+        with patch.context() as inner:
+            inner.setattr("benchmark.runner.Run._measure", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt()))
+            with pytest.raises(KeyboardInterrupt):
+                run_one(spec, store, quiet=True)
+    run_one(spec, store, quiet=True)
+    assert store.find(spec).run["notes"] == ["weights collapse"]
+
+
+def test_a_link_in_a_folder_from_elsewhere_leads_nowhere(tmp_path, monkeypatch):
+    (spec,) = plan("random", "quadratic", budget="300nfe")
+    store, precious = Store(tmp_path / "runs"), tmp_path / "precious"
+    cut_short(spec, store, monkeypatch, 50)
+    precious.write_text("mine")
+    for name in ("proposals.jsonl", CALLS):
+        (store.folder(spec) / name).unlink()
+        (store.folder(spec) / name).symlink_to(precious)
+    with pytest.raises(StorageError):
+        run_one(spec, store, quiet=True)
+    assert precious.read_text() == "mine"
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00\xff" * 40, b"{}\n", b'{"ask": [], "gave": 1}\n', b"[" * 100000 + b"\n",
+     b'{"ask": ["loss", 0, [0.1], 0.0], "gave": 1.0, "nfe": 1e400, "seconds": [0, 0, 0, 0, 0, 0, 0]}\n',
+     b'{"ask": ["init", 4], "gave": [], "nfe": 900, "seconds": [9, 9, 9, 9, 9, 9, 9]}\n',
+     b'{"ask": ["init", 4], "gave": 2, "nfe": 0, "seconds": [9, 9, 9, 9, 9, 9, 9]}\n'],
+)  # fmt: skip
 def test_a_damaged_journal_is_a_shorter_one(damage, tmp_path, monkeypatch):
     (spec,) = plan("bilevel", "quadratic", budget="300nfe")
     whole, cut = Store(tmp_path / "whole"), Store(tmp_path / "cut")

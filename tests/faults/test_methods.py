@@ -234,3 +234,134 @@ def test_eight_at_once_do_each_run_once(tmp_path, monkeypatch):
     assert all(r.done for r in runs)
     assert (tmp_path / "starts").read_text() == "x" * 5
     assert len({out for out, _ in said}) == 1, "all eight print the same table"
+
+
+def test_the_watchdog_is_awake_after_a_resume(tmp_path):
+    """Cut short right after a proposal, the method then hangs."""
+    words = ["--method", "hangs_in_native_code", "--budget", "3s", "--grace", "1s", "--quiet"]
+    process = started(tmp_path, *words)
+    wait_for_proposals(tmp_path)
+    process.kill()
+    process.communicate()
+    began = time.monotonic()
+    done = bench("run", "--plugin", BAD, "--task", "quadratic", "--out", "runs", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Killed" in done.stderr
+    assert time.monotonic() - began < 40
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.1, 0.3, 0.6, 1.0])
+def test_stopped_while_a_run_starts_it_is_no_failure(delay, tmp_path):
+    process = started(tmp_path, "--method", "slow", "--budget", "60s", "--quiet")
+    end = time.monotonic() + 30
+    while not list(tmp_path.glob("runs/*/*/*/.lock")) and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert all(r.open for r in Store(tmp_path / "runs"))
+
+
+def test_a_native_hang_ends_with_its_supervisor(tmp_path):
+    process = started(tmp_path, "--method", "hangs_in_native_code", "--budget", "300s")
+    wait_for_proposals(tmp_path)
+    time.sleep(0.5)
+    process.kill()
+    process.communicate(timeout=60)
+    (found,) = Store(tmp_path / "runs")
+    for _ in range(100):
+        with Store(tmp_path / "runs").lock(read_spec(found.run["spec"])) as lock:
+            if lock is not None:
+                return
+        time.sleep(0.1)
+    pytest.fail("the run is still held")
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "closed pipe"])
+def test_what_cannot_be_said_is_no_failure(where, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--method",
+        "grid",
+        "--task",
+        "quadratic",
+        "--budget",
+        "100nfe",
+    ]
+    if where == "closed pipe":
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open(where, os.O_WRONLY)
+    subprocess.run(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=writer, timeout=60, check=False
+    )
+    os.close(writer)
+    (found,) = Store(tmp_path / "results" / "runs")
+    assert found.done
+
+
+def write_plugin(path, body):
+    path.write_text(
+        "from dataclasses import dataclass\nfrom benchmark import fit, option, register_method\n"
+        f"@register_method('mine')\n@dataclass(frozen=True)\nclass Mine:\n"
+        "    scale: float = option(0.5, 'where', low=0, high=1)\n"
+        f"    def __call__(self, problem, rng):\n        {body}\n"
+    )
+    return [
+        "run",
+        "--plugin",
+        path.name,
+        "--method",
+        "mine",
+        "--task",
+        "quadratic",
+        "--budget",
+        "100nfe",
+        "--out",
+        "runs",
+        "--quiet",
+    ]
+
+
+def test_a_class_in_a_plugin_file_works(tmp_path):
+    words = write_plugin(tmp_path / "mine.py", "yield fit(problem, problem.space.default() * self.scale, 0)")
+    done = bench(*words, "--set", "mine.scale=0.25", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", ["'x' * 200000", "'\\ud800'", "'two\\nlines'"])
+def test_what_a_method_says_cannot_spoil_the_folder(text, tmp_path):
+    words = write_plugin(tmp_path / "mine.py", f"raise ValueError({text})\n        yield")
+    done = bench(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert bench("report", "runs", cwd=tmp_path).returncode == 0
+    assert bench("verify", "runs", cwd=tmp_path).returncode == 0
+
+
+def test_an_edited_plugin_is_not_run_under_the_old_name(tmp_path):
+    body = "open('mine.py', 'a').write('# edited'); yield fit(problem, problem.space.default(), 0)"
+    words = write_plugin(tmp_path / "mine.py", body)
+    done = bench(*words, "--seeds", "0-1", cwd=tmp_path)
+    assert done.returncode == 1
+    by_seed = {r.run["spec"]["seed"]: r.run for r in Store(tmp_path / "runs")}
+    assert by_seed[0]["status"] == "ok"
+    assert "its plug-in file was changed" in by_seed[1]["error"]
+
+
+def test_modules_in_the_current_folder_are_not_the_suites(tmp_path):
+    (tmp_path / "tasks.py").write_text("TABLE = 3\n")
+    script = Path(sys.executable).with_name("bench")
+    if not script.exists():
+        pytest.skip("the command is not installed")
+    words = ["run", "--method", "grid", "--task", "quadratic", "--budget", "100nfe", "--quiet"]
+    done = subprocess.run(
+        [script, *words], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
