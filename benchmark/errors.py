@@ -17,7 +17,7 @@ class StorageError(BaseException):
     """
 
 
-_SAID = 1000  # characters
+_SAID = 10_000  # characters
 
 
 def said(error: BaseException) -> str:

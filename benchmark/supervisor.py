@@ -116,7 +116,8 @@ class Supervisor:
                     return
                 if not self.stopping:
                     waiting = self._start(waiting)
-                self._wait()
+                if waiting or self.children:
+                    self._wait()
         finally:
             for child in self.children:
                 child.signal(signal.SIGKILL)

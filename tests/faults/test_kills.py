@@ -74,14 +74,13 @@ def finished(root):
     }
 
 
-def test_kills_at_random_moments(tmp_path):
-    """There are always runs left to do, so that a kill finds the suite at work."""
-    rng, torn, ready = random.Random(0), 0, 0
-    root = tmp_path / "runs"
-    for _ in range(KILLS):
+def killed_often(folder, kills, rng):
+    """(runs, times resumed, torn lines seen) of a suite that was killed so often and then finished."""
+    root, torn = folder / "runs", 0
+    for _ in range(kills):
         first = len(finished(root)) // len(METHODS)
         began = time.time()
-        process = start(tmp_path, "runs", f"{first}-{first + 4}")
+        process = start(folder, "runs", f"{first}-{first + 4}")
         wait_for_work(root, began)
         time.sleep(rng.uniform(0.0, 1.5))
         assert process.poll() is None, process.communicate()
@@ -89,25 +88,34 @@ def test_kills_at_random_moments(tmp_path):
         kill(process, workers_too=rng.random() < 0.5)
         after = finished(root)
         assert {k: after.get(k) for k in before} == before, "a finished run was lost or changed"
-        ready += len(after) > len(before)
         for run in Store(root):
             assert run.run["status"] in ("running", "ok", "budget_exhausted"), run.run["error"]
             torn += run.torn
     last = len(finished(root)) // len(METHODS) + 4
-    process = start(tmp_path, "runs", f"0-{last}")
+    process = start(folder, "runs", f"0-{last}")
     _, said = process.communicate()
     assert process.returncode == 0, said
     runs = {r.run["run_id"]: r for r in Store(root)}
     assert len(runs) == len(METHODS) * (last + 1)
-    resumed = sum(r.run["resumed"] for r in runs.values())
-    assert resumed > KILLS / 4, "the kills were to find runs at work"
     assert [problem for _, problem in verify(root) if problem] == []
-    start(tmp_path, "whole", f"0-{min(last, 9)}").communicate()
+    return runs, sum(r.run["resumed"] for r in runs.values()), torn
+
+
+def test_kills_at_random_moments(tmp_path):
+    """There are always runs left to do, so that a kill finds the suite at work; a new folder after every 20 kills."""
+    rng, folders, resumed, torn, count = random.Random(0), max(1, KILLS // 20), 0, 0, 0
+    start(tmp_path, "whole", "0-4").communicate()
     whole = {r.run["run_id"]: r for r in Store(tmp_path / "whole")}
-    assert len(whole) == len(METHODS) * (min(last, 9) + 1)
-    for name, run in whole.items():
-        assert numbers(runs[name]) == numbers(run)
+    assert len(whole) == len(METHODS) * 5
+    for k in range(folders):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        runs, *found = killed_often(folder, KILLS // folders, rng)
+        resumed, torn, count = resumed + found[0], torn + found[1], count + len(runs)
+        for name, run in whole.items():
+            assert numbers(runs[name]) == numbers(run)
+    assert resumed > KILLS / 4, "the kills were to find runs at work"
     print(
-        f"\n{KILLS} kills, {len(runs)} runs, {resumed} times a run was resumed, {torn} torn proposal lines seen; "
-        f"{len(whole)} runs compared with uninterrupted ones"
+        f"\n{KILLS} kills, {count} runs, {resumed} times a run was resumed, {torn} torn proposal lines seen; "
+        f"{folders * len(whole)} runs compared with uninterrupted ones"
     )

@@ -33,7 +33,7 @@ def bench(*words, cwd, memory=None, **more):
     )
 
 
-def run(name, cwd, budget="1s", **kw):
+def run(name, cwd, budget="2s", **kw):
     """The bad method and a good one after it; the bad one's record."""
     done = bench(
         "run", "--plugin", BAD, "--method", f"{name},default", "--task", "quadratic", "--budget", budget, "--grace", "1s",
