@@ -66,7 +66,7 @@ def test_a_failed_row(name, error, tmp_path):
     assert f"failed: {name}, seed 0: {error}" in done.stderr
     assert len(found.proposals) >= 1, "what it had proposed is kept"
     again = bench(
-        "run", "--plugin", BAD, "--method", name, "--task", "quadratic", "--budget", "1s", "--out", "runs", cwd=tmp_path
+        "run", "--plugin", BAD, "--method", name, "--task", "quadratic", "--budget", "2s", "--out", "runs", cwd=tmp_path
     )
     assert again.returncode == 1
     assert "stored already" in again.stderr
@@ -76,7 +76,7 @@ def test_a_failed_row(name, error, tmp_path):
 def test_retry_failed_runs_it_again(tmp_path):
     _, found = run("raises", tmp_path)
     before = (found.folder / "run.json").stat().st_mtime_ns
-    words = ["run", "--plugin", BAD, "--method", "raises", "--task", "quadratic", "--budget", "1s", "--out", "runs"]
+    words = ["run", "--plugin", BAD, "--method", "raises", "--task", "quadratic", "--budget", "2s", "--out", "runs"]
     assert bench(*words, cwd=tmp_path).returncode == 1
     assert (found.folder / "run.json").stat().st_mtime_ns == before
     assert bench(*words, "--retry-failed", cwd=tmp_path).returncode == 1
