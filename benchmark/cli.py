@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -208,23 +208,23 @@ def _check(args: argparse.Namespace) -> int:
     check = check_task if args.name in TASKS.complete() else check_method
     if check is check_method:
         METHODS.get(args.name)
+    return _told(check(args.name), args.name, "conforms")
+
+
+def _told(results: Iterable[tuple[str, str]], name: object, good: str) -> int:
+    """Print what was checked and what is wrong with it; returns the exit status."""
     failed = 0
-    for name, problem in check(args.name):
-        print(f"{'FAIL' if problem else 'ok  '} {name}{': ' + problem if problem else ''}", flush=True)
+    for what, problem in results:
+        print(f"{'FAIL' if problem else 'ok  '} {what}{': ' + problem if problem else ''}", flush=True)
         failed += bool(problem)
-    print(f"{args.name}: {'conforms' if not failed else f'{failed} checks failed'}")
+    print(f"{name}: {good if not failed else f'{failed} checks failed'}")
     return 1 if failed else 0
 
 
 def _verify(args: argparse.Namespace) -> int:
     from benchmark.verify import verify
 
-    wrong = 0
-    for what, problem in verify(args.dir):
-        print(f"{'FAIL' if problem else 'ok  '} {what}{': ' + problem if problem else ''}", flush=True)
-        wrong += bool(problem)
-    print(f"{args.dir}: {'verified' if not wrong else f'{wrong} checks failed'}")
-    return 1 if wrong else 0
+    return _told(verify(args.dir), args.dir, "verified")
 
 
 def _fetch(args: argparse.Namespace) -> int:

@@ -193,8 +193,7 @@ def read_lines(path: Path) -> list[Line]:
             lines.append(line)
             states += line.makes_state
             good += len(text)
-        if (
-            good < path.stat().st_size
-        ):  # cutting renews the time of the last change, which tells how long the run lay still
+        # not without need: it renews the time of the last change, which tells how long the run lay still
+        if good < path.stat().st_size:
             file.truncate(good)
     return lines

@@ -68,7 +68,7 @@ class Metered:
         self._inits: dict[int, Handle] = {}
         self._handles: WeakValueDictionary[int, Handle] = WeakValueDictionary()
         self._made = 0
-        self._shown = time.monotonic()
+        self._shown = -math.inf
         self.nfe = 0
         self.calls = 0
         self.longest = 0.0  # seconds of one request; of a run that was resumed, since then
@@ -127,8 +127,7 @@ class Metered:
         ask = ["proposal", *_where(proposal.state, proposal.lam, loss)]
         line = self._recall(ask)
         if line is None:
-            seconds = self._ledger.spent()
-            if (self.nfe if self._budget.unit == "nfe" else seconds) > self._budget.amount:
+            if self.spent() > self._budget.amount:
                 raise OutOfBudget(f"a proposal came at {self.spent():.6g} of {self._budget}")
             line = self._write(ask, None)
         return Incumbent(proposal, line.spent, line.nfe)
@@ -201,16 +200,17 @@ class Metered:
             self._tick()
             if self._journal.shelf is not None and self._journal.shelf.due:
                 self.keep()
-            if time.monotonic() - self._shown > _LIFE:
-                self.show_life()
+            self.show_life()
         if raised is not None:
             raise raised
         return gave
 
     def show_life(self) -> None:
-        """Tell the watchdog how much of the budget is left."""
-        self._alive()
-        self._shown = time.monotonic()
+        """Tell the watchdog how much of the budget is left, unless it has just been told."""
+        now = time.monotonic()
+        if now - self._shown > _LIFE:
+            self._alive()
+            self._shown = now
 
     def _recall(self, ask: list[Any]) -> Line | None:
         """The line of this request on a replay, whose evaluations and seconds then count as this process's."""

@@ -17,6 +17,12 @@ from benchmark.registry import METHODS, TASKS, TaskMaker
 SCHEMA = 1
 
 
+def identity(spec: Mapping[str, Any]) -> str:
+    """A run's name: the hash of its specification as JSON."""
+    text = json.dumps({"schema": SCHEMA, **spec}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """All that decides a run's numbers. Its hash is the run's name."""
@@ -40,8 +46,7 @@ class RunSpec:
 
     @property
     def run_id(self) -> str:
-        text = json.dumps({"schema": SCHEMA, **self.as_json()}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return identity(self.as_json())
 
 
 def make_method(name: str, options: Mapping[str, object]) -> Any:

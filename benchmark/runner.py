@@ -239,11 +239,8 @@ def run_one(
     except StorageError:
         record["status"] = "interrupted"
         raise
-    except (
-        Exception,
-        SystemExit,
-        ReplayError,
-    ) as error:  # never stops the other runs: it is stored, and shown in the table
+    except (Exception, SystemExit, ReplayError) as error:
+        # one failure never stops the other runs: it is stored, and shown in the table
         traceback.clear_frames(error.__traceback__)  # what it had allocated may be what is missing now
         record |= {"status": "failed", "error": said(error)}
     finally:

@@ -22,10 +22,9 @@ from typing import Any
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.plan import RunSpec
 from benchmark.store import Store
-from benchmark.worker import INTERRUPTED, STORAGE
+from benchmark.worker import INTERRUPTED, SIGNALS, STORAGE
 
 _POLL = 0.2  # seconds between two looks at the clock
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 _STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -100,7 +99,6 @@ class Supervisor:
     settings: Settings
     children: list[Child] = field(default_factory=list)
     stopping: int = 0
-    failed: int = 0
     broken: str = ""
     beside: int = 1
     told: bool = False
@@ -145,10 +143,9 @@ class Supervisor:
             held = ExitStack()
             try:
                 lock = held.enter_context(self.store.lock(spec))
-                found = self.store.find(spec)
                 if lock is None:
                     left.append(spec)
-                elif found is None or found.open:
+                elif (found := self.store.find(spec)) is None or found.open:
                     self._spawn(spec, free.pop(0), lock, held)
                     held = ExitStack()
             except StorageError as error:
@@ -169,7 +166,7 @@ class Supervisor:
             share = max(1, (os.cpu_count() or 1) // len(self.settings.slots))
             environment |= dict.fromkeys(_THREADS, str(share))
         environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in sys.path)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # inherited: the worker opens them when it is ready
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # inherited: the worker opens them when it is ready
         try:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "benchmark.worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ STORAGE, INTERRUPTED = 4, 130
 """Exit statuses: the output cannot be written; stopped, and can be resumed."""
 
 
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}  # blocked by the supervisor until this process is ready for them
+SIGNALS = {signal.SIGINT, signal.SIGTERM}  # blocked by the supervisor until this process is ready for them
 _PR_SET_PDEATHSIG = 1  # Linux
 
 
@@ -66,14 +66,14 @@ def _run(job: dict[str, Any]) -> int:
 
     try:
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             for path in job["plugins"]:
                 load_plugin(Path(path))
             if not _same_source(spec):
                 raise UsageError("its plug-in file was changed after the run had been planned; start `bench run` again")
             run_one(spec, store, quiet=job["quiet"], device=job["device"], event=event, jobs=job["jobs"])
         finally:
-            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     except (KeyboardInterrupt, Terminated):
         return INTERRUPTED
     except StorageError as error:
