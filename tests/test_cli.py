@@ -16,8 +16,8 @@ RUN = ["run", "--method", "random", "--task", "quadratic", "--budget", "200nfe"]
 
 
 def environment():
-    """No network, and nothing that tells the libraries so: a user has no HF_HUB_OFFLINE."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
+    """No network, and nothing that tells the libraries so: a user has no HF_HUB_OFFLINE; no data of this machine either."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_", "BENCH_DATA_DIR"))}
     return kept | {"PYTHONPATH": f"{ROOT / 'tests' / 'blocked'}{os.pathsep}{ROOT}", "PYTHONWARNINGS": "ignore"}
 
 
