@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.budget import Budget
-from benchmark.plan import RunSpec, make_task
+from benchmark.plan import RunSpec
 from benchmark.store import Store
 from benchmark.supervisor import label
 
@@ -28,7 +28,7 @@ class Probe:
     def of(cls, spec: RunSpec, device: str) -> Probe:
         """Full fits are steps above all, so steps are timed."""
         began = time.monotonic()
-        task = make_task(spec.task, spec.task_options).open(spec.seed, spec.prompt, spec.lower, device)
+        task = spec.maker().open(spec.seed, spec.prompt, spec.lower, device)
         task.warm_up()
         ready = time.monotonic()
         lam, before, steps = task.space.default(), task.nfe, 0

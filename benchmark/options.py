@@ -11,10 +11,23 @@ from benchmark.errors import UsageError, suggest
 
 
 def option(
-    default: Any, text: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()
+    default: Any,
+    text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    later: bool = False,
+    place: bool = False,
 ) -> Any:
-    """A dataclass field. text: what it means and the source of its default. low, high: the closed range."""
-    return dataclasses.field(default=default, metadata={"text": text, "low": low, "high": high, "choices": choices})
+    """A dataclass field. text: what it means and the source of its default. low, high: the closed range.
+
+    later: came after results were stored; its default is what was done before, and leaves their identities alone.
+    place: says where something lies; what lies there is hashed in the fingerprint, so the place itself is no part of
+    a run's identity.
+    """
+    about = {"text": text, "low": low, "high": high, "choices": choices, "later": later, "place": place}
+    return dataclasses.field(default=default, metadata=about)
 
 
 def describe(kind: type) -> list[tuple[str, str, str, str]]:
@@ -71,7 +84,20 @@ def _convert(name: str, wanted: type, value: object, limits: Mapping[str, Any]) 
 
 
 def values(thing: Any) -> dict[str, Any]:
-    """Every option of an instance, defaults included; empty for a plain function."""
+    """Every option of an instance that is part of a run's identity; empty for a plain function."""
+    return {
+        f.name: value
+        for f, value in _options(thing)
+        if not f.metadata["place"] and not (f.metadata["later"] and value == f.default)
+    }
+
+
+def places(thing: Any) -> dict[str, Any]:
+    """The options of an instance that say where something lies, where they were given."""
+    return {f.name: value for f, value in _options(thing) if f.metadata["place"] and value != f.default}
+
+
+def _options(thing: Any) -> list[tuple[dataclasses.Field[Any], Any]]:
     if not dataclasses.is_dataclass(thing):
-        return {}
-    return {f.name: getattr(thing, f.name) for f in dataclasses.fields(thing) if "text" in f.metadata}
+        return []
+    return [(f, getattr(thing, f.name)) for f in dataclasses.fields(thing) if "text" in f.metadata]

@@ -11,21 +11,25 @@ from typing import Any
 
 from benchmark.budget import Budget
 from benchmark.errors import UsageError, suggest
-from benchmark.options import check, values
+from benchmark.options import check, places, values
 from benchmark.registry import METHODS, TASKS, TaskMaker
 
 SCHEMA = 1
 
 
 def identity(spec: Mapping[str, Any]) -> str:
-    """A run's name: the hash of its specification as JSON."""
-    text = json.dumps({"schema": SCHEMA, **spec}, sort_keys=True)
+    """A run's name: the hash of its specification as JSON, without the places where its files lie on one machine."""
+    decisive = {name: value for name, value in spec.items() if name != "places"}
+    text = json.dumps({"schema": SCHEMA, **decisive}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """All that decides a run's numbers. Its hash is the run's name."""
+    """All that decides a run's numbers. Its hash is the run's name.
+
+    places: options that say where files lie on this machine; what they hold is in the fingerprint.
+    """
 
     task: str
     preset: str
@@ -40,6 +44,11 @@ class RunSpec:
     method_options: Mapping[str, Any] = field(default_factory=dict)
     task_version: int = 1
     fingerprint: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def maker(self) -> TaskMaker:
+        """The task with its options."""
+        return make_task(self.task, {**self.task_options, **self.places})
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -167,6 +176,7 @@ def plan(
             method_options=values(built[name]),
             task_version=kind.version,
             fingerprint=files | METHODS.source(name),
+            places=places(maker),
         )
         for seed in parse_seeds(seeds)
         for prompt in (tuple(dict.fromkeys(prompts)) or maker.prompts())

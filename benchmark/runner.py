@@ -21,7 +21,7 @@ from benchmark.errors import StorageError, one_line, said
 from benchmark.fitting import advance
 from benchmark.journal import ReplayError
 from benchmark.metered import Incumbent, Metered
-from benchmark.plan import SCHEMA, RunSpec, make_method, make_task
+from benchmark.plan import SCHEMA, RunSpec, make_method
 from benchmark.progress import Progress
 from benchmark.protocol import Method, Proposal, Task, Test
 from benchmark.seeds import generator
@@ -122,7 +122,7 @@ class Run:
         if note := in_use(self.device):
             LOG.warning(note)
             self.progress.phase(note)
-        task = make_task(spec.task, spec.task_options).open(spec.seed, spec.prompt, spec.lower, self.device)
+        task = spec.maker().open(spec.seed, spec.prompt, spec.lower, self.device)
         with self.ledger.account("paused" if self.writer.journal.lines else "warmup"):
             task.warm_up()
         return task

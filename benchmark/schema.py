@@ -38,6 +38,7 @@ class Spec(_Model):
     method_options: dict[str, Option]
     task_version: Count
     fingerprint: dict[str, Text]
+    places: dict[str, Text] = {}
 
     @model_validator(mode="after")
     def _budgets(self) -> Spec:

@@ -195,7 +195,7 @@ BAD |= {
     "inception without its weights": (
         [*NOISE, "--preset", "paper", "--set", "noise_schedule.features=inception"]
         + [x for n in ("samples", "grad_samples") for x in ("--set", f"noise_schedule.{n}=2100")],
-        "convert it",
+        "get it with `bench fetch --preset paper`",
     ),
 }
 

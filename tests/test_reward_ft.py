@@ -220,7 +220,7 @@ def test_the_shipped_model_draws_what_the_prompt_says():
     from tasks.reward_ft.recipe.finish import captions, unguided
 
     chosen = captions(12, True, np.random.default_rng(1))
-    judge = embedded._judge(embedded.ASSETS, "cpu")
+    judge = embedded.judge(embedded.ASSETS, "cpu")
     right = [
         (embedded.judged(judge, images)[0] == torch.tensor([c.digit, c.ink, c.ground])).all(1)
         for c, images in zip(chosen, unguided(embedded.ASSETS, chosen, 4, 123, RewardFt()), strict=True)
@@ -240,7 +240,7 @@ def test_shipped_files_are_small_and_hashed():
 def test_splits_do_not_overlap_and_real_pictures_fit_their_prompt():
     total = sum(len(digits.scans(s)[0]) for s in ("train", "validation", "test"))
     assert total == 1797
-    judge = embedded._judge(embedded.ASSETS, "cpu")
+    judge = embedded.judge(embedded.ASSETS, "cpu")
     caption = digits.parse("a bold green two on a cyan background")
     images = digits.real(caption, 64, seed=0)
     with torch.no_grad():
@@ -334,7 +334,7 @@ def test_clip_preprocessing_agrees_with_open_clip_and_pil():
     import open_clip
     from PIL import Image
 
-    clip = embedded._clip(embedded.ASSETS, "cpu")
+    clip = embedded.clip(embedded.ASSETS, "cpu")
     transform = open_clip.image_transform(clip._size, is_train=False, mean=(0.5,) * 3, std=(0.5,) * 3)
     pixels = (digits.real(digits.parse(PROMPT), 4, seed=1).permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
     big = [Image.fromarray(p).resize((96, 96), Image.Resampling.BICUBIC) for p in pixels]

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from benchmark.errors import UsageError
 from benchmark.options import option
 from benchmark.protocol import Task
+
+SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+SD15_REVISION = "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
+PAPER_PROMPTS = ("A beautiful landscape",)  # the default of the released code; the paper's own were not at hand
+EMBEDDED = ("quality", "random_head")  # rewards on the embedded preset's own networks
 
 
 @dataclass(frozen=True)
@@ -19,14 +25,21 @@ class RewardFt:
     """
 
     version: ClassVar[int] = 1
-    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"embedded": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "embedded": {},
+        "paper": {  # batch 3, 7 passes, target 10, guidance 1, 20 Bayesian calls; the other values: docs/paper.md
+            "model": SD15, "revision": SD15_REVISION, "clip": "ViT-B-16-quickgelu/openai", "reward": "resnet_head",
+            "features": "inception", "reference": "unguided", "mode": "lookahead", "target": 10.0, "guidance": 1.0,
+            "size": 512, "steps": 50, "cfg": 7.5, "passes": 7, "images": 3, "bank": 256, "test_images": 12,
+            "reference_images": 64, "micro_batch": 1, "bayesian.trials": 20,
+        },
+    }  # fmt: skip
     lowers: ClassVar[tuple[str, ...]] = ("importance", "guided")
     smallest: ClassVar[Mapping[str, object]] = {"steps": 4, "bank": 64, "images": 4, "test_images": 8}
 
     reward: str = option(
         "quality",
-        "r2: a learned quality reward, or the paper's kind, a random head",
-        choices=("quality", "random_head"),
+        "r2: quality or random_head (embedded), resnet_head (the paper's), aesthetic, hpsv2, or one of a plug-in",
     )
     mode: str = option("tilt", "guidance: beta = 1/lam, or the paper's look-ahead loss", choices=("tilt", "lookahead"))
     target: float = option(10.0, "target reward of `lookahead` (the released code's)", low=-1e6, high=1e6)
@@ -47,6 +60,26 @@ class RewardFt:
     )
     micro_batch: int = option(80, "images sampled at once; changes memory, not results", low=1, high=10**5)
     assets: str = option("", "folder of the embedded preset's files; empty: those that are shipped")
+    model: str = option("", "a Stable Diffusion folder or hub id; empty: the shipped one", place=True)
+    revision: str = option("", "commit of the hub id; empty: what the cache has of its main branch", place=True)
+    variant: str = option("", "such as fp16: take model.fp16.safetensors", later=True)
+    clip: str = option("", "r1: an open_clip NAME/WEIGHTS or folder; empty: the shipped one", place=True)
+    reward_weights: str = option("", "file or folder of the reward's network; empty: where fetch puts it", place=True)
+    features: str = option(
+        "judge", "network of FID: the embedded judge, or pytorch-fid's", choices=("judge", "inception"), later=True
+    )
+    inception: str = option("", "file of pytorch-fid's weights; empty: where its own download lies", place=True)
+    reference: str = option(
+        "", "what FID is measured against: unguided, a folder of pictures, or an .npz of pytorch-fid", place=True
+    )
+    reference_images: int = option(64, "unguided images of the reference", low=2, high=10**6, later=True)
+    size: int = option(0, "pixels of a side; 0: the model's own", low=0, high=8192, later=True)
+    dtype: str = option("fp32", "of U-Net and text encoder", choices=("fp32", "bf16", "fp16"), later=True)
+    decode_dtype: str = option("fp32", "of the autoencoder", choices=("fp32", "bf16", "fp16"), later=True)
+    checkpointing: bool = option(False, "recompute instead of keeping: less memory, more time", later=True)
+    channels_last: bool = option(False, "memory layout of U-Net and autoencoder", later=True)
+    compile: bool = option(False, "torch.compile the U-Net where nothing is differentiated", later=True)
+    taesd: str = option("", "tiny autoencoder (folder or hub id) for the look-ahead; changes results", place=True)
 
     @property
     def folder(self) -> Path:
@@ -54,25 +87,32 @@ class RewardFt:
 
         return Path(self.assets) if self.assets else embedded.ASSETS
 
-    def prompts(self) -> tuple[str, ...]:
-        from tasks.reward_ft import embedded
+    @property
+    def uses_other(self) -> bool:
+        """Whether anything but the shipped files decides the numbers."""
+        return bool(self.model or self.clip or self.taesd or self.features != "judge" or self.reward not in EMBEDDED)
 
-        return embedded.PROMPTS
+    def prompts(self) -> tuple[str, ...]:
+        from tasks.reward_ft import assemble
+
+        return assemble.prompts(self)
 
     def check_prompt(self, prompt: str) -> None:
         from tasks.reward_ft import digits
 
-        digits.parse(prompt)
+        if not self.model:
+            digits.parse(prompt)
+        elif not prompt.strip():
+            raise UsageError("--prompt: expected some words, got an empty text")
 
     def fingerprint(self) -> Mapping[str, str]:
-        from tasks.reward_ft import embedded
+        from tasks.reward_ft import assemble
 
-        embedded.verify(self.folder)
-        return embedded.manifest(self.folder)
+        return assemble.fingerprint(self)
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
-        from tasks.reward_ft import embedded, task
+        from tasks.reward_ft import assemble, task
 
-        found = embedded.networks(self.folder, prompt, self.reward, device)
+        found = assemble.networks(self, prompt, device)
         kinds: dict[str, Callable[..., Task[Any]]] = {"importance": task.Importance, "guided": task.GuidedTask}
         return kinds[lower](self, found, seed, prompt)

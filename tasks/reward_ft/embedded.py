@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmark.errors import UsageError
-from tasks.metrics import Moments, frechet, frechet_passport
+from tasks.metrics import Moments
 from tasks.reward_ft import digits
 from tasks.reward_ft.networks import Judge, Quality
-from tasks.reward_ft.pipeline import Diffusion, load
 from tasks.reward_ft.rewards import ClipCosine, RandomHead, Standardised
 
 ASSETS = Path(__file__).parent / "assets"
@@ -31,24 +28,6 @@ PROMPTS = (
     "a bold blue three on a yellow background",
     "a bold green six on a gray background",
 )
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Figures of some images for one prompt, with the passport of the Frechet distance."""
-
-    metrics: Mapping[str, float]
-    passport: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Networks:
-    """All that reward_ft needs of a preset. r1, r2: rewards for the prompt; measure: held-out figures of images."""
-
-    diffusion: Diffusion
-    r1: Callable[[Tensor], Tensor]
-    r2: Callable[[Tensor], Tensor]
-    measure: Callable[[Tensor], Measured]
 
 
 def manifest(folder: Path) -> dict[str, str]:
@@ -85,7 +64,8 @@ def _network(kind: type[nn.Module], path: Path) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _clip(folder: Path, device: str) -> ClipCosine:
+def clip(folder: Path, device: str) -> ClipCosine:
+    """r1's network."""
     import open_clip
     from transformers import CLIPTokenizer
 
@@ -105,45 +85,31 @@ def _clip(folder: Path, device: str) -> ClipCosine:
 
 
 @lru_cache(maxsize=1)
-def _judge(folder: Path, device: str) -> Judge:
-    judge: Judge = _network(Judge, folder / "judge.safetensors").to(device)
-    return judge
+def judge(folder: Path, device: str) -> Judge:
+    """The network that reads digits and colours."""
+    found: Judge = _network(Judge, folder / "judge.safetensors").to(device)
+    return found
 
 
-def judged(judge: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The judge's choices (N, 3) of digit, ink and ground, and its features (N, 64)."""
+def judged(network: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
+    """The network's choices (N, 3) of digit, ink and ground, and its features (N, 64)."""
     with torch.no_grad():
-        seen = judge(images)
+        seen = network(images)
     return torch.stack([seen.digit.argmax(1), seen.ink.argmax(1), seen.ground.argmax(1)], 1), seen.features
 
 
 @lru_cache(maxsize=16)
-def _reference(folder: Path, device: str, prompt: str) -> Moments:
+def reference(folder: Path, device: str, prompt: str) -> Moments:
+    """Statistics of real pictures as the prompt asks for them."""
     real = digits.real(digits.parse(prompt), REFERENCE_N, seed=2026, split="test").to(device)
-    return Moments.of(judged(_judge(folder, device), real)[1].cpu().numpy())
+    return Moments.of(judged(judge(folder, device), real)[1].cpu().numpy())
 
 
-def networks(folder: Path, prompt: str, reward: str, device: str) -> Networks:
-    """Load the preset for one prompt. reward: `quality` or `random_head`. Raises UsageError for damaged files."""
-    verify(folder)
-    diffusion = load(folder / "model", device)
+def reward(folder: Path, name: str, device: str) -> Callable[[Tensor], Tensor]:
+    """r2 by name: `quality` or `random_head`. Raises UsageError for a damaged file."""
     quality: Quality = _network(Quality, folder / "quality.safetensors").to(device)
-    scale = json.loads((folder / "scale.json").read_text())[reward]
+    scale = json.loads((folder / "scale.json").read_text())[name]
     score: nn.Module = quality
-    if reward == "random_head":
+    if name == "random_head":
         score = RandomHead(lambda x: quality.body(x * 2 - 1).mean((2, 3)), 64, seed=scale["seed"]).to(device)
-    judge, caption = _judge(folder, device), digits.parse(prompt)
-    wanted = torch.tensor([caption.digit, caption.ink, caption.ground], device=device)
-    reference = _reference(folder, device, prompt)
-    extractor = f"judge {manifest(folder)['judge.safetensors'][:12]}"
-
-    def measure(images: Tensor) -> Measured:
-        choices, features = judged(judge, images)
-        table = features.cpu().numpy()
-        right = (choices == wanted).all(1).float().mean()
-        passport = frechet_passport(table, reference, extractor, "none, 32x32")
-        return Measured({"fid": frechet(table, reference), "accuracy": float(np.float64(right))}, passport)
-
-    return Networks(
-        diffusion, _clip(folder, device).of(prompt), Standardised(score, scale["mean"], scale["std"]), measure
-    )
+    return Standardised(score, scale["mean"], scale["std"])

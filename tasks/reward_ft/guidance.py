@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from tasks.reward_ft.pipeline import Schedule, draws
 
+LOG = logging.getLogger("benchmark")
+_BLACK = 1 / 255
 Mode = Literal["tilt", "lookahead"]
 Reward = Callable[[Tensor], Tensor]
 """Images (N, 3, H, W) to rewards (N,); image i decides reward i."""
@@ -25,6 +28,7 @@ class Denoiser(Protocol):
     def text(self, prompt: str) -> Tensor: ...
     def eps(self, z: Tensor, t: int, abar: float, text: Tensor, cfg: float) -> Tensor: ...
     def decode(self, z: Tensor) -> Tensor: ...
+    def look_ahead(self, z: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Sampler:
         text, z = self.model.text(self.prompt), noise[0]
         kl = torch.zeros(len(seeds), dtype=torch.float64)
         noisy = any(self.schedule.sigma)
+        broken = torch.full((), steps, device=self.model.device)  # the first step with numbers that are not finite
         with torch.no_grad():
             for k in range(steps):
                 if reward is None or (noisy and self.schedule.sigma[k] == 0):  # where no noise hides guidance, KL = inf
@@ -100,18 +105,36 @@ class Sampler:
                 else:
                     eps, change = self._guided_eps(k, z, text, reward, lam)
                     kl += self._path_kl(k, change)
+                broken = broken.clamp(max=torch.where(eps.isfinite().all(), steps, k))
                 z = self.schedule.step(k, z, eps, noise[k + 1])
             images = (
                 self.model.decode(z).clamp(0, 1).contiguous()
             )  # a layout of its own would round differently once stored
+        self._inspect(int(broken), images, None if reward is None else lam)
         return Sampled(images, kl)
+
+    def _inspect(self, broken: int, images: Tensor, lam: float | None) -> None:
+        """Say what is wrong with the images. Raises ValueError where no guidance did it, but the model."""
+        steps = len(self.schedule.t)
+        black = int((images.amax((1, 2, 3)) < _BLACK).sum())
+        if broken < steps:
+            fault = f"numbers that are not finite from step {broken + 1} of {steps} (t = {self.schedule.t[broken]})"
+        elif not images.isfinite().all():
+            fault = f"numbers that are not finite after step {steps} of {steps}, from the autoencoder"
+        elif black:
+            fault = f"{black} of {len(images)} images all black after step {steps} of {steps}"
+        else:
+            return
+        if lam is None and not images.isfinite().all():
+            raise ValueError(f"reward_ft: sampling without guidance gave {fault}; set --dtype bf16 or fp32")
+        LOG.warning("sampling %s: %s", "without guidance" if lam is None else f"guided at lam = {lam:.4g}", fault)
 
     def _guided_eps(self, k: int, z: Tensor, text: Tensor, reward: Linear, lam: float) -> tuple[Tensor, Tensor]:
         """The guided noise prediction, and what guidance added to it."""
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             eps = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
-            r_hat = reward(self.model.decode(self.schedule.clean(k, z, eps)))
+            r_hat = reward(self.model.look_ahead(self.schedule.clean(k, z, eps)))
             if self.mode == "tilt":
                 beta, loss = 1 / lam, -r_hat
             else:

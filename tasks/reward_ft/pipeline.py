@@ -9,26 +9,69 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
+
+from benchmark.errors import UsageError, one_line
+from tasks.reward_ft.folder import find
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a model is held. dtype: of U-Net and text encoder; decode_dtype: of the autoencoder.
+
+    size: pixels of a side, 0 for the model's own.  checkpointing, channels_last, compile: slower or faster ways to the
+    same numbers up to rounding.  taesd: a folder or hub id of a tiny autoencoder that decodes the look-ahead, which
+    changes the guidance.
+    """
+
+    variant: str = ""
+    dtype: str = "fp32"
+    decode_dtype: str = "fp32"
+    size: int = 0
+    checkpointing: bool = False
+    channels_last: bool = False
+    compile: bool = False
+    taesd: str = ""
+
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Diffusion:
     """The pre-trained model. nfe counts network evaluations where they happen: one per image and forward pass of the
-    U-Net, two more where it is differentiated.
+    U-Net, two more where it is differentiated. Latents, noise and images are float32 whatever the model's own precision.
     """
 
-    def __init__(self, pipe: Any, device: str) -> None:
+    def __init__(self, pipe: Any, device: str, form: Form = Form(), tiny: Any = None) -> None:
         from diffusers import DDIMScheduler
 
         self._pipe = pipe
         self.device = torch.device(device)
-        for part in (pipe.unet, pipe.vae, pipe.text_encoder):
-            part.to(self.device).eval().requires_grad_(False)
-        self._unet, self._vae = pipe.unet, pipe.vae
+        self._dtype, self._decode_dtype = DTYPES[form.dtype], DTYPES[form.decode_dtype]
+        layout = torch.channels_last if form.channels_last else torch.contiguous_format
+        for part in (pipe.unet, pipe.vae, pipe.text_encoder, tiny):
+            if part is not None:
+                part.to(self.device).eval().requires_grad_(False)
+        pipe.unet.to(self._dtype, memory_format=layout)
+        pipe.text_encoder.to(self._dtype)
+        pipe.vae.to(self._decode_dtype, memory_format=layout)
+        if form.checkpointing:
+            pipe.unet.enable_gradient_checkpointing()
+            pipe.vae.enable_gradient_checkpointing()
+        self._unet, self._vae, self._tiny = pipe.unet, pipe.vae, tiny
+        self._plain_unet = torch.compile(self._unet) if form.compile else self._unet
         self.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
-        self.latent_shape = (pipe.unet.config.in_channels, pipe.unet.config.sample_size, pipe.unet.config.sample_size)
+        own = pipe.unet.config.sample_size
+        side = form.size // self.scale if form.size else own
+        self.latent_shape = (pipe.unet.config.in_channels, side, side)
         self.nfe = 0
         self._prompts: dict[str, Tensor] = {}
+
+    @property
+    def scale(self) -> int:
+        """Pixels of a latent's side."""
+        return int(2 ** (len(self._pipe.vae.config.block_out_channels) - 1))
 
     def text(self, prompt: str) -> Tensor:
         """Embeddings of the empty prompt and of this one, (2, L, D); computed once."""
@@ -41,9 +84,12 @@ class Diffusion:
     def eps(self, z: Tensor, t: int, abar: float, text: Tensor, cfg: float) -> Tensor:
         """The noise (N, C, H, W) that the model sees in z, with classifier-free guidance of strength cfg."""
         count = 2 * len(z)
-        self.nfe += 3 * count if torch.is_grad_enabled() and z.requires_grad else count
+        differentiated = torch.is_grad_enabled() and z.requires_grad
+        self.nfe += 3 * count if differentiated else count
         both = torch.cat([z, z])
-        out = self._unet(both, t, encoder_hidden_states=text.repeat_interleave(len(z), 0)).sample
+        unet = self._unet if differentiated else self._plain_unet
+        words = text.repeat_interleave(len(z), 0)
+        out = unet(both.to(self._dtype), t, encoder_hidden_states=words.to(self._dtype)).sample.to(z.dtype)
         if self.scheduler.config.prediction_type == "v_prediction":
             out = abar**0.5 * out + (1 - abar) ** 0.5 * both
         plain, prompted = out.chunk(2)
@@ -52,25 +98,45 @@ class Diffusion:
 
     def decode(self, z: Tensor) -> Tensor:
         """Images (N, 3, H, W); in [0, 1] but for small excess, which is left so that gradients pass."""
-        images: Tensor = self._vae.decode(z / self._vae.config.scaling_factor).sample / 2 + 0.5
+        latent = (z / self._vae.config.scaling_factor).to(self._decode_dtype)
+        images: Tensor = self._vae.decode(latent).sample.to(z.dtype) / 2 + 0.5
+        return images
+
+    def look_ahead(self, z: Tensor) -> Tensor:
+        """As `decode`, by the tiny autoencoder where there is one."""
+        if self._tiny is None:
+            return self.decode(z)
+        images: Tensor = self._tiny.decode(z / self._tiny.config.scaling_factor).sample.to(z.dtype) / 2 + 0.5
         return images
 
 
-@lru_cache(maxsize=1)
-def load(folder: Path, device: str) -> Diffusion:
-    """Read a Stable Diffusion folder from the disk, in float32. Kept for the next run of this process."""
-    from diffusers import StableDiffusionPipeline
+def _quiet() -> None:
     from diffusers.utils import logging
     from transformers.utils import logging as transformers_logging
 
     logging.set_verbosity_error()
     for library in (logging, transformers_logging):
         library.disable_progress_bar()
-    pipe = StableDiffusionPipeline.from_pretrained(
-        folder, safety_checker=None, requires_safety_checker=False, local_files_only=True,
-        dtype=torch.float32, use_safetensors=True,
-    )  # fmt: skip
-    return Diffusion(pipe, device)
+
+
+@lru_cache(maxsize=1)
+def load(folder: Path, device: str, form: Form = Form()) -> Diffusion:
+    """Read a Stable Diffusion folder from the disk. Kept for the next run of this process. Raises UsageError."""
+    from diffusers import AutoencoderTiny, StableDiffusionPipeline
+
+    _quiet()
+    try:
+        pipe = StableDiffusionPipeline.from_pretrained(
+            folder, safety_checker=None, requires_safety_checker=False, local_files_only=True,
+            dtype=torch.float32, use_safetensors=True, variant=form.variant or None,
+        )  # fmt: skip
+        tiny = AutoencoderTiny.from_pretrained(find(form.taesd), local_files_only=True) if form.taesd else None
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise UsageError(f"model {folder}: it cannot be loaded: {one_line(str(error))}") from error
+    step = 2 ** (len(pipe.vae.config.block_out_channels) + len(pipe.unet.config.block_out_channels) - 2)
+    if form.size % step:
+        raise UsageError(f"option reward_ft.size: expected 0 or a multiple of {step} for this model, got {form.size}")
+    return Diffusion(pipe, device, form, tiny)
 
 
 @dataclass(frozen=True)

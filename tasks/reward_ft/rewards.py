@@ -1,16 +1,81 @@
-"""Rewards: differentiable functions of images (N, 3, H, W) in [0, 1], frozen, one number an image."""
+"""Rewards: differentiable functions of images (N, 3, H, W) in [0, 1], frozen, one number an image.
+
+`register_reward("name")` on a class in a plug-in makes `--set reward_ft.reward=name` work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmark.errors import UsageError, suggest
+from tasks.reward_ft import EMBEDDED
+
 Tokenize = Callable[[list[str]], Tensor]
+
+
+class Reward(Protocol):
+    """A reward for one prompt. given: the option reward_ft.reward_weights; files: what `files` found for it."""
+
+    @classmethod
+    def files(cls, given: str) -> Mapping[str, Path]:
+        """The files that decide the numbers, by name; they are hashed. Raises UsageError for one that is missing."""
+
+    def __init__(self, files: Mapping[str, Path], prompt: str, device: torch.device) -> None: ...
+    def __call__(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] to (N,), differentiable; image i decides reward i."""
+
+
+Kind = TypeVar("Kind", bound=type[Any])
+_BUILT_IN = {
+    "resnet_head": "tasks.reward_ft.paper_rewards:ResNetHead",
+    "aesthetic": "tasks.reward_ft.paper_rewards:Aesthetic",
+    "hpsv2": "tasks.reward_ft.paper_rewards:HPSv2",
+}
+_registered: dict[str, type[Reward]] = {}
+
+
+def register_reward(name: str) -> Callable[[Kind], Kind]:
+    """Register a class as `Reward` describes it. Raises UsageError for a name that is taken."""
+
+    def register(kind: Kind) -> Kind:
+        if name in (*_BUILT_IN, *EMBEDDED, *_registered):
+            raise UsageError(f"reward {name!r} is registered already; choose another name in {kind.__module__}")
+        _registered[name] = kind
+        return kind
+
+    return register
+
+
+def reward_kind(name: str) -> type[Reward]:
+    """The class of a registered reward. Raises UsageError."""
+    from importlib import import_module
+
+    if name in _registered:
+        return _registered[name]
+    if name not in _BUILT_IN:
+        known = (*EMBEDDED, *_BUILT_IN, *_registered)
+        raise UsageError(
+            f"option reward_ft.reward: unknown reward {name!r}{suggest(name, known)}; known: {', '.join(known)}"
+        )
+    module, _, attribute = _BUILT_IN[name].partition(":")
+    found: type[Reward] = getattr(import_module(module), attribute)
+    return found
+
+
+def reward_source(name: str) -> dict[str, str]:
+    """SHA-256 of the file that defines a reward of a plug-in."""
+    if name not in _registered or not (path := inspect.getsourcefile(_registered[name])):
+        return {}
+    return {f"reward {name}": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
 
 
 class ClipCosine:
@@ -39,12 +104,16 @@ class ClipCosine:
         """The reward for one prompt, whose embedding is computed once."""
         with torch.no_grad():
             text = self._model.encode_text(self._tokenize([prompt]).to(self._device), normalize=True)[0]
+        return lambda images: self.embed(images) @ text
 
-        def reward(images: Tensor) -> Tensor:
-            cosines: Tensor = self._model.encode_image(self.prepare(images), normalize=True) @ text
-            return cosines
+    def embed(self, images: Tensor) -> Tensor:
+        """Embeddings of length 1, (N, width)."""
+        embeddings: Tensor = self._model.encode_image(self.prepare(images), normalize=True)
+        return embeddings
 
-        return reward
+    @property
+    def width(self) -> int:
+        return int(self._model.visual.output_dim)
 
 
 @dataclass(frozen=True)

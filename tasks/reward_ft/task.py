@@ -15,7 +15,7 @@ from benchmark.protocol import Test
 from benchmark.seeds import substream
 from benchmark.space import Float, Lam, Space
 from tasks.metrics import clip_score
-from tasks.reward_ft.embedded import Networks
+from tasks.reward_ft.assemble import Networks
 from tasks.reward_ft.guidance import Linear, Mode, Reward, Sampled, Sampler
 from tasks.reward_ft.importance import Bank, Vector, Weights, ess, guard, kl, softmax, solve
 from tasks.reward_ft.pipeline import Schedule
@@ -81,10 +81,14 @@ class _RewardTask:
             found = self.guided(seeds, found, self._networks.r2, strength)
         return found
 
+    def _unguided(self, n: int) -> Tensor:
+        """The same images for every run of a prompt, whatever its seed."""
+        return self.sampler(tuple(substream(0, "reward_ft", self._prompt, "reference", i) for i in range(n))).images
+
     def measure(self, strength: float) -> Test:
         """fid, clip, accuracy (digit and both colours as the prompt says), and the mean r2 as `reward`."""
         images = self.sample_test(strength).images
-        measured = self._networks.measure(images)
+        measured = self._networks.measure(images, self._unguided)
         metrics = dict(measured.metrics) | {
             "clip": clip_score(self.r1(images)),
             "reward": float(self.r2(images).mean()),

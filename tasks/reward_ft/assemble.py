@@ -1,0 +1,168 @@
+"""From the options of reward_ft to its networks. A preset is a set of option values: every one of them comes this way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.errors import UsageError
+from tasks import inception
+from tasks.metrics import Moments, frechet, frechet_passport
+from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, references
+from tasks.reward_ft.folder import files, find
+from tasks.reward_ft.pipeline import Diffusion, Form, load
+from tasks.reward_ft.references import Extractor
+from tasks.reward_ft.rewards import ClipCosine, reward_kind, reward_source
+from tasks.weights import digest
+
+if TYPE_CHECKING:
+    from tasks.reward_ft import RewardFt
+
+UNGUIDED = "unguided"
+_CLIP_OPTION = "reward_ft.clip"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of some images for one prompt, with the passport of the Frechet distance."""
+
+    metrics: Mapping[str, float]
+    passport: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """All that reward_ft needs of a preset. r1, r2: rewards for the prompt; measure: held-out figures of images, given
+    a way to sample so many unguided images for reference.
+    """
+
+    diffusion: Diffusion
+    r1: Callable[[Tensor], Tensor]
+    r2: Callable[[Tensor], Tensor]
+    measure: Callable[[Tensor, Callable[[int], Tensor]], Measured]
+
+
+def form(options: RewardFt) -> Form:
+    """How the options want the model to be held."""
+    o = options
+    return Form(
+        o.variant, o.dtype, o.decode_dtype, o.size, o.checkpointing, o.channels_last, o.compile, o.taesd
+    )  # fmt: skip
+
+
+def model_folder(options: RewardFt) -> Path:
+    """Raises UsageError for a model that is not there."""
+    return find(options.model, options.revision) if options.model else options.folder / "model"
+
+
+def fingerprint(options: RewardFt) -> dict[str, str]:
+    """SHA-256 by name of every file that decides the numbers. Raises UsageError for what is missing, altered or unfit."""
+    o = options
+    _check(o)
+    embedded.verify(o.folder)
+    if not o.uses_other:
+        return embedded.manifest(o.folder)
+    found: dict[str, Path] = {}
+    if o.model:
+        found |= {f"model/{name}": path for name, path in files(find(o.model, o.revision), o.variant).items()}
+    if o.taesd:
+        found |= {f"taesd/{p.name}": p for p in sorted(find(o.taesd).glob("*.safetensors"))}
+    if o.clip:
+        found |= {f"clip/{name}": path for name, path in clips.files(o.clip, _CLIP_OPTION).items()}
+    if o.reward not in EMBEDDED:
+        found |= {f"{o.reward}/{name}": path for name, path in reward_kind(o.reward).files(o.reward_weights).items()}
+    hashes = {name: digest(path) for name, path in found.items()} | reward_source(o.reward)
+    if o.features == "inception":
+        hashes["inception"] = digest(_inception_file(o))
+        if o.reference not in ("", UNGUIDED):
+            hashes["reference"] = references.reference_digest(o.reference)
+    needed = not (o.model and o.clip and o.reward not in EMBEDDED and o.features == "inception")
+    return hashes | (embedded.manifest(o.folder) if needed else {})
+
+
+def _check(o: RewardFt) -> None:
+    """Options that do not go together. Raises UsageError."""
+    if o.reward not in EMBEDDED:
+        reward_kind(o.reward)
+    if o.features == "judge" and (o.model or o.reference):
+        what = "model" if o.model else "reference"
+        raise UsageError(
+            f"option reward_ft.{what}: the judge of the embedded preset knows coloured digits alone, got {getattr(o, what)!r}; "
+            "set reward_ft.features=inception, or take --preset paper"
+        )
+
+
+def prompts(options: RewardFt) -> tuple[str, ...]:
+    """The default prompts of the options' model."""
+    return PAPER_PROMPTS if options.model else embedded.PROMPTS
+
+
+def networks(options: RewardFt, prompt: str, device: str) -> Networks:
+    """Load everything for one prompt. Raises UsageError for damaged or missing files."""
+    o = options
+    _check(o)
+    embedded.verify(o.folder)
+    diffusion = load(model_folder(o), device, form(o))
+    clip = _clip(o.clip, device) if o.clip else embedded.clip(o.folder, device)
+    r2: Callable[[Tensor], Tensor]
+    if o.reward in EMBEDDED:
+        r2 = embedded.reward(o.folder, o.reward, device)
+    else:
+        kind = reward_kind(o.reward)
+        r2 = kind(kind.files(o.reward_weights), prompt, torch.device(device))
+    measure = _inception_measure(o, prompt, device) if o.features == "inception" else _judge_measure(o, prompt, device)
+    return Networks(diffusion, clip.of(prompt), r2, measure)
+
+
+@lru_cache(maxsize=1)
+def _clip(spec: str, device: str) -> ClipCosine:
+    model, tokenize = clips.load(spec, _CLIP_OPTION)
+    return ClipCosine(model, tokenize, torch.device(device))
+
+
+def _judge_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, Callable[[int], Tensor]], Measured]:
+    judge, caption = embedded.judge(o.folder, device), digits.parse(prompt)
+    wanted = torch.tensor([caption.digit, caption.ink, caption.ground], device=device)
+    reference = embedded.reference(o.folder, device, prompt)
+    extractor = f"judge {embedded.manifest(o.folder)['judge.safetensors'][:12]}"
+
+    def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:
+        choices, features = embedded.judged(judge, images)
+        table = features.cpu().numpy()
+        right = (choices == wanted).all(1).float().mean()
+        passport = frechet_passport(table, reference, extractor, "none, 32x32")
+        return Measured({"fid": frechet(table, reference), "accuracy": float(np.float64(right))}, passport)
+
+    return measure
+
+
+def _inception_file(o: RewardFt) -> Path:
+    return inception.file(o.inception, "reward_ft.inception")
+
+
+def _inception_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, Callable[[int], Tensor]], Measured]:
+    extractor = Extractor(_inception_file(o), device)
+    kept: list[Moments] = []  # unguided samples are drawn once a run
+
+    def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:
+        unguided = o.reference in ("", UNGUIDED)
+        if not kept:
+            kept.append(
+                Moments.of(extractor(sample(o.reference_images)))
+                if unguided
+                else references.moments(o.reference, extractor)
+            )
+        table = extractor(images)
+        passport = frechet_passport(table, kept[0], extractor.name, references.RESIZE)
+        if unguided:  # sampled here, so equal up to the rounding of a machine
+            passport["fid_reference"] = f"N = {o.reference_images}, unguided samples of the prompt"
+        return Measured({"fid": frechet(table, kept[0])}, passport)
+
+    return measure

@@ -1,0 +1,78 @@
+"""open_clip models by name and weights (`ViT-B-16-quickgelu/openai`) or from a folder in open_clip's own layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from benchmark.errors import UsageError, suggest
+from tasks.weights import OnHub, locate
+
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+
+
+def _named(spec: str) -> tuple[str, str, dict[str, Any]]:
+    """Architecture, tag and open_clip's table of the tag. Raises UsageError."""
+    import open_clip
+
+    name, slash, tag = spec.partition("/")
+    models = open_clip.list_models()
+    if not slash or name not in models:
+        every = [f"{n}/{t}" for n, t in open_clip.list_pretrained()]
+        raise UsageError(
+            f"CLIP {spec!r}: expected NAME/WEIGHTS as open_clip has them, or a folder with {CONFIG}{suggest(spec, every)}"
+        )
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    table = open_clip.get_pretrained_cfg(name, tag)
+    if not table:
+        raise UsageError(f"CLIP {spec!r}: {name} has no weights {tag!r}{suggest(tag, tags)}; it has: {', '.join(tags)}")
+    trained = bool(table.get("quick_gelu", False))
+    if trained != bool(open_clip.get_model_config(name).get("quick_gelu", False)):
+        right = f"{name}-quickgelu" if trained else name.removesuffix("-quickgelu")
+        raise UsageError(
+            f"CLIP {spec!r}: QuickGELU mismatch: the weights {tag!r} were trained {'with' if trained else 'without'} it and the "
+            f"model {name} is {'without' if trained else 'with'}, so every number would be a little wrong; use {right}/{tag}"
+        )
+    if not table.get("hf_hub"):
+        raise UsageError(
+            f"CLIP {spec!r}: these weights are not on the model hub; name a folder with {CONFIG} and {WEIGHTS}"
+        )
+    return name, tag, table
+
+
+def source(spec: str) -> OnHub:
+    """Where the weights of a named model come from. Raises UsageError."""
+    repo, _, name = _named(spec)[2]["hf_hub"].rpartition("/")
+    return OnHub(repo, Path(name).with_suffix(".safetensors").name if name else WEIGHTS)
+
+
+def files(spec: str, option: str) -> dict[str, Path]:
+    """The files that decide the model's numbers, by name. Raises UsageError."""
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        found = {name: folder / name for name in (CONFIG, WEIGHTS)}
+        if missing := [n for n, p in found.items() if not p.is_file()]:
+            raise UsageError(f"CLIP {spec!r}: missing {', '.join(missing)} in this folder")
+        return found
+    return {spec: locate(f"CLIP {spec}", source(spec), option)}
+
+
+def load(spec: str, option: str) -> tuple[Any, Callable[[list[str]], Tensor]]:
+    """The model, in float32 on the CPU, and its tokenizer. Raises UsageError."""
+    import open_clip
+
+    found = files(spec, option)
+    try:
+        if CONFIG in found:
+            name = f"local-dir:{Path(spec).expanduser()}"
+            model = open_clip.create_model(name, require_pretrained=True)
+        else:
+            name, _, table = _named(spec)
+            own = {k: table[k] for k in ("mean", "std", "interpolation", "resize_mode") if table.get(k) is not None}
+            model = open_clip.create_model(name, pretrained=str(found[spec]), force_preprocess_cfg=own)
+        return model, open_clip.get_tokenizer(name)
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+        raise UsageError(f"CLIP {spec!r}: it cannot be loaded: {str(error).splitlines()[0]}") from error

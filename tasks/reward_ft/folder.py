@@ -1,0 +1,117 @@
+"""Where a Stable Diffusion model lies, whether it is of a kind that runs here, and the hashes of what decides its images."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import UsageError
+
+KINDS = "Stable Diffusion 1.x and 2.x, text to image (model_index.json: StableDiffusionPipeline)"
+_PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+_TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+_MOST_JSON = 2**26  # bytes
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def find(model: str, revision: str = "", get: str = "bench fetch --preset paper") -> Path:
+    """The folder of a model that is named by a folder or by a hub id; a hub id's files come from the hub's cache alone.
+
+    get: the command that fetches them. Raises UsageError.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists() or not HUB_ID.fullmatch(model):
+        raise UsageError(
+            f"model {model!r}: expected a folder that diffusers wrote (with a model_index.json), or a hub id such as OWNER/NAME"
+        )
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, revision=revision or None, local_files_only=True))
+    except (LocalEntryNotFoundError, OSError) as error:
+        at = f" at revision {revision}" if revision else ""
+        raise UsageError(
+            f"model {model!r}{at}: neither a folder nor in the hub's cache {constants.HF_HUB_CACHE}, and a run never uses the "
+            f"network; get it with `{get} --model {model}`, or name a folder"
+        ) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A configuration file. Raises UsageError."""
+    try:
+        if path.stat().st_size > _MOST_JSON:
+            raise ValueError(f"it has more than {_MOST_JSON} bytes")
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it is no JSON object")
+    except FileNotFoundError as error:
+        raise UsageError(f"model: {path} is missing") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"model: {path} cannot be read: {error}") from error
+    return found
+
+
+def files(folder: Path, variant: str = "") -> dict[str, Path]:
+    """The files that decide the images, by their name inside the folder. Raises UsageError for a model of another kind
+    and for files that are missing, each by name.
+    """
+    if not (folder / "model_index.json").is_file():
+        raise UsageError(
+            f"model {folder}: no model_index.json, so it is no folder that diffusers wrote; expected {KINDS}"
+        )
+    index = read_json(folder / "model_index.json")
+    if index.get("_class_name") != "StableDiffusionPipeline":
+        raise UsageError(f"model {folder}: it holds a {index.get('_class_name')}; supported: {KINDS}")
+    found = {"model_index.json": folder / "model_index.json"}
+    missing = []
+
+    def take(name: str) -> bool:
+        there = (folder / name).is_file()
+        if there:
+            found[name] = folder / name
+        return there
+
+    for part, stem in _PARTS.items():
+        if not take(f"{part}/config.json"):
+            missing.append(f"{part}/config.json")
+        missing += _weights(folder, part, stem, variant, found)
+    if not take("scheduler/scheduler_config.json"):
+        missing.append("scheduler/scheduler_config.json")
+    there = {name for name in _TOKENIZER if take(f"tokenizer/{name}")}
+    if "tokenizer.json" not in there and not {"vocab.json", "merges.txt"} <= there:
+        missing.append("tokenizer/vocab.json and merges.txt, or tokenizer.json")
+    if missing:
+        raise UsageError(f"model {folder}: missing {', '.join(missing)}")
+    channels = read_json(folder / "unet" / "config.json").get("in_channels")
+    latent = read_json(folder / "vae" / "config.json").get("latent_channels")
+    if channels != latent:
+        raise UsageError(
+            f"model {folder}: its U-Net takes {channels} channels and its autoencoder gives {latent}: a model for inpainting or "
+            f"depth; supported: {KINDS}"
+        )
+    return found
+
+
+def _weights(folder: Path, part: str, stem: str, variant: str, found: dict[str, Path]) -> list[str]:
+    """Adds a part's weights, in one file or in shards, to `found`; returns the names of those that are missing."""
+    dot = f".{variant}" if variant else ""
+    whole = f"{part}/{stem}{dot}.safetensors"
+    if (folder / whole).is_file():
+        found[whole] = folder / whole
+        return []
+    index = f"{part}/{stem}.safetensors.index{dot}.json"
+    if not (folder / index).is_file():
+        there = sorted(p.name for p in (folder / part).glob(f"{stem}*"))
+        return [f"{whole} (there is {', '.join(there)}; variants go by --set reward_ft.variant=)" if there else whole]
+    table = read_json(folder / index).get("weight_map")
+    names = sorted(set(table.values())) if isinstance(table, dict) else []
+    shards = [f"{part}/{n}" for n in names if isinstance(n, str) and Path(n).name == n]
+    if not shards:
+        raise UsageError(f"model: {folder / index} names no shards")
+    found |= {n: folder / n for n in [index, *shards]}
+    return [n for n in shards if not (folder / n).is_file()]

@@ -1,0 +1,109 @@
+"""Rewards on networks that are fetched: a random head on an ImageNet ResNet-18, LAION's aesthetic score, HPSv2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmark.errors import UsageError
+from tasks.reward_ft import clips
+from tasks.reward_ft.rewards import ClipCosine, RandomHead
+from tasks.weights import OnHub, OnWeb, fill, given, locate
+
+OPTION = "reward_ft.reward_weights"
+RESNET = OnWeb("https://download.pytorch.org/models/resnet18-f37072fd.pth")
+AESTHETIC = OnWeb("https://github.com/LAION-AI/aesthetic-predictor/raw/main/sa_0_4_vit_l_14_linear.pth")
+AESTHETIC_CLIP = "ViT-L-14-quickgelu/openai"
+HPS = OnHub("xswu/HPSv2", "HPS_v2_compressed.pt")
+HPS_CLIP = "ViT-H-14"
+HEAD_SEED = 18
+
+
+class ResNetHead:
+    """The paper's lower reward: a scalar head, seeded and in float32, on the 512 features of torchvision's ResNet-18.
+
+    Preprocessing as torchvision's weights ask for it: resize to 256 (bilinear, antialiased), the middle 224, ImageNet's
+    mean and deviation.
+    """
+
+    @classmethod
+    def files(cls, given_file: str) -> Mapping[str, Path]:
+        what = "ResNet-18"
+        return {"resnet18": given(what, given_file) if given_file else locate(what, RESNET, OPTION)}
+
+    def __init__(self, files: Mapping[str, Path], prompt: str, device: torch.device) -> None:
+        from torchvision.models import resnet18
+
+        network = resnet18(weights=None)
+        fill("ResNet-18", network, files["resnet18"])
+        network.fc = nn.Identity()
+        network.to(device).eval().requires_grad_(False)
+        self._score = RandomHead(network, 512, HEAD_SEED).to(device)
+        self._mean = torch.tensor([0.485, 0.456, 0.406], device=device)[:, None, None]
+        self._std = torch.tensor([0.229, 0.224, 0.225], device=device)[:, None, None]
+
+    def prepare(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        scale = 256 / min(height, width)
+        size = (round(height * scale), round(width * scale))
+        x = functional.interpolate(images, size, mode="bilinear", antialias=True)
+        top, left = (size[0] - 224) // 2, (size[1] - 224) // 2
+        return (x[..., top : top + 224, left : left + 224] - self._mean) / self._std
+
+    def __call__(self, images: Tensor) -> Tensor:
+        score: Tensor = self._score(self.prepare(images))
+        return score
+
+
+class Aesthetic:
+    """LAION's linear aesthetic predictor, about 1 to 10, on the normalised image embedding of CLIP ViT-L/14."""
+
+    @classmethod
+    def files(cls, given_folder: str) -> Mapping[str, Path]:
+        if not given_folder:
+            head = locate("aesthetic head", AESTHETIC, OPTION)
+            return {"head": head, **clips.files(AESTHETIC_CLIP, OPTION)}
+        folder = Path(given_folder).expanduser()
+        if not folder.is_dir():
+            raise UsageError(
+                f"option {OPTION}: aesthetic takes a folder with head.safetensors and open_clip's files, "
+                f"got {given_folder!r}"
+            )
+        return {"head": given("aesthetic head", str(folder / "head.safetensors")), **clips.files(given_folder, OPTION)}
+
+    def __init__(self, files: Mapping[str, Path], prompt: str, device: torch.device) -> None:
+        folder = str(files[clips.CONFIG].parent) if clips.CONFIG in files else AESTHETIC_CLIP
+        model, tokenize = clips.load(folder, OPTION)
+        self._clip = ClipCosine(model, tokenize, device)
+        self._head = nn.Linear(self._clip.width, 1)
+        fill("aesthetic head", self._head, files["head"])
+        self._head.to(device).requires_grad_(False)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        score: Tensor = self._head(self._clip.embed(images))[:, 0]
+        return score
+
+
+class HPSv2:
+    """Human Preference Score v2: the cosine of image and prompt, times 100, in a ViT-H/14 that was tuned on preferences."""
+
+    @classmethod
+    def files(cls, given_folder: str) -> Mapping[str, Path]:
+        return clips.files(given_folder, OPTION) if given_folder else {"hpsv2": locate("HPSv2", HPS, OPTION)}
+
+    def __init__(self, files: Mapping[str, Path], prompt: str, device: torch.device) -> None:
+        import open_clip
+
+        if clips.CONFIG in files:
+            model, tokenize = clips.load(str(files[clips.CONFIG].parent), OPTION)
+        else:
+            model, tokenize = open_clip.create_model(HPS_CLIP), open_clip.get_tokenizer(HPS_CLIP)
+            fill("HPSv2", model, files["hpsv2"])
+        self._reward = ClipCosine(model, tokenize, device).of(prompt)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return 100 * self._reward(images)

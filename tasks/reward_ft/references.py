@@ -1,0 +1,111 @@
+"""What FID is measured against: Inception features of a folder of pictures, or a file of statistics."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.errors import UsageError
+from tasks import inception
+from tasks.inception import DIM
+from tasks.metrics import Matrix, Moments
+from tasks.weights import digest
+
+RESIZE = "pytorch-fid's, bilinear to 299x299, of 8-bit images"
+_PICTURES = frozenset({".bmp", ".jpg", ".jpeg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_AT_ONCE = 16
+
+
+class Extractor:
+    """Images (N, 3, H, W) in [0, 1] to features (N, 2048), float32; rounded to 8 bits first, as in a picture file."""
+
+    def __init__(self, path: Path, device: str) -> None:
+        self._network, self._device = inception.network(path, device), device
+        self.name = f"Inception of pytorch-fid {digest(path)[:12]}"
+
+    def __call__(self, images: Tensor) -> Matrix:
+        rounded = (images.clamp(0, 1) * 255).round() / 255
+        with torch.no_grad():
+            parts = [
+                self._network(part.to(self._device)).features.cpu().numpy() for part in torch.split(rounded, _AT_ONCE)
+            ]
+        features: Matrix = np.concatenate(parts)
+        return features
+
+
+def pictures(folder: Path) -> tuple[Path, ...]:
+    """The pictures of a reference folder. Raises UsageError for fewer than two, and for those that cannot be read, by name."""
+    from PIL import Image, UnidentifiedImageError
+
+    found = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES))
+    if len(found) < 2:
+        raise UsageError(
+            f"reference {folder}: expected a folder of at least 2 pictures ({', '.join(sorted(_PICTURES))}), got {len(found)}"
+        )
+    bad = []
+    for path in found:
+        try:
+            with Image.open(path) as picture:
+                picture.verify()
+        except (OSError, SyntaxError, ValueError, UnidentifiedImageError):
+            bad.append(path.name)
+    if bad:
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        raise UsageError(f"reference {folder}: unreadable pictures: {', '.join(bad[:5])}{more}; remove or mend them")
+    return found
+
+
+def statistics(path: Path) -> Moments:
+    """A file of statistics as pytorch-fid's --save-stats writes it: mu (2048,), sigma (2048, 2048). Raises UsageError."""
+    try:
+        with np.load(path, allow_pickle=False) as table:
+            mu, sigma = np.asarray(table["mu"], np.float64), np.asarray(table["sigma"], np.float64)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"reference {path}: expected statistics (mu and sigma in an .npz file); {error}") from error
+    if mu.shape != (DIM,) or sigma.shape != (DIM, DIM) or not np.isfinite(sigma).all():
+        raise UsageError(f"reference {path}: expected mu ({DIM},) and sigma, got {mu.shape} and {sigma.shape}")
+    return Moments(mu, sigma, 0)
+
+
+def reference_files(reference: str) -> dict[str, Path]:
+    """What a folder or a file of statistics consists of, by name. Raises UsageError."""
+    path = Path(reference).expanduser()
+    if path.is_dir():
+        return {p.name: p for p in pictures(path)}
+    if path.is_file():
+        statistics(path)
+        return {path.name: path}
+    raise UsageError(
+        f"reference {reference!r}: expected unguided, a folder of pictures, or a file of statistics (.npz of pytorch-fid)"
+    )
+
+
+def reference_digest(reference: str) -> str:
+    """One hash of all that a reference consists of, names aside."""
+    every = "".join(sorted(digest(p) for p in reference_files(reference).values()))
+    return hashlib.sha256(every.encode()).hexdigest()
+
+
+@lru_cache(maxsize=2)
+def moments(reference: str, extractor: Extractor) -> Moments:
+    """The statistics of a folder of pictures, or of a file. Raises UsageError."""
+    path = Path(reference).expanduser()
+    return Moments.of(_features(pictures(path), extractor)) if path.is_dir() else statistics(path)
+
+
+def _features(paths: Sequence[Path], extractor: Extractor) -> Matrix:
+    from PIL import Image
+
+    found = []
+    for path in paths:  # one by one: pictures may differ in size
+        with Image.open(path) as picture:
+            pixels = np.array(picture.convert("RGB"))
+        found.append(extractor(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255))
+    features: Matrix = np.concatenate(found)
+    return features

@@ -1,0 +1,137 @@
+"""Weights of single networks: where their files lie on this machine, and how they come into a network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from benchmark.errors import UsageError, one_line
+from tasks import idx
+
+
+@dataclass(frozen=True)
+class OnHub:
+    """A file of a model hub repository, looked for in the hub's cache."""
+
+    repo: str
+    name: str
+
+    def find(self) -> Path | None:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(self.repo, self.name)
+        return Path(found) if isinstance(found, str) else None
+
+    @property
+    def place(self) -> str:
+        from huggingface_hub import constants
+
+        return f"{self.repo}/{self.name} in the hub's cache {constants.HF_HUB_CACHE}"
+
+
+@dataclass(frozen=True)
+class OnWeb:
+    """A file for which torch has a folder of downloads, $TORCH_HOME/hub/checkpoints. That folder is looked into, and
+    the folder of data sets, for this file or for the same as .safetensors.
+    """
+
+    url: str
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+    @property
+    def path(self) -> Path:
+        """Where `bench fetch` puts it."""
+        return Path(torch.hub.get_dir()) / "checkpoints" / self.name
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        data = os.environ.get(idx.VARIABLE)
+        folders = [self.path.parent, *([Path(data)] if data else [])]
+        return tuple(f / name for f in folders for name in (self.name, Path(self.name).stem + ".safetensors"))
+
+    def find(self) -> Path | None:
+        return next((p for p in self.paths if os.path.isfile(p)), None)  # unlike Path.is_file never an OSError
+
+    @property
+    def place(self) -> str:
+        return str(self.path)
+
+
+def locate(what: str, source: OnHub | OnWeb, option: str = "") -> Path:
+    """The file on this machine. option: what else may name it. Raises UsageError, for a run never uses the network."""
+    found = source.find()
+    if found is None:
+        other = f", or name a copy with --set {option}=" if option else ""
+        raise UsageError(
+            f"{what}: {source.place} is missing, and a run never uses the network; get it with `bench fetch --preset paper`"
+            f"{other}"
+        )
+    return found
+
+
+def given(what: str, path: str) -> Path:
+    """A file that the user named. Raises UsageError."""
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise UsageError(f"{what}: expected a file of weights (.safetensors or .pth), got {path!r}")
+    return found
+
+
+def read(what: str, path: Path) -> dict[str, Tensor]:
+    """A file of tensors by name. Nothing in it is executed. Raises UsageError."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds, one of them of a module that nothing here may import
+        raise UsageError(f"{what}: {path} cannot be read as tensors: {one_line(str(error))}") from error
+    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
+        found = found["state_dict"]
+    if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
+        raise UsageError(f"{what}: {path} holds no table of tensors")
+    return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
+
+
+def fill(what: str, network: nn.Module, path: Path) -> None:
+    """Give every parameter of a network its value, in float32; it may lie on the meta device, where it drew nothing.
+
+    Raises UsageError that names the first tensor that does not fit.
+    """
+    found, wanted = read(what, path), network.state_dict()
+    for name, tensor in wanted.items():
+        if name not in found and not name.endswith("num_batches_tracked"):
+            raise UsageError(f"{what}: {path} has no tensor {name}; expected {tuple(tensor.shape)}")
+        if name in found and found[name].shape != tensor.shape:
+            raise UsageError(
+                f"{what}: {path}: {name} has shape {tuple(found[name].shape)}, expected {tuple(tensor.shape)}: "
+                "a checkpoint of another network"
+            )
+    values = {name: found[name] for name in wanted if name in found}
+    exact = {name: v.float() if v.is_floating_point() else v for name, v in values.items()}
+    network.load_state_dict(exact, strict=False, assign=True)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file; remembered while size and time of change stay. Raises UsageError."""
+    try:
+        about = path.stat()
+        return _digest(path, about.st_size, about.st_mtime_ns)
+    except OSError as error:
+        raise UsageError(f"weights: expected a file that can be read, got {path}; {error}") from error
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
