@@ -1,0 +1,120 @@
+"""Every file that the paper's preset needs, in its real layout, with random weights and tiny networks where a size is free."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from tasks.reward_ft import embedded
+
+PROMPT = "A beautiful landscape"
+
+
+def stable_diffusion(prediction="epsilon", channels=4):
+    """A Stable Diffusion of 32 pixels a side with 77 tokens and the scheduler class of 1.5; channels: of the U-Net."""
+    from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    torch.manual_seed(0)
+    tokenizer = CLIPTokenizer.from_pretrained(embedded.ASSETS / "model" / "tokenizer", model_max_length=77)
+    words = CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=37, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=77,
+    )  # fmt: skip
+    return StableDiffusionPipeline(
+        vae=AutoencoderKL(
+            latent_channels=4, block_out_channels=(8, 16), norm_num_groups=4, sample_size=32,
+            down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        ),
+        text_encoder=CLIPTextModel(words),
+        tokenizer=tokenizer,
+        unet=UNet2DConditionModel(
+            in_channels=channels, sample_size=16, block_out_channels=(8, 16), layers_per_block=1, cross_attention_dim=32,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            attention_head_dim=4, norm_num_groups=4,
+        ),
+        scheduler=PNDMScheduler(
+            skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1, beta_start=0.00085, beta_end=0.012,
+            beta_schedule="scaled_linear", prediction_type=prediction,
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )  # fmt: skip
+
+
+def clip(folder, width=32):
+    """An open_clip model with QuickGELU in open_clip's folder layout."""
+    import open_clip
+
+    shape = {
+        "embed_dim": width, "quick_gelu": True,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 8},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+    }  # fmt: skip
+    about = {
+        "mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28], "interpolation": "bicubic", "resize_mode": "shortest"
+    }  # fmt: skip
+    folder.mkdir(parents=True)
+    config = {"model_cfg": shape, "preprocess_cfg": about}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    torch.manual_seed(1)
+    model = open_clip.model.CLIP(**shape)
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """Each part is made when a test first asks for it."""
+
+    root: Path
+
+    @cached_property
+    def model(self):
+        stable_diffusion().save_pretrained(self.root / "sd", max_shard_size="60KB")
+        assert (self.root / "sd" / "unet" / "diffusion_pytorch_model.safetensors.index.json").is_file()
+        stable_diffusion().to(torch.float16).save_pretrained(self.root / "sd", variant="fp16")
+        return self.root / "sd"
+
+    @cached_property
+    def clip(self):
+        clip(self.root / "clip")
+        return self.root / "clip"
+
+    @cached_property
+    def aesthetic(self):
+        clip(self.root / "aesthetic")
+        head = {"weight": torch.full((1, 32), 0.5), "bias": torch.tensor([5.0])}
+        save_file(head, self.root / "aesthetic" / "head.safetensors")
+        return self.root / "aesthetic"
+
+    @cached_property
+    def resnet(self):
+        from torchvision.models import resnet18
+
+        torch.manual_seed(2)
+        torch.save(resnet18(weights=None).state_dict(), self.root / "resnet18.pth")
+        return self.root / "resnet18.pth"
+
+    @cached_property
+    def inception(self):
+        from tasks.inception import architecture
+
+        rng = torch.Generator().manual_seed(3)
+        state = architecture().state_dict()
+        for value in state.values():
+            if value.ndim > 1:  # so that a deep network without normalisation keeps its signal
+                value.copy_(torch.randn(value.shape, generator=rng) * (2.0 / value[0].numel()) ** 0.5)
+        torch.save(state, self.root / "inception.pth")
+        return self.root / "inception.pth"
+
+    @property
+    def settings(self):
+        """`--set` of all files, and sizes at which a run takes seconds."""
+        return [
+            f"model={self.model}", f"clip={self.clip}", f"reward_weights={self.resnet}", f"inception={self.inception}",
+            "size=0", "steps=2", "passes=2", "bank=16", "images=2", "test_images=3", "reference_images=3",
+        ]  # fmt: skip
