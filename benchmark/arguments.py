@@ -8,6 +8,9 @@ from typing import NoReturn
 
 from benchmark.errors import UsageError
 
+SHORT = {"model": "the pre-trained model, a folder or a hub id", "dtype": "its precision, fp32, bf16 or fp16"}
+"""Options that tasks of a pre-trained model have, with an argument of their own, also beside a suite."""
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -35,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
         dest="settings",
         help="repeatable; see `bench list NAME`",
     )
+    for name, text in SHORT.items():
+        run.add_argument(f"--{name}", metavar=name.upper(), help=f"{text}; short for --set TASK.{name}={name.upper()}")
     run.add_argument(
         "--marks",
         metavar="AMOUNTS",
@@ -42,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--device",
+        "--devices",
         metavar="DEVICES",
         help="cpu, cuda, cuda:N, or several such as cuda:0,cuda:1, a run on each (default: cpu)",
     )
@@ -79,9 +85,20 @@ def parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("dir", type=Path, nargs="?", default=Path("results/runs"), metavar="DIR")
 
-    fetch = commands.add_parser("fetch", help="download a data set; no other command downloads one")
-    fetch.add_argument("name", metavar="NAME")
-    fetch.add_argument("--url", action="append", default=[], metavar="BASE", help="mirror to use instead; repeatable")
+    fetch = commands.add_parser("fetch", help="download a data set, or what a preset needs; no other command downloads")
+    fetch.add_argument("name", nargs="?", metavar="NAME", help="of a data set")
+    fetch.add_argument("--preset", help="fetch the networks of this preset instead, into the folders of hub and torch")
+    fetch.add_argument("--task", metavar="NAME", help="of this task (default: of all that have such a preset)")
+    fetch.add_argument("--model", help=SHORT["model"])
+    fetch.add_argument("--set", action="append", default=[], metavar="OWNER.OPTION=VALUE", dest="settings")
+    fetch.add_argument("--dry-run", action="store_true", help="show sizes and licences, fetch nothing")
+    fetch.add_argument(
+        "--url",
+        action="append",
+        default=[],
+        metavar="BASE",
+        help="where the files lie instead; repeatable for a data set",
+    )
 
     for command in (run, check, fetch):
         command.add_argument("--data-dir", metavar="DIR", help="folder of data sets (default: $BENCH_DATA_DIR)")

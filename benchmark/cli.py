@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.arguments import parser
+from benchmark.arguments import SHORT, parser
 from benchmark.errors import StorageError, UsageError, one_line, said
 
 if TYPE_CHECKING:
@@ -25,20 +25,22 @@ def _specs(args: argparse.Namespace) -> list[RunSpec]:
     from benchmark.plan import plan
     from benchmark.suite import read_suite
 
+    short = {name: value for name in SHORT if (value := getattr(args, name)) is not None}
     given = [name.replace("settings", "set") for name in _IN_SUITE if getattr(args, name) not in (None, [])]
     if args.suite is not None:
         if given:
             raise UsageError(f"suite {str(args.suite)!r}: expected no --{given[0]} beside it; it goes in the file")
-        return read_suite(args.suite, args.device)
+        return read_suite(args.suite, args.device, short)
     for name in ("method", "task"):
         if getattr(args, name) is None:
             raise UsageError(
                 f"the following arguments are required: --{name} (or a suite file); see `bench run --help`"
             )
+    settings = [*(f"{args.task}.{name}={value}" for name, value in short.items()), *args.settings]
     marks = [m for m in args.marks.split(",") if m] if args.marks is not None else None
     return plan(
         args.method, args.task, preset=args.preset, lower=args.lower, budget=args.budget or "60s", seeds=args.seeds or "0",
-        prompts=args.prompt, settings=args.settings, marks=marks, device=(args.device or "cpu").partition(":")[0],
+        prompts=args.prompt, settings=settings, marks=marks, device=(args.device or "cpu").partition(":")[0],
     )  # fmt: skip
 
 
@@ -228,9 +230,21 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from benchmark.datasets import fetch
+    from benchmark.datasets import fetch, fetch_preset
 
-    fetch(args.name, args.data_dir, args.url)
+    if args.preset is None:
+        if args.name is None:
+            raise UsageError("fetch: expected a data set's name (`bench list`) or --preset; see `bench fetch --help`")
+        if args.task or args.settings or args.model or args.dry_run:
+            raise UsageError("fetch: --task, --model, --set and --dry-run belong to --preset, not to a data set")
+        fetch(args.name, args.data_dir, args.url)
+        return 0
+    if args.name is not None or args.data_dir is not None or len(args.url) > 1:
+        raise UsageError(
+            f"fetch --preset {args.preset}: expected no data set, no --data-dir and at most one --url beside it"
+        )
+    short = {"model": args.model} if args.model else {}
+    fetch_preset(args.preset, args.task, short, args.settings, dry_run=args.dry_run, base="".join(args.url))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Where the data sets lie, and the one way to download one. Where they lie is no part of a run's identity."""
+"""What `bench fetch` downloads, and where data sets lie, which is no part of a run's identity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.errors import UsageError, suggest
-from benchmark.registry import resolve
+from benchmark.plan import make_task, parse_settings
+from benchmark.registry import TASKS, Fetcher, resolve
 
 VARIABLE = "BENCH_DATA_DIR"
 
@@ -57,3 +58,33 @@ def fetch(name: str, folder: str | None, urls: Sequence[str] = ()) -> None:
         fetcher(Path(folder), urls)
     else:
         fetcher(Path(folder))
+
+
+def fetch_preset(
+    preset: str,
+    task: str | None,
+    short: Mapping[str, str],
+    settings: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    base: str = "",
+) -> None:
+    """Download the networks of a preset: of one task, or of every one that has such a preset and networks to fetch.
+
+    short: options of every such task.  base: an address instead of the files' own, for what is on no hub.
+    Raises UsageError.
+    """
+    kinds = {name: TASKS.get(name) for name in ([task] if task else sorted(TASKS.complete()))}
+    able = {name: kind for name, kind in kinds.items() if issubclass(kind, Fetcher)}
+    if not able:
+        raise UsageError(f"fetch: task {task!r} has no networks to fetch")
+    chosen = [name for name, kind in able.items() if preset in kind.presets]
+    if not chosen:
+        known = sorted({p for kind in able.values() for p in kind.presets})
+        raise UsageError(f"unknown preset {preset!r}{suggest(preset, known)}; known: {', '.join(known)}")
+    table = parse_settings(settings, chosen)
+    for name in chosen:
+        own = {k: v for k, v in able[name].presets[preset].items() if "." not in k}
+        maker = make_task(name, {**own, **short, **table[name]})
+        assert isinstance(maker, Fetcher)
+        maker.fetch(dry_run, base)

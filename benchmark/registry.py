@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from benchmark.errors import UsageError, suggest
 from benchmark.protocol import Task
@@ -50,6 +50,17 @@ class TaskMaker(Protocol):
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
         """Load everything; this is what the account `setup` holds."""
+
+
+@runtime_checkable
+class Fetcher(Protocol):
+    """What a task maker has besides, where it needs networks that are published elsewhere."""
+
+    def fetch(self, dry_run: bool, base: str) -> None:
+        """Show sizes and licences of what its options need and this machine lacks; unless it is a dry run, download it.
+
+        base: an address that the files lie below instead of their own, or "". Raises UsageError.
+        """
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,11 @@ def _settings(table: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def read_suite(path: Path, device: str | None = None) -> list[RunSpec]:
-    """The runs that a suite file asks for. device: instead of the file's. Raises UsageError with the line of what is wrong."""
+def read_suite(path: Path, device: str | None = None, short: Mapping[str, str] | None = None) -> list[RunSpec]:
+    """The runs that a suite file asks for. device: instead of the file's.  short: options of every task, instead of the file's.
+
+    Raises UsageError with the line of what is wrong.
+    """
     found, text = _read(path)
     source = _Source(path, text)
     for key in found:
@@ -95,10 +98,11 @@ def read_suite(path: Path, device: str | None = None) -> list[RunSpec]:
     for number, own in enumerate(runs):
         _check(own, source, "runs", number)
         asked = {**defaults, **own}
-        settings = [*_settings(defaults.get("set", {})), *_settings(own.get("set", {}))]  # the later one counts
+        settings = [*_settings(defaults.get("set", {})), *_settings(own.get("set", {}))]
         for key in ("method", "task"):
             if key not in asked:
                 raise source.error(f"expected a {key}, here or under [defaults]", "runs", number)
+        settings += [f"{asked['task']}.{name}={value}" for name, value in (short or {}).items()]  # the last one counts
         on = (device or asked.get("device", "cpu")).partition(":")[0].strip()
         if on not in ("cpu", "cuda"):
             raise source.error(f"device: expected cpu or cuda, got {on!r}", "runs", number, "device")

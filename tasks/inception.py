@@ -15,7 +15,8 @@ from tasks.weights import OnWeb, digest, fill, given, locate
 DIM = 2048
 SIDE = 299
 SOURCE = OnWeb(
-    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+    "Apache-2.0 (pytorch-fid, and the TensorFlow network that it was converted from)",
 )
 
 

@@ -44,6 +44,7 @@ class OnWeb:
     """
 
     url: str
+    licence: str
 
     @property
     def name(self) -> str:

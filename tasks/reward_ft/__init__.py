@@ -12,7 +12,6 @@ from benchmark.options import option
 from benchmark.protocol import Task
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-SD15_REVISION = "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
 PAPER_PROMPTS = ("A beautiful landscape",)  # the default of the released code; the paper's own were not at hand
 EMBEDDED = ("quality", "random_head")  # rewards on the embedded preset's own networks
 
@@ -28,7 +27,7 @@ class RewardFt:
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "embedded": {},
         "paper": {  # batch 3, 7 passes, target 10, guidance 1, 20 Bayesian calls; the other values: docs/paper.md
-            "model": SD15, "revision": SD15_REVISION, "clip": "ViT-B-16-quickgelu/openai", "reward": "resnet_head",
+            "model": SD15, "clip": "ViT-B-16-quickgelu/openai", "reward": "resnet_head",
             "features": "inception", "reference": "unguided", "mode": "lookahead", "target": 10.0, "guidance": 1.0,
             "size": 512, "steps": 50, "cfg": 7.5, "passes": 7, "images": 3, "bank": 256, "test_images": 12,
             "reference_images": 64, "micro_batch": 1, "bayesian.trials": 20,
@@ -61,7 +60,9 @@ class RewardFt:
     micro_batch: int = option(80, "images sampled at once; changes memory, not results", low=1, high=10**5)
     assets: str = option("", "folder of the embedded preset's files; empty: those that are shipped")
     model: str = option("", "a Stable Diffusion folder or hub id; empty: the shipped one", place=True)
-    revision: str = option("", "commit of the hub id; empty: what the cache has of its main branch", place=True)
+    revision: str = option(
+        "", "commit of the hub id; empty: the pinned one of the default, else the main branch", place=True
+    )
     variant: str = option("", "such as fp16: take model.fp16.safetensors", later=True)
     clip: str = option("", "r1: an open_clip NAME/WEIGHTS or folder; empty: the shipped one", place=True)
     reward_weights: str = option("", "file or folder of the reward's network; empty: where fetch puts it", place=True)
@@ -109,6 +110,13 @@ class RewardFt:
         from tasks.reward_ft import assemble
 
         return assemble.fingerprint(self)
+
+    def fetch(self, dry_run: bool, base: str) -> None:
+        """Download what these options need and this machine lacks; `bench fetch`. Raises UsageError."""
+        from tasks import download
+        from tasks.reward_ft import assemble
+
+        download.fetch(assemble.sources(self), dry_run, base)
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
         from tasks.reward_ft import assemble, task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from torch import Tensor
 
 from benchmark.errors import UsageError
 from tasks import inception
+from tasks.download import HubFolder, Source
 from tasks.metrics import Moments, frechet, frechet_passport
 from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, references
-from tasks.reward_ft.folder import files, find
+from tasks.reward_ft.folder import PINNED, choose, choose_tiny, files, find, hub_id
 from tasks.reward_ft.pipeline import Diffusion, Form, load
 from tasks.reward_ft.references import Extractor
 from tasks.reward_ft.rewards import ClipCosine, reward_kind, reward_source
@@ -85,6 +86,23 @@ def fingerprint(options: RewardFt) -> dict[str, str]:
             hashes["reference"] = references.reference_digest(o.reference)
     needed = not (o.model and o.clip and o.reward not in EMBEDDED and o.features == "inception")
     return hashes | (embedded.manifest(o.folder) if needed else {})
+
+
+def sources(options: RewardFt) -> list[Source]:
+    """Where everything is published that the options do not name as a file or a folder. Raises UsageError."""
+    o = options
+    _check(o)
+    found: list[Source] = []
+    for name, revision, pick in ((o.model, o.revision, partial(choose, variant=o.variant)), (o.taesd, "", choose_tiny)):
+        if name and not Path(name).expanduser().is_dir():
+            found.append(HubFolder(hub_id(name), revision or PINNED.get(name, ""), pick))
+    if o.clip and not Path(o.clip).expanduser().is_dir():
+        found.append(clips.source(o.clip))
+    if o.reward not in EMBEDDED and not o.reward_weights:
+        found += reward_kind(o.reward).sources()
+    if o.features == "inception" and not o.inception:
+        found.append(inception.SOURCE)
+    return found
 
 
 def _check(o: RewardFt) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,17 @@ KINDS = "Stable Diffusion 1.x and 2.x, text to image (model_index.json: StableDi
 _PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 _TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 _MOST_JSON = 2**26  # bytes
+PINNED = {"stable-diffusion-v1-5/stable-diffusion-v1-5": "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def hub_id(model: str) -> str:
+    """The text, if it may be a hub id. Raises UsageError."""
+    if Path(model).expanduser().exists() or not HUB_ID.fullmatch(model):
+        raise UsageError(
+            f"model {model!r}: expected a folder that diffusers wrote (with a model_index.json), or a hub id such as OWNER/NAME"
+        )
+    return model
 
 
 def find(model: str, revision: str = "", get: str = "bench fetch --preset paper") -> Path:
@@ -24,10 +35,8 @@ def find(model: str, revision: str = "", get: str = "bench fetch --preset paper"
     path = Path(model).expanduser()
     if path.is_dir():
         return path
-    if path.exists() or not HUB_ID.fullmatch(model):
-        raise UsageError(
-            f"model {model!r}: expected a folder that diffusers wrote (with a model_index.json), or a hub id such as OWNER/NAME"
-        )
+    hub_id(model)
+    revision = revision or PINNED.get(model, "")
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -39,6 +48,29 @@ def find(model: str, revision: str = "", get: str = "bench fetch --preset paper"
             f"model {model!r}{at}: neither a folder nor in the hub's cache {constants.HF_HUB_CACHE}, and a run never uses the "
             f"network; get it with `{get} --model {model}`, or name a folder"
         ) from error
+
+
+def choose(names: Sequence[str], variant: str = "") -> list[str]:
+    """Of a hub repository's files those that a run needs, and its licence. Raises UsageError."""
+    dot = f".{variant}" if variant else ""
+    there = set(names)
+    taken = [n for n in names if re.fullmatch(r"(LICENSE|README)[\w.]*", n)]
+    taken += [n for n in ("model_index.json", "scheduler/scheduler_config.json") if n in there]
+    taken += [n for name in _TOKENIZER if (n := f"tokenizer/{name}") in there]
+    for part, stem in _PARTS.items():
+        whole = f"{part}/{stem}{dot}.safetensors"
+        shards = [n for n in names if re.fullmatch(rf"{part}/{stem}{re.escape(dot)}-\d+-of-\d+\.safetensors", n)]
+        index = f"{part}/{stem}.safetensors.index{dot}.json"
+        if whole not in there and not (shards and index in there):
+            has = sorted(n for n in names if n.startswith(f"{part}/{stem}"))
+            raise UsageError(f"model: the repository has no {whole}; it has {', '.join(has) or 'nothing of that part'}")
+        taken += [f"{part}/config.json", *([whole] if whole in there else [index, *shards])]
+    return taken
+
+
+def choose_tiny(names: Sequence[str]) -> list[str]:
+    """The files of a tiny autoencoder's repository that a run needs."""
+    return [n for n in names if n.startswith(("LICENSE", "README"))] + ["config.json", f"{_PARTS['vae']}.safetensors"]
 
 
 def read_json(path: Path) -> dict[str, Any]:

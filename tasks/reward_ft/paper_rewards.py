@@ -10,13 +10,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.errors import UsageError
+from tasks.download import Source
 from tasks.reward_ft import clips
 from tasks.reward_ft.rewards import ClipCosine, RandomHead
 from tasks.weights import OnHub, OnWeb, fill, given, locate
 
 OPTION = "reward_ft.reward_weights"
-RESNET = OnWeb("https://download.pytorch.org/models/resnet18-f37072fd.pth")
-AESTHETIC = OnWeb("https://github.com/LAION-AI/aesthetic-predictor/raw/main/sa_0_4_vit_l_14_linear.pth")
+RESNET = OnWeb(
+    "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+    "BSD-3-Clause (torchvision); trained on ImageNet, whose own terms allow research alone",
+)
+AESTHETIC = OnWeb("https://github.com/LAION-AI/aesthetic-predictor/raw/main/sa_0_4_vit_l_14_linear.pth", "MIT (LAION)")
 AESTHETIC_CLIP = "ViT-L-14-quickgelu/openai"
 HPS = OnHub("xswu/HPSv2", "HPS_v2_compressed.pt")
 HPS_CLIP = "ViT-H-14"
@@ -29,6 +33,10 @@ class ResNetHead:
     Preprocessing as torchvision's weights ask for it: resize to 256 (bilinear, antialiased), the middle 224, ImageNet's
     mean and deviation.
     """
+
+    @classmethod
+    def sources(cls) -> tuple[Source, ...]:
+        return (RESNET,)
 
     @classmethod
     def files(cls, given_file: str) -> Mapping[str, Path]:
@@ -63,6 +71,10 @@ class Aesthetic:
     """LAION's linear aesthetic predictor, about 1 to 10, on the normalised image embedding of CLIP ViT-L/14."""
 
     @classmethod
+    def sources(cls) -> tuple[Source, ...]:
+        return (AESTHETIC, clips.source(AESTHETIC_CLIP))
+
+    @classmethod
     def files(cls, given_folder: str) -> Mapping[str, Path]:
         if not given_folder:
             head = locate("aesthetic head", AESTHETIC, OPTION)
@@ -90,6 +102,10 @@ class Aesthetic:
 
 class HPSv2:
     """Human Preference Score v2: the cosine of image and prompt, times 100, in a ViT-H/14 that was tuned on preferences."""
+
+    @classmethod
+    def sources(cls) -> tuple[Source, ...]:
+        return (HPS,)
 
     @classmethod
     def files(cls, given_folder: str) -> Mapping[str, Path]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.errors import UsageError, suggest
+from tasks.download import Source
 from tasks.reward_ft import EMBEDDED
 
 Tokenize = Callable[[list[str]], Tensor]
@@ -24,6 +25,10 @@ Tokenize = Callable[[list[str]], Tensor]
 
 class Reward(Protocol):
     """A reward for one prompt. given: the option reward_ft.reward_weights; files: what `files` found for it."""
+
+    @classmethod
+    def sources(cls) -> tuple[Source, ...]:
+        """What `bench fetch` gets for it; () where it needs nothing, or where nothing may be fetched."""
 
     @classmethod
     def files(cls, given: str) -> Mapping[str, Path]:
