@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--retry-failed", action="store_true", help="run failed runs again, from their start")
     run.add_argument("--in-process", action="store_true", help="one after the other in this process, for debugging")
     run.add_argument("--dry-run", action="store_true", help="print what would run and what it would cost; run nothing")
+    run.add_argument("--no-preflight", action="store_true", help="start even where memory is estimated not to do")
     run.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
     report = commands.add_parser("report", help="tables and plots from what is stored; runs nothing")

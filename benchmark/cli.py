@@ -66,6 +66,10 @@ def _run(args: argparse.Namespace) -> int:
         for line in forecast(specs, store, devices[0], max(args.jobs, len(devices)), args.retry_failed):
             print(line)
         return 0
+    if not args.no_preflight:
+        from benchmark.preflight import preflight
+
+        preflight([s for s in specs if (r := store.find(s)) is None or r.open], devices, args.jobs)
     store.prepare()
     settings = Settings(devices, args.jobs, grace.amount, args.quiet, tuple(args.plugin))
     return _run_all(args, specs, store, settings)

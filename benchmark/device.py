@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 _OWN = 2**30  # bytes; CUDA's own context takes some hundred MiB of a GPU
 _SLACK = 2**24  # bytes; the kernel counts resident pages in batches, a thread each
 
@@ -61,6 +63,17 @@ def peak_memory_bytes(device: str) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return _memory().get("VmHWM", peak)
+
+
+def free_memory_bytes(device: str) -> int:
+    """What another process could still take: of the GPU's memory, else of this machine's, within this process's own limit."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = int(psutil.virtual_memory().available)
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return free if limit == resource.RLIM_INFINITY else min(free, limit)
 
 
 def in_use(device: str) -> str:

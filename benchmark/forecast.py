@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from benchmark.budget import Budget
 from benchmark.plan import RunSpec
+from benchmark.preflight import needs
 from benchmark.store import Store
 from benchmark.supervisor import label
 
@@ -70,6 +71,8 @@ def forecast(
         yield f"{state} {spec.run_id} {label(spec)}, budget {spec.budget}"
         if found is None or found.open or (retry_failed and not found.done):
             todo.append(spec)
+    for need in needs(todo):
+        yield f"{need.task}: about {_bytes(need.needed)} of memory at a run's peak"
     probes: dict[tuple[str, str], Probe] = {}
     evaluations = seconds = disk = 0.0
     for spec in todo:

@@ -63,6 +63,18 @@ class Fetcher(Protocol):
         """
 
 
+@runtime_checkable
+class Weighed(Protocol):
+    """What a task maker has besides, where a run may not fit into a machine's memory."""
+
+    @property
+    def advice(self) -> str:
+        """What to set where it does not fit."""
+
+    def memory(self) -> int:
+        """Bytes at the peak of a run, estimated without loading weights; 0 where it is not worth asking. Raises UsageError."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A registered name: where it comes from, and how to get what it names."""

@@ -65,7 +65,9 @@ def hub(folder, files, cut=(), altered=(), gone=()):
 
         def answer(self, body):
             data, headers = self.content()
-            name = self.path[5:] if self.path.startswith("/web/") else self.path.partition(f"/resolve/{PINNED[SD15]}/")[2]
+            name = (
+                self.path[5:] if self.path.startswith("/web/") else self.path.partition(f"/resolve/{PINNED[SD15]}/")[2]
+            )
             asked.append((self.command, name, self.headers.get("Range", "")))
             if data is None:
                 self.send_response(404)

@@ -118,6 +118,25 @@ class RewardFt:
 
         download.fetch(assemble.sources(self), dry_run, base)
 
+    @property
+    def advice(self) -> str:
+        """What takes less memory, the first first."""
+        ways = {
+            "micro_batch=1": self.micro_batch > 1,
+            "checkpointing=true": not self.checkpointing,
+            "dtype=bf16": self.dtype == "fp32",
+            "decode_dtype=bf16": self.decode_dtype == "fp32",
+            "taesd=madebyollin/taesd": not self.taesd,
+            "a smaller size": True,
+        }
+        return "set reward_ft." + ", ".join(way for way, left in ways.items() if left)
+
+    def memory(self) -> int:
+        """Bytes at the peak of a run, estimated; 0 for the shipped model, which is small. Raises UsageError."""
+        from tasks.reward_ft import memory
+
+        return memory.estimate(self) if self.model else 0
+
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
         from tasks.reward_ft import assemble, task
 

@@ -70,22 +70,29 @@ def fingerprint(options: RewardFt) -> dict[str, str]:
     embedded.verify(o.folder)
     if not o.uses_other:
         return embedded.manifest(o.folder)
-    found: dict[str, Path] = {}
+    found = other_files(o)
     if o.model:
         found |= {f"model/{name}": path for name, path in files(find(o.model, o.revision), o.variant).items()}
     if o.taesd:
         found |= {f"taesd/{p.name}": p for p in sorted(find(o.taesd).glob("*.safetensors"))}
+    hashes = {name: digest(path) for name, path in found.items()} | reward_source(o.reward)
+    if o.features == "inception" and o.reference not in ("", UNGUIDED):
+        hashes["reference"] = references.reference_digest(o.reference)
+    needed = not (o.model and o.clip and o.reward not in EMBEDDED and o.features == "inception")
+    return hashes | (embedded.manifest(o.folder) if needed else {})
+
+
+def other_files(options: RewardFt) -> dict[str, Path]:
+    """The files of rewards and measurements that are not the shipped ones, by name. Raises UsageError."""
+    o = options
+    found: dict[str, Path] = {}
     if o.clip:
         found |= {f"clip/{name}": path for name, path in clips.files(o.clip, _CLIP_OPTION).items()}
     if o.reward not in EMBEDDED:
         found |= {f"{o.reward}/{name}": path for name, path in reward_kind(o.reward).files(o.reward_weights).items()}
-    hashes = {name: digest(path) for name, path in found.items()} | reward_source(o.reward)
     if o.features == "inception":
-        hashes["inception"] = digest(_inception_file(o))
-        if o.reference not in ("", UNGUIDED):
-            hashes["reference"] = references.reference_digest(o.reference)
-    needed = not (o.model and o.clip and o.reward not in EMBEDDED and o.features == "inception")
-    return hashes | (embedded.manifest(o.folder) if needed else {})
+        found["inception"] = inception.file(o.inception, "reward_ft.inception")
+    return found
 
 
 def sources(options: RewardFt) -> list[Source]:
@@ -161,12 +168,8 @@ def _judge_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, C
     return measure
 
 
-def _inception_file(o: RewardFt) -> Path:
-    return inception.file(o.inception, "reward_ft.inception")
-
-
 def _inception_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, Callable[[int], Tensor]], Measured]:
-    extractor = Extractor(_inception_file(o), device)
+    extractor = Extractor(inception.file(o.inception, "reward_ft.inception"), device)
     kept: list[Moments] = []  # unguided samples are drawn once a run
 
     def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from benchmark.errors import one_line
 from tasks.reward_ft.pipeline import Schedule, draws
 
 LOG = logging.getLogger("benchmark")
@@ -31,6 +33,20 @@ class Denoiser(Protocol):
     def look_ahead(self, z: Tensor) -> Tensor: ...
 
 
+@contextmanager
+def advised() -> Iterator[None]:
+    """Memory that ran out says what to set. Raises MemoryError."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise MemoryError(
+                f"reward_ft: out of memory ({one_line(str(error))[:160]}); set reward_ft.micro_batch=1, "
+                "reward_ft.checkpointing=true, reward_ft.dtype=bf16 or a smaller reward_ft.size"
+            ) from error
+        raise
+
+
 @dataclass(frozen=True)
 class Linear:
     """r(x) ~ <g, x> + b about each image of the last pass. g: (N, 3, H, W); b: (N,)."""
@@ -48,6 +64,12 @@ class Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         return (self.g * x).sum((1, 2, 3)) + self.b
+
+    @classmethod
+    def over(cls, reward: Reward, images: Tensor, micro_batch: int) -> Linear:
+        """As `at`, so many images at once."""
+        parts = [cls.at(reward, part) for part in torch.split(images, micro_batch)]
+        return cls(torch.cat([p.g for p in parts]), torch.cat([p.b for p in parts]))
 
     def part(self, chosen: slice) -> Linear:
         return Linear(self.g[chosen], self.b[chosen])
@@ -85,10 +107,13 @@ class Sampler:
 
     def __call__(self, seeds: tuple[int, ...], reward: Linear | None = None, lam: float = 1.0) -> Sampled:
         """One pass over all time steps for each seed; reward None: unguided, without a backward pass."""
-        parts = [
-            self._batch(seeds[k : k + self.micro_batch], reward and reward.part(slice(k, k + self.micro_batch)), lam)
-            for k in range(0, len(seeds), self.micro_batch)
-        ]
+        with advised():
+            parts = [
+                self._batch(
+                    seeds[k : k + self.micro_batch], reward and reward.part(slice(k, k + self.micro_batch)), lam
+                )
+                for k in range(0, len(seeds), self.micro_batch)
+            ]
         return Sampled(torch.cat([p.images for p in parts]), torch.cat([p.kl for p in parts]))
 
     def _batch(self, seeds: tuple[int, ...], reward: Linear | None, lam: float) -> Sampled:
@@ -103,7 +128,7 @@ class Sampler:
                 if reward is None or (noisy and self.schedule.sigma[k] == 0):  # where no noise hides guidance, KL = inf
                     eps = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
                 else:
-                    eps, change = self._guided_eps(k, z, text, reward, lam)
+                    eps, change = self.guided_eps(k, z, text, reward, lam)
                     kl += self._path_kl(k, change)
                 broken = broken.clamp(max=torch.where(eps.isfinite().all(), steps, k))
                 z = self.schedule.step(k, z, eps, noise[k + 1])
@@ -129,8 +154,8 @@ class Sampler:
             raise ValueError(f"reward_ft: sampling without guidance gave {fault}; set --dtype bf16 or fp32")
         LOG.warning("sampling %s: %s", "without guidance" if lam is None else f"guided at lam = {lam:.4g}", fault)
 
-    def _guided_eps(self, k: int, z: Tensor, text: Tensor, reward: Linear, lam: float) -> tuple[Tensor, Tensor]:
-        """The guided noise prediction, and what guidance added to it."""
+    def guided_eps(self, k: int, z: Tensor, text: Tensor, reward: Linear, lam: float) -> tuple[Tensor, Tensor]:
+        """The guided noise prediction at step k (from 0) for z (N, C, H, W), and what guidance added to it."""
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             eps = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)

@@ -73,6 +73,16 @@ class Diffusion:
         """Pixels of a latent's side."""
         return int(2 ** (len(self._pipe.vae.config.block_out_channels) - 1))
 
+    @property
+    def words(self) -> int:
+        """Width of a text embedding."""
+        return int(self._unet.config.cross_attention_dim)
+
+    @property
+    def networks(self) -> tuple[Any, ...]:
+        """U-Net and autoencoders."""
+        return tuple(part for part in (self._unet, self._vae, self._tiny) if part is not None)
+
     def text(self, prompt: str) -> Tensor:
         """Embeddings of the empty prompt and of this one, (2, L, D); computed once."""
         if prompt not in self._prompts:
@@ -110,7 +120,7 @@ class Diffusion:
         return images
 
 
-def _quiet() -> None:
+def quiet() -> None:
     from diffusers.utils import logging
     from transformers.utils import logging as transformers_logging
 
@@ -124,7 +134,7 @@ def load(folder: Path, device: str, form: Form = Form()) -> Diffusion:
     """Read a Stable Diffusion folder from the disk. Kept for the next run of this process. Raises UsageError."""
     from diffusers import AutoencoderTiny, StableDiffusionPipeline
 
-    _quiet()
+    quiet()
     try:
         pipe = StableDiffusionPipeline.from_pretrained(
             folder, safety_checker=None, requires_safety_checker=False, local_files_only=True,

@@ -16,7 +16,7 @@ from benchmark.seeds import substream
 from benchmark.space import Float, Lam, Space
 from tasks.metrics import clip_score
 from tasks.reward_ft.assemble import Networks
-from tasks.reward_ft.guidance import Linear, Mode, Reward, Sampled, Sampler
+from tasks.reward_ft.guidance import Linear, Mode, Reward, Sampled, Sampler, advised
 from tasks.reward_ft.importance import Bank, Vector, Weights, ess, guard, kl, softmax, solve
 from tasks.reward_ft.pipeline import Schedule
 
@@ -50,7 +50,9 @@ class _RewardTask:
 
     def guided(self, seeds: tuple[int, ...], before: Sampled, reward: Reward, lam: float) -> Sampled:
         """One pass on the reward's linear model about the images of the pass before."""
-        return self.sampler(seeds, Linear.at(reward, before.images), lam)
+        with advised():
+            linear = Linear.over(reward, before.images, self._options.micro_batch)
+        return self.sampler(seeds, linear, lam)
 
     def warm_up(self) -> None:
         """One guided step's kernels, on two images."""

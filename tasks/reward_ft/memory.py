@@ -1,0 +1,111 @@
+"""How much memory a run will take: one guided step on tensors without content, by the code that the run itself uses."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from tasks.reward_ft import assemble
+from tasks.reward_ft.folder import files, find, read_json
+from tasks.reward_ft.guidance import Linear, Mode, Sampler
+from tasks.reward_ft.pipeline import Diffusion, Schedule, quiet
+
+if TYPE_CHECKING:
+    from tasks.reward_ft import RewardFt
+
+_MARGIN = 1.1  # what an allocator and the kernels' work space add: benchmarks/full_size.py
+_FIXED = 2**30  # bytes: the libraries themselves, a device's context
+
+
+class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Bytes of all tensors that are made while this is on and are still alive: now, and at the peak."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._known: dict[int, weakref.ref[Any]] = {}
+
+    def _gone(self, key: int, size: int, _: object) -> None:
+        self._known.pop(key, None)
+        self.now -= size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor):
+                storage = tensor.untyped_storage()
+                key, size = storage._cdata, storage.nbytes()
+                if key not in self._known:
+                    self._known[key] = weakref.ref(storage, partial(self._gone, key, size))
+                    self.now += size
+                    self.peak = max(self.peak, self.now)
+        return out
+
+
+def estimate(options: RewardFt) -> int:
+    """Bytes at the peak of a run. Raises UsageError for a model that is not there."""
+    quiet()
+    o = options
+    folder = assemble.model_folder(o)
+    batch = min(o.micro_batch, max(o.images, o.test_images, o.bank))
+    scheduler = _made("DDIMScheduler", folder / "scheduler" / "scheduler_config.json")
+    schedule = Schedule.of(scheduler, o.steps, o.eta)
+    with torch.device("meta"):
+        model = _skeleton(o, folder, scheduler)
+    with FakeTensorMode(), _Live() as live:
+        for part in model.networks:
+            _fake(part)
+        weights, live.peak = live.now, live.now
+        pixels = _guided_step(o, model, schedule, batch)
+    text = sum(p.stat().st_size for name, p in files(folder, o.variant).items() if name.startswith("text_encoder/"))
+    others = sum(path.stat().st_size for path in assemble.other_files(o).values())
+    images = 4 * pixels * (max(o.bank, o.images, o.reference_images) + 2 * o.test_images)
+    return int(weights + _MARGIN * (live.peak - weights) + text + others + images + _FIXED)
+
+
+def _fake(network: nn.Module) -> None:
+    """Weights without content, as on a CPU: on the meta device attention would take another way, which needs more memory."""
+    for module in network.modules():
+        for table in (module._parameters, module._buffers):
+            for name, tensor in table.items():
+                if tensor is not None:
+                    table[name] = nn.Parameter(torch.empty(tensor.shape, dtype=tensor.dtype), requires_grad=False)
+
+
+def _made(kind: str, path: Path) -> Any:
+    import diffusers
+
+    return getattr(diffusers, kind).from_config(read_json(path))
+
+
+def _skeleton(o: RewardFt, folder: Path, scheduler: Any) -> Diffusion:
+    """The networks of the folder's configuration, without weights."""
+    pipe = SimpleNamespace(
+        unet=_made("UNet2DConditionModel", folder / "unet" / "config.json"),
+        vae=_made("AutoencoderKL", folder / "vae" / "config.json"),
+        text_encoder=torch.nn.Identity(),
+        scheduler=scheduler,
+    )
+    tiny = _made("AutoencoderTiny", find(o.taesd) / "config.json") if o.taesd else None
+    return Diffusion(pipe, "meta", assemble.form(o), tiny)
+
+
+def _guided_step(o: RewardFt, model: Diffusion, schedule: Schedule, batch: int) -> int:
+    """Returns the numbers in one image."""
+    sampler = Sampler(model, schedule, "", o.cfg, cast(Mode, o.mode), o.target, o.guidance, batch)
+    side = model.latent_shape[-1] * model.scale
+    z, text = torch.zeros(batch, *model.latent_shape), torch.zeros(2, 77, model.words)
+    reward = Linear(torch.zeros(batch, 3, side, side), torch.zeros(batch))
+    sampler.guided_eps(0, z, text, reward, 1.0)
+    with torch.no_grad():
+        model.decode(z)
+    return 3 * side * side
