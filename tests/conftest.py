@@ -33,3 +33,11 @@ def loopback(_no_network, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """The files of the paper's preset, tiny and random; a test that changes one works on a copy."""
+    from tests.tiny import Tiny
+
+    return Tiny(tmp_path_factory.mktemp("tiny"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,20 +14,20 @@ import pytest
 from tasks.reward_ft import SD15
 from tasks.reward_ft.folder import PINNED
 from tests.test_cli import ROOT, bench, environment
-from tests.test_paper import RUN, words
-from tests.tiny import Tiny
+from tests.tiny import RUN, words
 
 LARGE = "LICENSE.txt"  # the hub's client goes on by pieces of 10 MiB, so a file that is cut must be longer
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    found = Tiny(tmp_path_factory.mktemp("tiny"))
-    (found.model / "README.md").write_text("a model card")
-    (found.model / LARGE).write_bytes(bytes(22 * 2**20))
-    (found.model / "unet" / "diffusion_pytorch_model.non_ema.safetensors").write_bytes(b"not wanted")
-    return found
+def repository(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("repository") / "sd"
+    shutil.copytree(tiny.model, folder)
+    (folder / "README.md").write_text("a model card")
+    (folder / LARGE).write_bytes(bytes(22 * 2**20))
+    (folder / "unet" / "diffusion_pytorch_model.non_ema.safetensors").write_bytes(b"not wanted")
+    return folder
 
 
 @contextmanager
@@ -164,9 +165,9 @@ def fetch(tiny, place, url, *more):
     )  # fmt: skip
 
 
-def test_cut_in_the_middle_gone_on_with_and_run_from(tiny, tmp_path):
+def test_cut_in_the_middle_gone_on_with_and_run_from(tiny, repository, tmp_path):
     name = published(tiny)
-    with hub(tiny.model, {name: tiny.resnet}, cut=(LARGE, name)) as (url, asked):
+    with hub(repository, {name: tiny.resnet}, cut=(LARGE, name)) as (url, asked):
         shown = fetch(tiny, tmp_path, url, "--dry-run")
         assert shown.returncode == 0, shown.stderr
         assert "licence: creativeml-openrail-m" in shown.stdout
@@ -197,15 +198,15 @@ def test_cut_in_the_middle_gone_on_with_and_run_from(tiny, tmp_path):
     assert "get it with `bench fetch --preset paper --model some/other`" in missing.stderr
 
 
-def test_what_is_not_the_published_file_is_refused_and_removed(tiny, tmp_path):
+def test_what_is_not_the_published_file_is_refused_and_removed(tiny, repository, tmp_path):
     name = published(tiny)
     for case in (UNET, name):
-        with hub(tiny.model, {name: tiny.resnet}, altered=(case,)) as (url, _):
+        with hub(repository, {name: tiny.resnet}, altered=(case,)) as (url, _):
             done = fetch(tiny, tmp_path, url)
         assert done.returncode == 2
         assert f"{case} is not the published file: expected" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
-        with hub(tiny.model, {name: tiny.resnet}) as (url, _):
+        with hub(repository, {name: tiny.resnet}) as (url, _):
             assert fetch(tiny, tmp_path, url).returncode == 0
         for path in (tmp_path / "torch").rglob("*.pth"):
             path.unlink()

@@ -1,31 +1,25 @@
-"""The paper's preset on files in their real layout, with the network blocked: the whole of it, and what can be wrong."""
+"""The paper's preset on files in their real layout, with the network blocked: the same code, no mocks."""
 
 import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from benchmark import UsageError, preflight
+from benchmark.plan import plan
+from benchmark.suite import read_suite
 from tasks.reward_ft import RewardFt
-from tests.test_cli import bench
-from tests.tiny import Tiny
-
-RUN = ["run", "--method", "bilevel", "--task", "reward_ft", "--preset", "paper"]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return Tiny(tmp_path_factory.mktemp("tiny"))
-
-
-def words(settings):
-    return [w for s in settings for w in ("--set", f"reward_ft.{s}")]
+from tests.test_cli import ROOT, bench
+from tests.tiny import RUN, sampler_of, words
 
 
 def options(tiny, **changes):
     given = dict(s.split("=", 1) for s in tiny.settings)
+    own = {k: v for k, v in RewardFt.presets["paper"].items() if "." not in k}
     numbers = {k: int(v) if v.isdecimal() else v for k, v in given.items()}
-    return RewardFt(**{**RewardFt.presets["paper"], **numbers, **changes})
+    return RewardFt(**{**own, **numbers, **changes})
 
 
 @pytest.mark.parametrize("lower", ["importance", "guided"])
@@ -48,3 +42,96 @@ def test_the_whole_preset_end_to_end(tiny, tmp_path, lower):
         *RUN, "--lower", lower, "--budget", "200nfe", "--out", "runs", *words(tiny.settings), cwd=tmp_path
     )  # fmt: skip
     assert "1 of 1 runs are stored already" in again.stderr
+
+
+PLUGIN = '''
+from tasks.reward_ft.rewards import register_reward
+
+@register_reward("redness")
+class Redness:
+    """How much more red than green and blue."""
+    @classmethod
+    def sources(cls): return ()
+    @classmethod
+    def files(cls, given): return {}
+    def __init__(self, files, prompt, device): pass
+    def __call__(self, images): return 10 * (images[:, 0] - images[:, 1:].mean(1)).mean((1, 2))
+'''
+
+
+def test_a_reward_of_a_plug_in_and_half_precision(tiny, tmp_path):
+    (tmp_path / "redness.py").write_text(PLUGIN)
+    own = [s for s in tiny.settings if not s.startswith("reward_weights")]
+    done = bench(
+        *RUN, "--plugin", "redness.py", "--budget", "100nfe", "--out", "runs", "--dtype", "bf16",
+        *words([*own, "reward=redness", "variant=fp16", "checkpointing=true", "channels_last=true"]), cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs" / "reward_ft" / "bilevel").iterdir()
+    stored = json.loads((folder / "run.json").read_text())
+    assert stored["spec"]["task_options"]["dtype"] == "bf16"
+    assert "reward redness" in stored["spec"]["fingerprint"]
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_advice(tiny, monkeypatch):
+    options = [f"reward_ft.{s}" for s in tiny.settings]
+    specs = plan("default", "reward_ft", preset="paper", settings=options)
+    (need,) = preflight.needs(specs)
+    assert 2**30 < need.needed < 2**31
+    monkeypatch.setattr(preflight, "free_memory_bytes", lambda device: need.needed + 1)
+    preflight.preflight(specs, ["cpu"], 1)
+    for free, jobs in ((need.needed - 1, 1), (need.needed + 1, 2)):
+        monkeypatch.setattr(preflight, "free_memory_bytes", lambda device, free=free: free)
+        with pytest.raises(
+            UsageError, match=r"GiB are needed.* GiB free; set reward_ft\.checkpointing=true, dtype=bf16"
+        ):
+            preflight.preflight(specs, ["cpu"], jobs)
+
+
+def test_the_estimate_follows_what_saves_memory(tiny):
+    from tasks.reward_ft.memory import estimate
+
+    large = {"size": 256, "micro_batch": 8, "test_images": 12}
+    plain = estimate(options(tiny, **large))
+    assert estimate(options(tiny, **large, checkpointing=True)) < plain
+    assert estimate(options(tiny, **large, dtype="bf16", decode_dtype="bf16")) < plain
+    assert estimate(options(tiny, **{**large, "micro_batch": 2})) < plain
+
+
+def test_memory_that_runs_out_says_what_to_set(tiny, monkeypatch):
+    sampler = sampler_of(tiny.model)
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(sampler.model, "eps", full)
+    with pytest.raises(
+        MemoryError, match=r"CUDA out of memory.*set reward_ft\.micro_batch=1, reward_ft\.checkpointing"
+    ):
+        sampler((0,))
+
+
+def test_the_suite_of_table_1_is_the_preset(tiny, tmp_path):
+    """What the file spells out is what the preset means, so a reader of either knows the protocol."""
+    text = (ROOT / "suites" / "table1-paper.toml").read_text(encoding="utf-8")
+    table = "[defaults.set.reward_ft]"
+    for old, new in (
+        ('device = "cuda"', 'device = "cpu"'),
+        (table, f'{table}\nreward_weights = "{tiny.resnet}"\ninception = "{tiny.inception}"'),
+        ('clip = "ViT-B-16-quickgelu/openai"', f'clip = "{tiny.clip}"'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "table1.toml"
+    path.write_text(text, encoding="utf-8")
+    specs = read_suite(path, short={"model": str(tiny.model)})
+    files = [
+        f"reward_ft.{s}" for s in tiny.settings if s.split("=")[0] in ("model", "clip", "reward_weights", "inception")
+    ]
+    assert [s.method for s in specs[::4]] == ["grid", "random", "bayesian", "bilevel"]
+    assert [s.seed for s in specs] == [0, 1, 2, 3] * 4
+    for spec in specs:
+        (same,) = plan(
+            spec.method, "reward_ft", preset="paper", settings=files, budget="120000nfe", seeds=str(spec.seed), marks=[]
+        )
+        assert spec.run_id == same.run_id

@@ -8,9 +8,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from benchmarks import paper_files
 from tasks.reward_ft import embedded
+from tasks.reward_ft.guidance import Sampler
+from tasks.reward_ft.pipeline import Form, Schedule, load
 
 PROMPT = "A beautiful landscape"
+RUN = ["run", "--method", "bilevel", "--task", "reward_ft", "--preset", "paper"]
 
 
 def stable_diffusion(prediction="epsilon", channels=4):
@@ -36,10 +40,7 @@ def stable_diffusion(prediction="epsilon", channels=4):
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
             attention_head_dim=4, norm_num_groups=4,
         ),
-        scheduler=PNDMScheduler(
-            skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1, beta_start=0.00085, beta_end=0.012,
-            beta_schedule="scaled_linear", prediction_type=prediction,
-        ),
+        scheduler=PNDMScheduler.from_config({**paper_files.SCHEDULER, "prediction_type": prediction}),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -77,6 +78,11 @@ class Tiny:
         stable_diffusion().save_pretrained(self.root / "sd", max_shard_size="60KB")
         assert (self.root / "sd" / "unet" / "diffusion_pytorch_model.safetensors.index.json").is_file()
         stable_diffusion().to(torch.float16).save_pretrained(self.root / "sd", variant="fp16")
+        index = self.root / "sd" / "model_index.json"
+        about = json.loads(index.read_text())  # as in the published folder, whose two parts more no run needs
+        about["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+        about["feature_extractor"] = ["transformers", "CLIPImageProcessor"]
+        index.write_text(json.dumps(about))
         return self.root / "sd"
 
     @cached_property
@@ -93,23 +99,11 @@ class Tiny:
 
     @cached_property
     def resnet(self):
-        from torchvision.models import resnet18
-
-        torch.manual_seed(2)
-        torch.save(resnet18(weights=None).state_dict(), self.root / "resnet18.pth")
-        return self.root / "resnet18.pth"
+        return paper_files.resnet(self.root)
 
     @cached_property
     def inception(self):
-        from tasks.inception import architecture
-
-        rng = torch.Generator().manual_seed(3)
-        state = architecture().state_dict()
-        for value in state.values():
-            if value.ndim > 1:  # so that a deep network without normalisation keeps its signal
-                value.copy_(torch.randn(value.shape, generator=rng) * (2.0 / value[0].numel()) ** 0.5)
-        torch.save(state, self.root / "inception.pth")
-        return self.root / "inception.pth"
+        return paper_files.inception(self.root)
 
     @property
     def settings(self):
@@ -118,3 +112,20 @@ class Tiny:
             f"model={self.model}", f"clip={self.clip}", f"reward_weights={self.resnet}", f"inception={self.inception}",
             "size=0", "steps=2", "passes=2", "bank=16", "images=2", "test_images=3", "reference_images=3",
         ]  # fmt: skip
+
+
+def words(settings):
+    return [w for s in settings for w in ("--set", f"reward_ft.{s}")]
+
+
+def sampler_of(folder, batch=5, mode="lookahead", **form):
+    model = load(folder, "cpu", Form(**form))
+    return Sampler(model, Schedule.of(model.scheduler, 3, 1.0), PROMPT, 7.5, mode, 10.0, 1.0, batch)
+
+
+def pictures(count, side, seed=0):
+    """Smooth random pictures, uint8 (N, side, side, 3)."""
+    rng = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 6, 6, generator=rng)
+    large = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic").clamp(0, 1)
+    return (large.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()

@@ -70,11 +70,12 @@ def fingerprint(options: RewardFt) -> dict[str, str]:
     embedded.verify(o.folder)
     if not o.uses_other:
         return embedded.manifest(o.folder)
-    found = other_files(o)
+    found: dict[str, Path] = {}
     if o.model:
         found |= {f"model/{name}": path for name, path in files(find(o.model, o.revision), o.variant).items()}
     if o.taesd:
         found |= {f"taesd/{p.name}": p for p in sorted(find(o.taesd).glob("*.safetensors"))}
+    found |= other_files(o)
     hashes = {name: digest(path) for name, path in found.items()} | reward_source(o.reward)
     if o.features == "inception" and o.reference not in ("", UNGUIDED):
         hashes["reference"] = references.reference_digest(o.reference)

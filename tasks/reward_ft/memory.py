@@ -22,7 +22,10 @@ from tasks.reward_ft.pipeline import Diffusion, Schedule, quiet
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
 
-_MARGIN = 1.1  # what an allocator and the kernels' work space add: benchmarks/full_size.py
+_MARGIN = (
+    1.1  # what an allocator and the kernels' work space add; with channels_last also copies: benchmarks/full_size.py
+)
+_CHANNELS_LAST = 1.35
 _FIXED = 2**30  # bytes: the libraries themselves, a device's context
 
 
@@ -69,7 +72,8 @@ def estimate(options: RewardFt) -> int:
     text = sum(p.stat().st_size for name, p in files(folder, o.variant).items() if name.startswith("text_encoder/"))
     others = sum(path.stat().st_size for path in assemble.other_files(o).values())
     images = 4 * pixels * (max(o.bank, o.images, o.reference_images) + 2 * o.test_images)
-    return int(weights + _MARGIN * (live.peak - weights) + text + others + images + _FIXED)
+    margin = _CHANNELS_LAST if o.channels_last else _MARGIN
+    return int(weights + margin * (live.peak - weights) + text + others + images + _FIXED)
 
 
 def _fake(network: nn.Module) -> None:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from benchmark.errors import UsageError, one_line
-from tasks.reward_ft.folder import find
+from tasks.reward_ft.folder import KINDS, find
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Diffusion:
             pipe.vae.enable_gradient_checkpointing()
         self._unet, self._vae, self._tiny = pipe.unet, pipe.vae, tiny
         self._plain_unet = torch.compile(self._unet) if form.compile else self._unet
-        self.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+        self.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, clip_sample=False)  # unless told, it clips
         own = pipe.unet.config.sample_size
         side = form.size // self.scale if form.size else own
         self.latent_shape = (pipe.unet.config.in_channels, side, side)
@@ -137,12 +137,16 @@ def load(folder: Path, device: str, form: Form = Form()) -> Diffusion:
     quiet()
     try:
         pipe = StableDiffusionPipeline.from_pretrained(
-            folder, safety_checker=None, requires_safety_checker=False, local_files_only=True,
+            folder, safety_checker=None, feature_extractor=None, requires_safety_checker=False, local_files_only=True,
             dtype=torch.float32, use_safetensors=True, variant=form.variant or None,
         )  # fmt: skip
         tiny = AutoencoderTiny.from_pretrained(find(form.taesd), local_files_only=True) if form.taesd else None
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UsageError(f"model {folder}: it cannot be loaded: {one_line(str(error))}") from error
+    if any(pipe.scheduler.config.get(name) for name in ("clip_sample", "thresholding")):
+        raise UsageError(
+            f"model {folder}: its scheduler clips the predicted image, which no latent model does; supported: {KINDS}"
+        )
     step = 2 ** (len(pipe.vae.config.block_out_channels) + len(pipe.unet.config.block_out_channels) - 2)
     if form.size % step:
         raise UsageError(f"option reward_ft.size: expected 0 or a multiple of {step} for this model, got {form.size}")

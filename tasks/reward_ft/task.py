@@ -57,9 +57,9 @@ class _RewardTask:
     def warm_up(self) -> None:
         """One guided step's kernels, on two images."""
         seeds = self.seeds("warm-up", 2)
-        short = Sampler(self._model, Schedule.of(self._model.scheduler, 1, 1.0), self._prompt, self._options.cfg)
+        short = replace(self.sampler, schedule=Schedule.of(self._model.scheduler, 1, 1.0))
         before = short(seeds)
-        short(seeds, Linear.at(self._networks.r2, before.images), 1.0)
+        short(seeds, Linear.over(self._networks.r2, before.images, short.micro_batch), 1.0)
         with torch.no_grad():
             self._networks.r1(before.images)
 

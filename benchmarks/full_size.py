@@ -1,0 +1,200 @@
+"""Stable Diffusion 1.5 at 512 px with random weights: the suite's guided step against a plain loop of diffusers.
+
+    python -m benchmarks.full_size [--device cuda] [--runs]      # needs 5 GB of disk, 20 GB of memory on a CPU
+
+A: the obvious loop (diffusers' pipeline, scheduler and autograd). B: the suite's. Then each option alone: its time and
+memory beside B's, and what it does to the guided noise; then a step without guidance, compiled and not. --runs: also a whole bilevel run of the preset, fp32 and bf16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark import run
+from benchmark.device import peak_memory_bytes, reset_peak_memory
+from benchmarks import paper_files
+from tasks.reward_ft import RewardFt, memory
+from tasks.reward_ft.guidance import Linear, Sampler
+from tasks.reward_ft.pipeline import DTYPES, Form, Schedule, load
+
+PROMPT, CFG, STEPS, K = "A beautiful landscape", 7.5, 50, 25  # step K is measured
+OPTIONS = {
+    "checkpointing": {"checkpointing": True}, "channels_last": {"channels_last": True}, "bf16": {"dtype": "bf16"},
+    "bf16, decode bf16": {"dtype": "bf16", "decode_dtype": "bf16"},
+}  # fmt: skip
+
+
+def timed(work: Any, device: str, rounds: int) -> tuple[float, float, Any]:
+    """Seconds (the least of the rounds), peak GiB during them, and what came."""
+    gc.collect()
+    reset_peak_memory(device)
+    best, found = float("inf"), None
+    for _ in range(rounds):
+        began = time.perf_counter()
+        found = work()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - began)
+    return best, peak_memory_bytes(device) / 2**30, found
+
+
+def plain(pipe: Any, z: torch.Tensor, reward: Linear, lam: float) -> torch.Tensor:
+    """One guided noise prediction the obvious way, with the pipeline's own parts."""
+    words = torch.cat(pipe.encode_prompt(PROMPT, z.device, 1, True)[::-1])
+    pipe.scheduler.set_timesteps(STEPS)
+    t = pipe.scheduler.timesteps[K]
+    z = z.detach().requires_grad_(True)
+    with torch.enable_grad():
+        both = pipe.scheduler.scale_model_input(torch.cat([z, z]), t)
+        negative, positive = pipe.unet(both, t, encoder_hidden_states=words).sample.chunk(2)
+        eps = negative + CFG * (positive - negative)
+        z0 = pipe.scheduler.step(eps, t, z).pred_original_sample
+        image = pipe.vae.decode(z0 / pipe.vae.config.scaling_factor).sample / 2 + 0.5
+        loss = (10.0 - reward(image)).square() / 2
+        (slope,) = torch.autograd.grad(loss.sum(), z)
+    abar = pipe.scheduler.alphas_cumprod[t]
+    return eps.detach() + (1 - abar) ** 0.5 / lam * slope
+
+
+def obvious(folder: Path, z: torch.Tensor, reward: Linear, device: str, rounds: int) -> tuple[float, float, Any]:
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+    pipe = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, safety_checker=None).to(device)
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+    for part in (pipe.unet, pipe.vae, pipe.text_encoder):
+        part.requires_grad_(False)
+    return timed(lambda: plain(pipe, z, reward, 1.0), device, rounds)
+
+
+def flops(work: Any) -> float:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return float(counter.get_total_flops())
+
+
+def matmul_rate(device: str, dtype: torch.dtype, size: int) -> float:
+    """Operations a second of a square matrix product, the best of 10."""
+    a = torch.randn(size, size, device=device).to(dtype)
+    seconds, _, _ = timed(lambda: a @ a, device, 10)
+    return 2 * size**3 / seconds
+
+
+def unguided(root: Path, device: str, rounds: int) -> None:
+    """A forward pass of the U-Net alone, as it is and compiled."""
+    z = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0)).to(device)
+    seconds = []
+    for changes in ({}, {"compile": True}):
+        load.cache_clear()
+        model = load(root / "sd", device, Form(**changes))
+        text = model.text(PROMPT)
+        with torch.no_grad():
+            began = time.perf_counter()
+            model.eps(z, 500, 0.5, text, CFG)
+            first = time.perf_counter() - began
+            found, _, eps = timed(lambda: model.eps(z, 500, 0.5, text, CFG), device, rounds + 2)  # noqa: B023
+        seconds.append(found)
+        print(
+            f"unguided step {changes or ''}: {found:.3f} s, the first one {first:.0f} s, {eps.norm().item():.6f}",
+            flush=True,
+        )
+    print(f"   compiled against not: {seconds[1] / seconds[0]:.2f}", flush=True)
+
+
+def compare(root: Path, device: str, rounds: int) -> None:
+    folder = root / "sd"
+    options = RewardFt(**{k: v for k, v in RewardFt.presets["paper"].items() if "." not in k} | {"model": str(folder)})
+    files = {
+        "clip": str(root / "clip"),
+        "reward_weights": str(root / "resnet18.pth"),
+        "inception": str(root / "inception.pth"),
+    }
+    options = replace(options, **files)
+    z = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0)).to(device)
+    side = torch.randn(1, 3, 512, 512, generator=torch.Generator().manual_seed(1)).to(device)
+    reward = Linear(side / side.numel() ** 0.5, torch.zeros(1, device=device))
+
+    seconds, peak, theirs = obvious(folder, z, reward, device, rounds)
+    print(f"A: the obvious loop, fp32: {seconds:.2f} s a guided step of one image, peak {peak:.1f} GiB", flush=True)
+    base, reference, first = seconds, theirs, 0.0
+    for name, changes in {"B: the suite, fp32": {}, **OPTIONS, "taesd": {"taesd": str(root / "taesd")}}.items():
+        load.cache_clear()
+        gc.collect()
+        form = Form(**changes)
+        model = load(folder, device, form)
+        sampler = Sampler(model, Schedule.of(model.scheduler, STEPS, 1.0), PROMPT, CFG, "lookahead", 10.0, 1.0, 1)
+        text = model.text(PROMPT)
+        seconds, peak, (eps, _) = timed(lambda: sampler.guided_eps(K, z, text, reward, 1.0), device, rounds)  # noqa: B023
+        expected = memory.estimate(replace(options, **changes)) / 2**30
+        gap = ((eps - reference).norm() / reference.norm()).item()
+        print(
+            f"{name}: {seconds:.2f} s ({seconds / base:.2f} of A{f', {seconds / first:.2f} of B' if first else ''}), peak "
+            f"{peak:.1f} GiB, preflight {expected:.1f} GiB; guided noise {gap:.1e} from A's", flush=True
+        )  # fmt: skip
+        if not first:
+            first = seconds
+            decode, _, images = timed(lambda: model.decode(z), device, 1)  # noqa: B023
+            count = flops(lambda: sampler.guided_eps(K, z, text, reward, 1.0))  # noqa: B023
+            print(f"   decode {tuple(z.shape)} to {tuple(images.shape)} {images.dtype}: {decode:.2f} s", flush=True)
+        if device != "cpu" or name.startswith("B"):
+            dtype = DTYPES[form.dtype]
+            share = count / seconds / matmul_rate(device, dtype, 8192 if device != "cpu" else 2048)
+            print(
+                f"   {count / 1e12:.2f} Tflop a step: {100 * share:.0f} % of this machine's {form.dtype} matrix product",
+                flush=True,
+            )
+
+
+def whole_runs(root: Path, device: str) -> None:
+    """A bilevel run of the preset as it stands, at both precisions."""
+    for dtype in ("fp32", "bf16"):
+        began = time.perf_counter()
+        found = run(
+            method="bilevel", task="reward_ft", preset="paper", lower="guided", budget="300s", device=device,
+            out=root / "runs", settings=[
+                f"reward_ft.model={root / 'sd'}", f"reward_ft.clip={root / 'clip'}", f"reward_ft.dtype={dtype}",
+                f"reward_ft.reward_weights={root / 'resnet18.pth'}", f"reward_ft.inception={root / 'inception.pth'}",
+                "reward_ft.test_images=6", "reward_ft.reference_images=6",
+            ],
+        )  # fmt: skip
+        print(f"bilevel, {dtype}: {time.perf_counter() - began:.0f} s", flush=True)
+        print(found[["status", "nfe", "search_seconds", "peak_memory_bytes", "fid", "clip"]].to_string(), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.full_size")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--runs", action="store_true")
+    parser.add_argument("--unguided", action="store_true", help="steps without guidance alone")
+    parser.add_argument("--rounds", type=int, default=1)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        paper_files.stable_diffusion(root)
+        paper_files.clip(root)
+        paper_files.resnet(root)
+        paper_files.inception(root)
+        paper_files.tiny_autoencoder(root)
+        size = sum(p.stat().st_size for p in root.rglob("*") if p.is_file())
+        print(
+            f"{size / 1e9:.1f} GB written; torch {torch.__version__}, {torch.get_num_threads()} threads, {args.device}",
+            flush=True,
+        )
+        if not args.unguided:
+            compare(root, args.device, args.rounds)
+        unguided(root, args.device, args.rounds)
+        if args.runs:
+            whole_runs(root, args.device)
+
+
+if __name__ == "__main__":
+    main()

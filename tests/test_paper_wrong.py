@@ -1,0 +1,132 @@
+"""What can be wrong with the files and options of the paper's preset: one line each, that says what to do."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from benchmark import UsageError
+from benchmark.plan import plan
+from tasks.reward_ft.folder import files
+from tasks.reward_ft.pipeline import load
+from tests.test_cli import bench
+from tests.tiny import PROMPT, RUN, pictures, words
+
+
+def error_of(work):
+    with pytest.raises(UsageError) as e:
+        work()
+    assert "\n" not in str(e.value)
+    return str(e.value)
+
+
+def altered(tiny, tmp_path, change):
+    folder = tmp_path / "sd"
+    shutil.copytree(tiny.model, folder)
+    change(folder)
+    return folder
+
+
+def edited(name, **changes):
+    def change(folder):
+        path = folder / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+MODELS = {
+    "no model_index.json": (lambda f: (f / "model_index.json").unlink(), "no model_index.json, so it is no folder that"),
+    "SDXL": (edited("model_index.json", _class_name="StableDiffusionXLPipeline"), "holds a StableDiffusionXLPipeline; supp"),
+    "SD 3": (edited("model_index.json", _class_name="StableDiffusion3Pipeline"), "supported: Stable Diffusion 1.x and 2.x"),
+    "inpainting": (edited("unet/config.json", in_channels=9), "takes 9 channels and its autoencoder gives 4: a model for inp"),
+    "a part is missing": (lambda f: shutil.rmtree(f / "vae"), "missing vae/config.json, vae/diffusion_pytorch_model.safetensors"),
+    "a shard is missing": (
+        lambda f: next((f / "unet").glob("*model-00001*")).unlink(), "missing unet/diffusion_pytorch_model-00001-of-"
+    ),
+    "no tokenizer": (lambda f: shutil.rmtree(f / "tokenizer"), "missing tokenizer/vocab.json and merges.txt"),
+    "a broken configuration": (lambda f: (f / "unet" / "config.json").write_text("{"), "config.json cannot be read"),
+    "a truncated shard": (
+        lambda f: next((f / "unet").glob("*model-00001*")).write_bytes(b"\\0" * 20), "it cannot be loaded"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", sorted(MODELS))
+def test_a_folder_that_is_no_model_is_one_line(case, tiny, tmp_path):
+    change, message = MODELS[case]
+    folder = altered(tiny, tmp_path, change)
+    said = error_of(lambda: files(folder) and load(folder, "cpu"))
+    assert message in said
+
+
+def reference_of(tmp_path, count, bad=()):
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    for k, p in enumerate(pictures(count, 32)):
+        Image.fromarray(p).save(folder / f"{k}.png")
+    for name in bad:
+        (folder / name).write_bytes(b"no picture")
+    return folder
+
+
+def wrong_resnet(tiny, tmp_path):
+    save_file(
+        {**torch.load(tiny.resnet, weights_only=True), "conv1.weight": torch.zeros(8, 3, 7, 7)},
+        tmp_path / "r.safetensors",
+    )
+    return tmp_path / "r.safetensors"
+
+
+WRONG = {
+    "a hub id without network": (lambda *_: ["model=some/model"], "neither a folder nor in the hub's cache"),
+    "no hub id either": (lambda *_: ["model=gone"], "or a hub id such as OWNER/NAME"),
+    "a CLIP name with the nearest": (lambda *_: ["clip=ViT-B-16-quickglu/openai"], "did you mean 'ViT-B-16-quickgelu/openai'?"),
+    "CLIP weights with the nearest": (lambda *_: ["clip=ViT-B-16-quickgelu/opnai"], "no weights 'opnai'; did you mean 'openai'?"),
+    "QuickGELU": (lambda *_: ["clip=ViT-B-16/openai"], "QuickGELU mismatch"),
+    "CLIP weights that are not there": (lambda *_: ["clip=ViT-B-16-quickgelu/openai"], "a run never uses the network"),
+    "a CLIP folder that is none": (lambda t, p: [f"clip={t.model}"], "missing open_clip_config.json"),
+    "a ResNet of other shapes": (
+        lambda t, p: [f"reward_weights={wrong_resnet(t, p)}"], "conv1.weight has shape (8, 3, 7, 7), expected (64, 3, 7, 7)"
+    ),
+    "a reward that is none": (lambda *_: ["reward=resnet_hed"], "unknown reward 'resnet_hed'; did you mean 'resnet_head'?"),
+    "few reference pictures": (lambda t, p: [f"reference={reference_of(p, 1)}"], "at least 2 pictures"),
+    "unreadable pictures": (
+        lambda t, p: [f"reference={reference_of(p, 3, ('a.png', 'b.jpg'))}"], "pictures: a.png, b.jpg; remove or mend them"
+    ),
+    "statistics that are none": (lambda t, p: [f"reference={t.resnet}"], "expected statistics (mu and sigma in an .npz file)"),
+    "no reference at all": (lambda *_: ["reference=gone"], "expected unguided, a folder of pictures, or a file of statistics"),
+    "a size that does not fit": (lambda *_: ["size=33"], "a multiple of"),
+    "the judge for another model": (lambda *_: ["features=judge"], "knows coloured digits alone"),
+    "no variant of that name": (lambda *_: ["variant=fp8"], "variants go by --set reward_ft.variant="),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", sorted(WRONG))
+def test_a_wrong_option_is_one_line(case, tiny, tmp_path, monkeypatch):
+    """Before any run, or as the run's own first error: networks are loaded as the run begins."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    change, message = WRONG[case]
+    own = change(tiny, tmp_path)
+    settings = [f"reward_ft.{s}" for s in [*tiny.settings, *own]]
+
+    def begin():
+        (spec,) = plan("default", "reward_ft", preset="paper", settings=settings)
+        spec.maker().open(0, PROMPT, "guided", "cpu")
+
+    said = error_of(begin)
+    assert message in said
+
+
+def test_the_command_says_so_with_status_2(tiny, tmp_path):
+    for own, message in ((["clip=ViT-B-16/openai"], "QuickGELU"), ([f"model={tiny.clip}"], "no model_index.json")):
+        done = bench(*RUN, *words([*tiny.settings, *own]), cwd=tmp_path)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    done = bench(*RUN, *words(tiny.settings), "--device", "cuda", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "this machine has 0 CUDA devices; use --device cpu" in done.stderr
