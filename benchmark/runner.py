@@ -232,6 +232,9 @@ def run_one(
     try:
         writer.run(record)
         LOG.addHandler(notes)
+        LOG.propagate = (
+            False  # a note is stored and shown below the table; some libraries print whatever reaches the root
+        )
         record |= Run(spec, device or spec.device, ledger, writer, progress, event)()
     except (KeyboardInterrupt, Terminated) as error:
         record["status"] = "interrupted"
@@ -245,6 +248,7 @@ def run_one(
         record |= {"status": "failed", "error": said(error)}
     finally:
         LOG.removeHandler(notes)
+        LOG.propagate = True
         accounts = ledger.accounts()
         ended = {
             "ledger": accounts,

@@ -3,7 +3,8 @@
     python -m benchmarks.full_size [--device cuda] [--runs]      # needs 5 GB of disk, 20 GB of memory on a CPU
 
 A: the obvious loop (diffusers' pipeline, scheduler and autograd). B: the suite's. Then each option alone: its time and
-memory beside B's, and what it does to the guided noise; then a step without guidance, compiled and not. --runs: also a whole bilevel run of the preset, fp32 and bf16.
+memory beside B's, and what it does to the guided noise; then a step without guidance, compiled and not.
+--runs: also a whole bilevel run of the preset, fp32 and bf16.
 """
 
 from __future__ import annotations
