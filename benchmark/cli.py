@@ -83,7 +83,8 @@ def _folder(name: str) -> Path:
 
 def _devices(names: str) -> tuple[str, ...]:
     """Raises UsageError for what this machine does not have."""
-    found = tuple(dict.fromkeys(n.strip() for n in names.split(",")))
+    given = [n.strip() for n in names.split(",")]
+    found = tuple(dict.fromkeys("cuda:0" if n == "cuda" and len(given) > 1 else n for n in given))
     for name in found:
         kind, colon, index = name.partition(":")
         if (
@@ -262,6 +263,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             load_plugin(path)
         commands = {"run": _run, "report": _report, "list": _list, "check": _check, "verify": _verify, "fetch": _fetch}
         command = commands[args.command]
+        if args.command != "fetch":
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")  # for what is imported later
         if args.command not in ("run", "check"):
             return command(args)
         from benchmark.datasets import data_dir

@@ -8,6 +8,7 @@ import gc
 import os
 import platform
 import resource
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import psutil
 
-_OWN = 2**30  # bytes; CUDA's own context takes some hundred MiB of a GPU
+_OWN = 3 * 2**29  # bytes; a context of CUDA takes some hundred MiB of a GPU, and asking for this opens one
 _SLACK = 2**24  # bytes; the kernel counts resident pages in batches, a thread each
 
 
@@ -68,12 +69,21 @@ def peak_memory_bytes(device: str) -> int:
 def free_memory_bytes(device: str) -> int:
     """What another process could still take: of the GPU's memory, else of this machine's, within this process's own limit."""
     if device.startswith("cuda"):
-        import torch
-
-        return int(torch.cuda.mem_get_info(device)[0])
+        # in a process of its own, which gives back what asking takes of the GPU's memory
+        code = "import sys, torch; print(torch.cuda.mem_get_info(sys.argv[1])[0])"
+        done = subprocess.run([sys.executable, "-c", code, device], capture_output=True, text=True, check=True)
+        return int(done.stdout)
     free = int(psutil.virtual_memory().available)
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     return free if limit == resource.RLIM_INFINITY else min(free, limit)
+
+
+def use(device: str) -> None:
+    """Make a GPU the one that this process works on and waits for."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.set_device(torch.device(device if ":" in device else "cuda:0"))
 
 
 def in_use(device: str) -> str:
@@ -98,6 +108,8 @@ def environment() -> dict[str, str]:
         "cpus": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "threads": str(torch.get_num_threads()) if torch is not None else "",
     }
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        found |= {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
     for package in ("torch", "diffusers", "open_clip_torch", "scikit-optimize", "numpy"):
         try:
             found[package] = version(package)

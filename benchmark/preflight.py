@@ -28,7 +28,7 @@ def needs(specs: Iterable[RunSpec]) -> Iterator[Need]:
     for spec in specs:
         key = (spec.task, str(spec.task_options), str(spec.places))
         maker = spec.maker()
-        if key not in seen and isinstance(maker, Weighed) and (needed := maker.memory()):
+        if key not in seen and isinstance(maker, Weighed) and (needed := maker.memory(spec.device)):
             yield Need(spec.task, needed, maker.advice)
         seen.add(key)
 

@@ -71,8 +71,11 @@ class Weighed(Protocol):
     def advice(self) -> str:
         """What to set where it does not fit."""
 
-    def memory(self) -> int:
-        """Bytes at the peak of a run, estimated without loading weights; 0 where it is not worth asking. Raises UsageError."""
+    def memory(self, device: str) -> int:
+        """Bytes at the peak of a run on the device, estimated without loading weights; 0 where it is not worth asking.
+
+        Raises UsageError.
+        """
 
 
 @dataclass(frozen=True)

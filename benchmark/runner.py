@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Clock, Ledger
-from benchmark.device import environment, in_use, peak_memory_bytes, reset_peak_memory
+from benchmark.device import environment, in_use, peak_memory_bytes, reset_peak_memory, use
 from benchmark.errors import StorageError, one_line, said
 from benchmark.fitting import advance
 from benchmark.journal import ReplayError
@@ -119,6 +119,7 @@ class Run:
 
     def _warm(self) -> Task[Any]:
         spec = self.spec
+        use(self.device)
         if note := in_use(self.device):
             LOG.warning(note)
             self.progress.phase(note)

@@ -116,7 +116,7 @@ def _hub(source: HubFolder | OnHub) -> Lot:
             with _said(source.repo):
                 return Path(hf_hub_download(source.repo, name, revision=revision or None))
 
-        found = try_to_load_from_cache(source.repo, name, revision=about.sha)
+        found = try_to_load_from_cache(source.repo, name, revision=revision or None)  # as a run looks for it
         check = _hub_check(files[name])
         there = Path(found) if isinstance(found, str) and not check(Path(found)) else None
         return Piece(name, int(files[name].size or 0), there, get, check)
@@ -207,6 +207,8 @@ def resumed(url: str, target: Path, size: int) -> Path:
                 break
             try:
                 _append(url, part, have if have < size else 0)
+                if not size:
+                    break
             except (HTTPException, TimeoutError, ConnectionError, HTTPError) as error:
                 fault = one_line(f"{type(error).__name__}: {error}")
         if size and part.stat().st_size != size:

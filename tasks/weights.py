@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from benchmark.errors import UsageError, one_line
 from tasks import idx
 
+FETCH = "bench fetch --preset paper"
+
 
 @dataclass(frozen=True)
 class OnHub:
@@ -69,14 +71,17 @@ class OnWeb:
         return str(self.path)
 
 
-def locate(what: str, source: OnHub | OnWeb, option: str = "") -> Path:
-    """The file on this machine. option: what else may name it. Raises UsageError, for a run never uses the network."""
+def locate(what: str, source: OnHub | OnWeb, option: str = "", choice: str = "") -> Path:
+    """The file on this machine. option: what else may name it.  choice: the setting that asks for it, where no preset does.
+
+    Raises UsageError, for a run never uses the network.
+    """
     found = source.find()
     if found is None:
         other = f", or name a copy with --set {option}=" if option else ""
+        asked = f" --set {choice}" if choice else ""
         raise UsageError(
-            f"{what}: {source.place} is missing, and a run never uses the network; get it with `bench fetch --preset paper`"
-            f"{other}"
+            f"{what}: {source.place} is missing, and a run never uses the network; get it with `{FETCH}{asked}`{other}"
         )
     return found
 

@@ -195,7 +195,7 @@ def test_cut_in_the_middle_gone_on_with_and_run_from(tiny, repository, tmp_path)
     assert done.returncode == 0, done.stderr
     missing = bench(*RUN, *settings(tiny), "--model", "some/other", cwd=tmp_path)
     assert missing.returncode == 2
-    assert "get it with `bench fetch --preset paper --model some/other`" in missing.stderr
+    assert "get it with `bench fetch --preset paper --model some/other --set reward_ft.variant=fp16`" in missing.stderr
 
 
 def test_what_is_not_the_published_file_is_refused_and_removed(tiny, repository, tmp_path):

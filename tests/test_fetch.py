@@ -211,7 +211,7 @@ WRONG = {
     "unknown": (["mnits", "--data-dir", "d"], "unknown data set 'mnits'; did you mean 'mnist'?; known: mnist"),
     "no folder": (["mnist"], "name it with --data-dir DIR or BENCH_DATA_DIR"),
     "empty folder": (["mnist", "--data-dir", ""], "expected a folder to fetch into"),
-    "no name": ([], "NAME"),
+    "no name": ([], "expected a data set's name"),
     "a file": (["mnist", "--data-dir", "file"], "expected a folder that can be written, got"),
     "below a file": (["mnist", "--data-dir", "file/x"], "expected a folder that can be written, got"),
     "raw is a file": (["mnist", "--data-dir", "odd"], "expected a folder that can be written, got"),

@@ -1,6 +1,7 @@
 """The paper's preset on files in their real layout, with the network blocked: the same code, no mocks."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from benchmark import UsageError, preflight
 from benchmark.plan import plan
 from benchmark.suite import read_suite
 from tasks.reward_ft import RewardFt
+from tasks.reward_ft.guidance import Linear
 from tests.test_cli import ROOT, bench
 from tests.tiny import RUN, sampler_of, words
 
@@ -92,10 +94,10 @@ def test_the_estimate_follows_what_saves_memory(tiny):
     from tasks.reward_ft.memory import estimate
 
     large = {"size": 256, "micro_batch": 8, "test_images": 12}
-    plain = estimate(options(tiny, **large))
-    assert estimate(options(tiny, **large, checkpointing=True)) < plain
-    assert estimate(options(tiny, **large, dtype="bf16", decode_dtype="bf16")) < plain
-    assert estimate(options(tiny, **{**large, "micro_batch": 2})) < plain
+    plain = estimate(options(tiny, **large), "cpu")
+    assert estimate(options(tiny, **large, checkpointing=True), "cpu") < plain
+    assert estimate(options(tiny, **large, dtype="bf16", decode_dtype="bf16"), "cpu") < plain
+    assert estimate(options(tiny, **{**large, "micro_batch": 2}), "cpu") < plain
 
 
 def test_memory_that_runs_out_says_what_to_set(tiny, monkeypatch):
@@ -135,3 +137,34 @@ def test_the_suite_of_table_1_is_the_preset(tiny, tmp_path):
             spec.method, "reward_ft", preset="paper", settings=files, budget="120000nfe", seeds=str(spec.seed), marks=[]
         )
         assert spec.run_id == same.run_id
+
+
+def test_a_tiny_autoencoder_is_another_run_with_other_images(tiny):
+    settings = [f"reward_ft.{s}" for s in tiny.settings]
+    (plain,) = plan("default", "reward_ft", preset="paper", settings=settings)
+    (other,) = plan("default", "reward_ft", preset="paper", settings=[*settings, f"reward_ft.taesd={tiny.taesd}"])
+    assert plain.run_id != other.run_id
+    before = sampler_of(tiny.model)((1, 2))
+    reward = Linear.at(lambda x: 50 * x.mean((1, 2, 3)), before.images)
+    images = [sampler_of(tiny.model, **form)((1, 2), reward, 0.05).images for form in ({}, {"taesd": tiny.taesd})]
+    assert (images[0] - images[1]).abs().max() > 1e-3
+    torch.testing.assert_close(
+        sampler_of(tiny.model, taesd=tiny.taesd)((1, 2)).images, before.images, rtol=0, atol=1e-6
+    )
+
+
+def test_where_files_lie_is_no_part_of_a_run_and_what_they_hold_is(tiny, tmp_path):
+    settings = [f"reward_ft.{s}" for s in tiny.settings]
+    (plain,) = plan("default", "reward_ft", preset="paper", settings=settings)
+    shutil.copytree(tiny.model, tmp_path / "moved")
+    (moved,) = plan(
+        "default", "reward_ft", preset="paper", settings=[*settings, f"reward_ft.model={tmp_path / 'moved'}"]
+    )
+    assert moved.places != plain.places
+    assert moved.run_id == plain.run_id
+    config = tmp_path / "moved" / "scheduler" / "scheduler_config.json"
+    config.write_text(config.read_text().replace("0.012", "0.013"))
+    (changed,) = plan(
+        "default", "reward_ft", preset="paper", settings=[*settings, f"reward_ft.model={tmp_path / 'moved'}"]
+    )
+    assert changed.run_id != plain.run_id

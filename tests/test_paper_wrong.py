@@ -63,14 +63,25 @@ def test_a_folder_that_is_no_model_is_one_line(case, tiny, tmp_path):
     assert message in said
 
 
-def reference_of(tmp_path, count, bad=()):
+def reference_of(tmp_path, count, bad=(), half=False):
     folder = tmp_path / "reference"
     folder.mkdir()
     for k, p in enumerate(pictures(count, 32)):
         Image.fromarray(p).save(folder / f"{k}.png")
     for name in bad:
         (folder / name).write_bytes(b"no picture")
+    if half:
+        Image.fromarray(pictures(1, 256)[0]).save(folder / "half.jpg")
+        content = (folder / "half.jpg").read_bytes()
+        (folder / "half.jpg").write_bytes(content[: len(content) // 2])
     return folder
+
+
+def without_weights(tiny, tmp_path):
+    (tmp_path / "taesd").mkdir()
+    shutil.copy(tiny.taesd / "config.json", tmp_path / "taesd")
+    (tmp_path / "taesd" / "diffusion_pytorch_model.bin").write_bytes(b"not read")
+    return tmp_path / "taesd"
 
 
 def wrong_resnet(tiny, tmp_path):
@@ -101,6 +112,18 @@ WRONG = {
     "no reference at all": (lambda *_: ["reference=gone"], "expected unguided, a folder of pictures, or a file of statistics"),
     "a size that does not fit": (lambda *_: ["size=33"], "a multiple of"),
     "the judge for another model": (lambda *_: ["features=judge"], "knows coloured digits alone"),
+    "a CLIP whose tokenizer lies elsewhere": (lambda *_: ["clip=ViT-B-16-SigLIP/webli"], "its tokenizer is not part of"),
+    "too many steps": (lambda *_: ["steps=1000"], "option reward_ft.steps: 1000 are too many"),
+    "a picture cut in half": (lambda t, p: [f"reference={reference_of(p, 3, half=True)}"], "half.jpg: unreadable picture: "),
+    "a tiny autoencoder without weights": (
+        lambda t, p: [f"taesd={without_weights(t, p)}"], "missing diffusion_pytorch_model.safetensors"
+    ),
+    "another reward's weights": (
+        lambda *_: ["reward=hpsv2", "reward_weights="], "get it with `bench fetch --preset paper --set reward_ft.reward=hpsv2`"
+    ),
+    "a tiny autoencoder of a hub": (
+        lambda *_: ["taesd=some/tiny"], "get it with `bench fetch --preset paper --set reward_ft.taesd=some/tiny`"
+    ),
     "no variant of that name": (lambda *_: ["variant=fp8"], "variants go by --set reward_ft.variant="),
 }  # fmt: skip
 
@@ -108,7 +131,7 @@ WRONG = {
 @pytest.mark.parametrize("case", sorted(WRONG))
 def test_a_wrong_option_is_one_line(case, tiny, tmp_path, monkeypatch):
     """Before any run, or as the run's own first error: networks are loaded as the run begins."""
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
     change, message = WRONG[case]
     own = change(tiny, tmp_path)
     settings = [f"reward_ft.{s}" for s in [*tiny.settings, *own]]

@@ -32,7 +32,7 @@ def test_the_same_seed_gives_the_same_image_at_batch_sizes_1_2_and_5(tiny, mode)
     for batch in (1, 2, 5):
         sampler = sampler_of(tiny.model, batch, mode)
         before = sampler(seeds)
-        reward = Linear.over(lambda x: 50 * x.mean((1, 2, 3)), before.images, batch)
+        reward = Linear.over(lambda x: 50 * x.mean((1, 2, 3)), before.images, batch, torch.device("cpu"))
         found[batch] = before.images, sampler(seeds, reward, 0.05).images
     assert (found[1][0] - found[1][1]).abs().max() > 1e-2
     for batch in (2, 5):

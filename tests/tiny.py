@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from benchmarks import paper_files
 from tasks.reward_ft import embedded
@@ -67,6 +67,26 @@ def clip(folder, width=32):
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
 
 
+_NAMES = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
+
+
+def published_names(folder):
+    """Rename tensors to what they are called in the published files, which are older than today's libraries."""
+    before = "text_model." if folder.name == "text_encoder" else ""
+
+    def published(name):
+        for new, old in _NAMES.items():
+            name = name.replace(new, old)
+        return before + name.removeprefix(before)
+
+    for path in folder.glob("*.safetensors"):
+        save_file({published(name): tensor for name, tensor in load_file(path).items()}, path, {"format": "pt"})
+    for path in folder.glob("*.index*.json"):
+        index = json.loads(path.read_text())
+        index["weight_map"] = {published(name): shard for name, shard in index["weight_map"].items()}
+        path.write_text(json.dumps(index))
+
+
 @dataclass(frozen=True)
 class Tiny:
     """Each part is made when a test first asks for it."""
@@ -75,7 +95,10 @@ class Tiny:
 
     @cached_property
     def model(self):
-        stable_diffusion().save_pretrained(self.root / "sd", max_shard_size="60KB")
+        pipe = stable_diffusion()
+        pipe.save_pretrained(self.root / "sd")
+        (self.root / "sd" / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+        pipe.unet.save_pretrained(self.root / "sd" / "unet", max_shard_size="60KB")
         assert (self.root / "sd" / "unet" / "diffusion_pytorch_model.safetensors.index.json").is_file()
         stable_diffusion().to(torch.float16).save_pretrained(self.root / "sd", variant="fp16")
         index = self.root / "sd" / "model_index.json"
@@ -83,6 +106,8 @@ class Tiny:
         about["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
         about["feature_extractor"] = ["transformers", "CLIPImageProcessor"]
         index.write_text(json.dumps(about))
+        for part in ("text_encoder", "vae"):
+            published_names(self.root / "sd" / part)
         return self.root / "sd"
 
     @cached_property
@@ -104,6 +129,17 @@ class Tiny:
     @cached_property
     def inception(self):
         return paper_files.inception(self.root)
+
+    @cached_property
+    def taesd(self):
+        from diffusers import AutoencoderTiny
+
+        torch.manual_seed(4)
+        one = {"encoder_block_out_channels": (8, 8), "decoder_block_out_channels": (8, 8)}
+        AutoencoderTiny(**one, num_encoder_blocks=(1, 1), num_decoder_blocks=(1, 1)).save_pretrained(
+            self.root / "taesd"
+        )
+        return self.root / "taesd"
 
     @property
     def settings(self):

@@ -22,10 +22,12 @@ from tasks.noise_schedule import distance, features
 from tasks.noise_schedule.diffusion import Denoiser, ddim
 from tasks.noise_schedule.schedule import PARAMETERS, abar, log_snr, space
 from tasks.noise_schedule.training import Batch, State, Trainer, pack, score_matching, unpack
+from tasks.precision import exact
 from tasks.zeroth_order import coordinates, directions
 
 if TYPE_CHECKING:
-    from tasks.noise_schedule import NoiseSchedule
+    from tasks.precision import exact
+from tasks.noise_schedule import NoiseSchedule
 
 LOG = logging.getLogger("benchmark")
 _SHOWN = 101  # points of a curve over u
@@ -50,9 +52,7 @@ class NoiseScheduleTask:
 
     def __init__(self, options: NoiseSchedule, seed: int, device: str) -> None:
         self._o, self._seed, self._device = options, seed, device
-        if device.startswith("cuda"):  # else z differs from y by rounding, which Adam and gamma enlarge
-            torch.backends.cudnn.deterministic = True
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        exact(device)  # else z differs from y by rounding, which Adam and gamma enlarge
         self.space = space(options.schedule, options.ranges)
         self.horizon = options.horizon
         self._classifier = features.classifier(options.data, device)

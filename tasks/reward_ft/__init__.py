@@ -131,15 +131,19 @@ class RewardFt:
         }
         return "set reward_ft." + ", ".join(way for way, left in ways.items() if left)
 
-    def memory(self) -> int:
+    def memory(self, device: str) -> int:
         """Bytes at the peak of a run, estimated; 0 for the shipped model, which is small. Raises UsageError."""
         from tasks.reward_ft import memory
 
-        return memory.estimate(self) if self.model else 0
+        return memory.estimate(self, device) if self.model else 0
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
+        from tasks.precision import exact
         from tasks.reward_ft import assemble, task
+        from tasks.reward_ft.guidance import advised
 
-        found = assemble.networks(self, prompt, device)
+        exact(device)
+        with advised():
+            found = assemble.networks(self, prompt, device)
         kinds: dict[str, Callable[..., Task[Any]]] = {"importance": task.Importance, "guided": task.GuidedTask}
         return kinds[lower](self, found, seed, prompt)

@@ -17,7 +17,7 @@ from tasks import inception
 from tasks.download import HubFolder, Source
 from tasks.metrics import Moments, frechet, frechet_passport
 from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, references
-from tasks.reward_ft.folder import PINNED, choose, choose_tiny, files, find, hub_id
+from tasks.reward_ft.folder import PINNED, choose, choose_tiny, files, find, hub_id, tiny_files
 from tasks.reward_ft.pipeline import Diffusion, Form, load
 from tasks.reward_ft.references import Extractor
 from tasks.reward_ft.rewards import ClipCosine, reward_kind, reward_source
@@ -53,14 +53,22 @@ class Networks:
 def form(options: RewardFt) -> Form:
     """How the options want the model to be held."""
     o = options
-    return Form(
-        o.variant, o.dtype, o.decode_dtype, o.size, o.checkpointing, o.channels_last, o.compile, o.taesd
-    )  # fmt: skip
+    taesd = tiny_folder(o.taesd) if o.taesd else None
+    return Form(o.variant, o.dtype, o.decode_dtype, o.size, o.checkpointing, o.channels_last, o.compile, taesd)
 
 
 def model_folder(options: RewardFt) -> Path:
     """Raises UsageError for a model that is not there."""
-    return find(options.model, options.revision) if options.model else options.folder / "model"
+    o = options
+    if not o.model:
+        return o.folder / "model"
+    given = "".join(f" --set reward_ft.{name}={v}" for name in ("revision", "variant") if (v := getattr(o, name)))
+    return find(o.model, o.revision, f" --model {o.model}{given}")
+
+
+def tiny_folder(taesd: str) -> Path:
+    """Raises UsageError for a tiny autoencoder that is not there."""
+    return find(taesd, get=f" --set reward_ft.taesd={taesd}", first="config.json")
 
 
 def fingerprint(options: RewardFt) -> dict[str, str]:
@@ -72,9 +80,9 @@ def fingerprint(options: RewardFt) -> dict[str, str]:
         return embedded.manifest(o.folder)
     found: dict[str, Path] = {}
     if o.model:
-        found |= {f"model/{name}": path for name, path in files(find(o.model, o.revision), o.variant).items()}
+        found |= {f"model/{name}": path for name, path in files(model_folder(o), o.variant).items()}
     if o.taesd:
-        found |= {f"taesd/{p.name}": p for p in sorted(find(o.taesd).glob("*.safetensors"))}
+        found |= {f"taesd/{name}": path for name, path in tiny_files(tiny_folder(o.taesd)).items()}
     found |= other_files(o)
     hashes = {name: digest(path) for name, path in found.items()} | reward_source(o.reward)
     if o.features == "inception" and o.reference not in ("", UNGUIDED):
@@ -160,7 +168,7 @@ def _judge_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, C
     extractor = f"judge {embedded.manifest(o.folder)['judge.safetensors'][:12]}"
 
     def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:
-        choices, features = embedded.judged(judge, images)
+        choices, features = embedded.judged(judge, images.to(device))
         table = features.cpu().numpy()
         right = (choices == wanted).all(1).float().mean()
         passport = frechet_passport(table, reference, extractor, "none, 32x32")
@@ -171,16 +179,12 @@ def _judge_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, C
 
 def _inception_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, Callable[[int], Tensor]], Measured]:
     extractor = Extractor(inception.file(o.inception, "reward_ft.inception"), device)
-    kept: list[Moments] = []  # unguided samples are drawn once a run
+    unguided = o.reference in ("", UNGUIDED)
+    kept = [] if unguided else [references.moments(o.reference, extractor)]  # unguided samples are drawn once a run
 
     def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:
-        unguided = o.reference in ("", UNGUIDED)
         if not kept:
-            kept.append(
-                Moments.of(extractor(sample(o.reference_images)))
-                if unguided
-                else references.moments(o.reference, extractor)
-            )
+            kept.append(Moments.of(extractor(sample(o.reference_images))))
         table = extractor(images)
         passport = frechet_passport(table, kept[0], extractor.name, references.RESIZE)
         if unguided:  # sampled here, so equal up to the rounding of a machine

@@ -36,6 +36,8 @@ def _named(spec: str) -> tuple[str, str, dict[str, Any]]:
             f"CLIP {spec!r}: QuickGELU mismatch: the weights {tag!r} were trained {'with' if trained else 'without'} it and the "
             f"model {name} is {'without' if trained else 'with'}, so every number would be a little wrong; use {right}/{tag}"
         )
+    if (open_clip.get_model_config(name).get("text_cfg") or {}).get("hf_tokenizer_name"):
+        raise UsageError(f"CLIP {spec!r}: its tokenizer is not part of open_clip; choose a model with open_clip's own")
     if not table.get("hf_hub"):
         raise UsageError(
             f"CLIP {spec!r}: these weights are not on the model hub; name a folder with {CONFIG} and {WEIGHTS}"
@@ -49,15 +51,15 @@ def source(spec: str) -> OnHub:
     return OnHub(repo, Path(name).with_suffix(".safetensors").name if name else WEIGHTS)
 
 
-def files(spec: str, option: str) -> dict[str, Path]:
-    """The files that decide the model's numbers, by name. Raises UsageError."""
+def files(spec: str, option: str, choice: str = "") -> dict[str, Path]:
+    """The files that decide the model's numbers, by name. choice: the setting that asks for them. Raises UsageError."""
     folder = Path(spec).expanduser()
     if folder.is_dir():
         found = {name: folder / name for name in (CONFIG, WEIGHTS)}
         if missing := [n for n, p in found.items() if not p.is_file()]:
             raise UsageError(f"CLIP {spec!r}: missing {', '.join(missing)} in this folder")
         return found
-    return {spec: locate(f"CLIP {spec}", source(spec), option)}
+    return {spec: locate(f"CLIP {spec}", source(spec), option, choice or f"{option}={spec}")}
 
 
 def load(spec: str, option: str) -> tuple[Any, Callable[[list[str]], Tensor]]:

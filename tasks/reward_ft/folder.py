@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError
+from tasks.weights import FETCH
 
 KINDS = "Stable Diffusion 1.x and 2.x, text to image (model_index.json: StableDiffusionPipeline)"
 _PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
@@ -27,27 +28,26 @@ def hub_id(model: str) -> str:
     return model
 
 
-def find(model: str, revision: str = "", get: str = "bench fetch --preset paper") -> Path:
+def find(model: str, revision: str = "", get: str = "", first: str = "model_index.json") -> Path:
     """The folder of a model that is named by a folder or by a hub id; a hub id's files come from the hub's cache alone.
 
-    get: the command that fetches them. Raises UsageError.
+    get: what the command that fetches it has besides.  first: a file that every such model has. Raises UsageError.
     """
     path = Path(model).expanduser()
     if path.is_dir():
         return path
     hub_id(model)
-    revision = revision or PINNED.get(model, "")
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub import constants, try_to_load_from_cache
 
-    try:
-        return Path(snapshot_download(model, revision=revision or None, local_files_only=True))
-    except (LocalEntryNotFoundError, OSError) as error:
+    revision = revision or PINNED.get(model, "")
+    found = try_to_load_from_cache(model, first, revision=revision or None)
+    if not isinstance(found, str):
         at = f" at revision {revision}" if revision else ""
         raise UsageError(
             f"model {model!r}{at}: neither a folder nor in the hub's cache {constants.HF_HUB_CACHE}, and a run never uses the "
-            f"network; get it with `{get} --model {model}`, or name a folder"
-        ) from error
+            f"network; get it with `{FETCH}{get or f' --model {model}'}`, or name a folder"
+        )
+    return Path(found).parent
 
 
 def choose(names: Sequence[str], variant: str = "") -> list[str]:
@@ -71,6 +71,14 @@ def choose(names: Sequence[str], variant: str = "") -> list[str]:
 def choose_tiny(names: Sequence[str]) -> list[str]:
     """The files of a tiny autoencoder's repository that a run needs."""
     return [n for n in names if n.startswith(("LICENSE", "README"))] + ["config.json", f"{_PARTS['vae']}.safetensors"]
+
+
+def tiny_files(folder: Path) -> dict[str, Path]:
+    """The files that decide what a tiny autoencoder gives, by name. Raises UsageError."""
+    found = {name: folder / name for name in ("config.json", f"{_PARTS['vae']}.safetensors")}
+    if missing := [name for name, path in found.items() if not path.is_file()]:
+        raise UsageError(f"tiny autoencoder {folder}: missing {', '.join(missing)}")
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -133,11 +141,14 @@ def _weights(folder: Path, part: str, stem: str, variant: str, found: dict[str, 
     """Adds a part's weights, in one file or in shards, to `found`; returns the names of those that are missing."""
     dot = f".{variant}" if variant else ""
     whole = f"{part}/{stem}{dot}.safetensors"
-    if (folder / whole).is_file():
+    index = f"{part}/{stem}.safetensors.index{dot}.json"
+    sharded = (folder / index).is_file()
+    if (folder / whole).is_file() and not (
+        sharded and part != "text_encoder"
+    ):  # diffusers takes shards first, transformers last
         found[whole] = folder / whole
         return []
-    index = f"{part}/{stem}.safetensors.index{dot}.json"
-    if not (folder / index).is_file():
+    if not sharded:
         there = sorted(p.name for p in (folder / part).glob(f"{stem}*"))
         return [f"{whole} (there is {', '.join(there)}; variants go by --set reward_ft.variant=)" if there else whole]
     table = read_json(folder / index).get("weight_map")

@@ -62,13 +62,16 @@ class Linear:
             (g,) = torch.autograd.grad(r.sum(), x)
         return cls(g, (r - (g * x).sum((1, 2, 3))).detach())
 
+    def to(self, device: torch.device) -> Linear:
+        return Linear(self.g.to(device), self.b.to(device))
+
     def __call__(self, x: Tensor) -> Tensor:
         return (self.g * x).sum((1, 2, 3)) + self.b
 
     @classmethod
-    def over(cls, reward: Reward, images: Tensor, micro_batch: int) -> Linear:
-        """As `at`, so many images at once."""
-        parts = [cls.at(reward, part) for part in torch.split(images, micro_batch)]
+    def over(cls, reward: Reward, images: Tensor, micro_batch: int, device: torch.device) -> Linear:
+        """As `at`, so many images at once on the device; kept where the images are."""
+        parts = [cls.at(reward, part.to(device)).to(images.device) for part in torch.split(images, micro_batch)]
         return cls(torch.cat([p.g for p in parts]), torch.cat([p.b for p in parts]))
 
     def part(self, chosen: slice) -> Linear:
@@ -77,7 +80,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Sampled:
-    """images: (N, 3, H, W) in [0, 1], nan where guidance was so strong that the numbers ran away.
+    """images: (N, 3, H, W) in [0, 1], on the CPU, nan where guidance was so strong that the numbers ran away.
 
     kl: (N,) float64, each image's path KL to the unguided sampler, in nats.
 
@@ -107,13 +110,12 @@ class Sampler:
 
     def __call__(self, seeds: tuple[int, ...], reward: Linear | None = None, lam: float = 1.0) -> Sampled:
         """One pass over all time steps for each seed; reward None: unguided, without a backward pass."""
+        parts = []
         with advised():
-            parts = [
-                self._batch(
-                    seeds[k : k + self.micro_batch], reward and reward.part(slice(k, k + self.micro_batch)), lam
-                )
-                for k in range(0, len(seeds), self.micro_batch)
-            ]
+            for k in range(0, len(seeds), self.micro_batch):
+                chosen = slice(k, k + self.micro_batch)
+                linear = None if reward is None else reward.part(chosen).to(self.model.device)
+                parts.append(self._batch(seeds[chosen], linear, lam))
         return Sampled(torch.cat([p.images for p in parts]), torch.cat([p.kl for p in parts]))
 
     def _batch(self, seeds: tuple[int, ...], reward: Linear | None, lam: float) -> Sampled:
@@ -136,7 +138,7 @@ class Sampler:
                 self.model.decode(z).clamp(0, 1).contiguous()
             )  # a layout of its own would round differently once stored
         self._inspect(int(broken), images, None if reward is None else lam)
-        return Sampled(images, kl)
+        return Sampled(images.cpu(), kl)  # many of them are kept, and a GPU has better use for its memory
 
     def _inspect(self, broken: int, images: Tensor, lam: float | None) -> None:
         """Say what is wrong with the images. Raises ValueError where no guidance did it, but the model."""

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tasks.reward_ft import assemble
-from tasks.reward_ft.folder import files, find, read_json
+from tasks.reward_ft.folder import files, read_json
 from tasks.reward_ft.guidance import Linear, Mode, Sampler
 from tasks.reward_ft.pipeline import Diffusion, Schedule, quiet
 
@@ -54,8 +54,8 @@ class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return out
 
 
-def estimate(options: RewardFt) -> int:
-    """Bytes at the peak of a run. Raises UsageError for a model that is not there."""
+def estimate(options: RewardFt, device: str) -> int:
+    """Bytes at the peak of a run on the device. Raises UsageError for a model that is not there."""
     quiet()
     o = options
     folder = assemble.model_folder(o)
@@ -71,9 +71,12 @@ def estimate(options: RewardFt) -> int:
         pixels = _guided_step(o, model, schedule, batch)
     text = sum(p.stat().st_size for name, p in files(folder, o.variant).items() if name.startswith("text_encoder/"))
     others = sum(path.stat().st_size for path in assemble.other_files(o).values())
-    images = 4 * pixels * (max(o.bank, o.images, o.reference_images) + 2 * o.test_images)
+    images = (
+        4 * pixels * (max(o.bank, o.images, o.reference_images) + 5 * o.test_images)
+    )  # the last pass, this one, slopes
+    on_device = images if device == "cpu" else 0
     margin = _CHANNELS_LAST if o.channels_last else _MARGIN
-    return int(weights + margin * (live.peak - weights) + text + others + images + _FIXED)
+    return int(weights + margin * (live.peak - weights) + text + others + on_device + _FIXED)
 
 
 def _fake(network: nn.Module) -> None:
@@ -99,7 +102,7 @@ def _skeleton(o: RewardFt, folder: Path, scheduler: Any) -> Diffusion:
         text_encoder=torch.nn.Identity(),
         scheduler=scheduler,
     )
-    tiny = _made("AutoencoderTiny", find(o.taesd) / "config.json") if o.taesd else None
+    tiny = _made("AutoencoderTiny", assemble.tiny_folder(o.taesd) / "config.json") if o.taesd else None
     return Diffusion(pipe, "meta", assemble.form(o), tiny)
 
 

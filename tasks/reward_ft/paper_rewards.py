@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ AESTHETIC = OnWeb("https://github.com/LAION-AI/aesthetic-predictor/raw/main/sa_0
 AESTHETIC_CLIP = "ViT-L-14-quickgelu/openai"
 HPS = OnHub("xswu/HPSv2", "HPS_v2_compressed.pt")
 HPS_CLIP = "ViT-H-14"
-HEAD_SEED = 18
+HEAD_SEED, WIDTH = 18, 512
 
 
 class ResNetHead:
@@ -43,6 +44,12 @@ class ResNetHead:
         what = "ResNet-18"
         return {"resnet18": given(what, given_file) if given_file else locate(what, RESNET, OPTION)}
 
+    @classmethod
+    def digests(cls) -> Mapping[str, str]:
+        """SHA-256 of the head, which lies in no file: another torch might draw another."""
+        head = RandomHead(nn.Identity(), WIDTH, HEAD_SEED).head.numpy()
+        return {"resnet_head/head": hashlib.sha256(head.astype("<f4").tobytes()).hexdigest()}
+
     def __init__(self, files: Mapping[str, Path], prompt: str, device: torch.device) -> None:
         from torchvision.models import resnet18
 
@@ -50,7 +57,7 @@ class ResNetHead:
         fill("ResNet-18", network, files["resnet18"])
         network.fc = nn.Identity()
         network.to(device).eval().requires_grad_(False)
-        self._score = RandomHead(network, 512, HEAD_SEED).to(device)
+        self._score = RandomHead(network, WIDTH, HEAD_SEED).to(device)
         self._mean = torch.tensor([0.485, 0.456, 0.406], device=device)[:, None, None]
         self._std = torch.tensor([0.229, 0.224, 0.225], device=device)[:, None, None]
 
@@ -77,8 +84,9 @@ class Aesthetic:
     @classmethod
     def files(cls, given_folder: str) -> Mapping[str, Path]:
         if not given_folder:
-            head = locate("aesthetic head", AESTHETIC, OPTION)
-            return {"head": head, **clips.files(AESTHETIC_CLIP, OPTION)}
+            choice = "reward_ft.reward=aesthetic"
+            head = locate("aesthetic head", AESTHETIC, OPTION, choice)
+            return {"head": head, **clips.files(AESTHETIC_CLIP, OPTION, choice)}
         folder = Path(given_folder).expanduser()
         if not folder.is_dir():
             raise UsageError(
@@ -109,7 +117,9 @@ class HPSv2:
 
     @classmethod
     def files(cls, given_folder: str) -> Mapping[str, Path]:
-        return clips.files(given_folder, OPTION) if given_folder else {"hpsv2": locate("HPSv2", HPS, OPTION)}
+        if given_folder:
+            return clips.files(given_folder, OPTION)
+        return {"hpsv2": locate("HPSv2", HPS, OPTION, "reward_ft.reward=hpsv2")}
 
     def __init__(self, files: Mapping[str, Path], prompt: str, device: torch.device) -> None:
         import open_clip

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from benchmark.errors import UsageError, one_line
-from tasks.reward_ft.folder import KINDS, find
+from tasks.reward_ft.folder import KINDS
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Form:
     """How a model is held. dtype: of U-Net and text encoder; decode_dtype: of the autoencoder.
 
     size: pixels of a side, 0 for the model's own.  checkpointing, channels_last, compile: slower or faster ways to the
-    same numbers up to rounding.  taesd: a folder or hub id of a tiny autoencoder that decodes the look-ahead, which
+    same numbers up to rounding.  taesd: the folder of a tiny autoencoder that decodes the look-ahead, which
     changes the guidance.
     """
 
@@ -32,7 +32,7 @@ class Form:
     checkpointing: bool = False
     channels_last: bool = False
     compile: bool = False
-    taesd: str = ""
+    taesd: Path | None = None
 
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -140,7 +140,9 @@ def load(folder: Path, device: str, form: Form = Form()) -> Diffusion:
             folder, safety_checker=None, feature_extractor=None, requires_safety_checker=False, local_files_only=True,
             dtype=torch.float32, use_safetensors=True, variant=form.variant or None,
         )  # fmt: skip
-        tiny = AutoencoderTiny.from_pretrained(find(form.taesd), local_files_only=True) if form.taesd else None
+        tiny = None
+        if form.taesd is not None:
+            tiny = AutoencoderTiny.from_pretrained(form.taesd, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UsageError(f"model {folder}: it cannot be loaded: {one_line(str(error))}") from error
     if any(pipe.scheduler.config.get(name) for name in ("clip_sample", "thresholding")):
@@ -166,6 +168,10 @@ class Schedule:
     def of(cls, scheduler: Any, steps: int, eta: float) -> Schedule:
         scheduler.set_timesteps(steps)
         t = [int(v) for v in scheduler.timesteps]
+        if t[0] >= len(scheduler.alphas_cumprod):
+            raise UsageError(
+                f"option reward_ft.steps: {steps} are too many for this model's scheduler; take half as many"
+            )
         table = scheduler.alphas_cumprod.double().numpy()
         stride = scheduler.config.num_train_timesteps // steps
         abar = table[t]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, one_line
 from tasks import inception
 from tasks.inception import DIM
 from tasks.metrics import Matrix, Moments
@@ -53,7 +53,7 @@ def pictures(folder: Path) -> tuple[Path, ...]:
         try:
             with Image.open(path) as picture:
                 picture.verify()
-        except (OSError, SyntaxError, ValueError, UnidentifiedImageError):
+        except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
             bad.append(path.name)
     if bad:
         more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
@@ -104,8 +104,13 @@ def _features(paths: Sequence[Path], extractor: Extractor) -> Matrix:
 
     found = []
     for path in paths:  # one by one: pictures may differ in size
-        with Image.open(path) as picture:
-            pixels = np.array(picture.convert("RGB"))
+        try:
+            with Image.open(path) as picture:
+                pixels = np.array(picture.convert("RGB"))
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise UsageError(
+                f"reference {path}: unreadable picture: {one_line(str(error))}; remove or mend it"
+            ) from error
         found.append(extractor(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255))
     features: Matrix = np.concatenate(found)
     return features

@@ -77,7 +77,9 @@ def reward_kind(name: str) -> type[Reward]:
 
 
 def reward_source(name: str) -> dict[str, str]:
-    """SHA-256 of the file that defines a reward of a plug-in."""
+    """SHA-256 by name of what decides a reward besides its files: its own digests, or the file that defines a plug-in's."""
+    if name in _BUILT_IN:
+        return dict(getattr(reward_kind(name), "digests", dict)())
     if name not in _registered or not (path := inspect.getsourcefile(_registered[name])):
         return {}
     return {f"reward {name}": hashlib.sha256(Path(path).read_bytes()).hexdigest()}

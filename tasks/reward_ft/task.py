@@ -51,17 +51,19 @@ class _RewardTask:
     def guided(self, seeds: tuple[int, ...], before: Sampled, reward: Reward, lam: float) -> Sampled:
         """One pass on the reward's linear model about the images of the pass before."""
         with advised():
-            linear = Linear.over(reward, before.images, self._options.micro_batch)
+            linear = Linear.over(reward, before.images, self._options.micro_batch, self._model.device)
         return self.sampler(seeds, linear, lam)
 
     def warm_up(self) -> None:
         """One guided step's kernels, on two images."""
         seeds = self.seeds("warm-up", 2)
-        short = replace(self.sampler, schedule=Schedule.of(self._model.scheduler, 1, 1.0))
+        steps = 3 if self._options.compile else 1  # the compiler learns from the second time step that they differ
+        short = replace(self.sampler, schedule=Schedule.of(self._model.scheduler, steps, 1.0))
         before = short(seeds)
-        short(seeds, Linear.over(self._networks.r2, before.images, short.micro_batch), 1.0)
-        with torch.no_grad():
-            self._networks.r1(before.images)
+        with advised():
+            linear = Linear.over(self._networks.r2, before.images, short.micro_batch, self._model.device)
+        short(seeds, linear, 1.0)
+        self.r1(before.images)
 
     def r1(self, images: Tensor) -> Vector:
         return self._values(self._networks.r1, images)
@@ -70,8 +72,9 @@ class _RewardTask:
         return self._values(self._networks.r2, images)
 
     def _values(self, reward: Reward, images: Tensor) -> Vector:
-        with torch.no_grad():
-            return torch.cat([reward(part) for part in torch.split(images, 256)]).double().cpu().numpy()
+        parts = torch.split(images, min(256, 16 * self._options.micro_batch))
+        with torch.no_grad(), advised():
+            return torch.cat([reward(part.to(self._model.device)) for part in parts]).double().cpu().numpy()
 
     def sample_test(self, strength: float) -> Sampled:
         """Guided images at lam = strength on the held-out seeds, which no method sees."""
@@ -90,7 +93,8 @@ class _RewardTask:
     def measure(self, strength: float) -> Test:
         """fid, clip, accuracy (digit and both colours as the prompt says), and the mean r2 as `reward`."""
         images = self.sample_test(strength).images
-        measured = self._networks.measure(images, self._unguided)
+        with advised():
+            measured = self._networks.measure(images, self._unguided)
         metrics = dict(measured.metrics) | {
             "clip": clip_score(self.r1(images)),
             "reward": float(self.r2(images).mean()),
@@ -172,8 +176,8 @@ class GuidedTask(_RewardTask):
         return {"seeds": seeds, "images": state.last.images.cpu().numpy(), "kl": state.last.kl.numpy()}
 
     def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Guided:
-        images = torch.tensor(arrays["images"], device=self._model.device)
-        return Guided(tuple(arrays["seeds"].tolist()), Sampled(images, torch.tensor(arrays["kl"])))
+        images, path_kl = torch.tensor(arrays["images"]), torch.tensor(arrays["kl"])
+        return Guided(tuple(arrays["seeds"].tolist()), Sampled(images, path_kl))
 
     def test(self, state: Guided, lam: Lam) -> Test:
         """As `measure`."""
