@@ -13,6 +13,7 @@ import argparse
 import gc
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -160,16 +161,17 @@ def compare(root: Path, device: str, rounds: int) -> None:
             )
 
 
-def whole_runs(root: Path, device: str) -> None:
-    """A bilevel run of the preset as it stands, at both precisions."""
+def whole_runs(root: Path, device: str, budget: str = "300s", more: Sequence[str] = ()) -> None:
+    """A bilevel run of the preset as it stands, at both precisions. more: settings beside the preset's."""
     for dtype in ("fp32", "bf16"):
         began = time.perf_counter()
         found = run(
-            method="bilevel", task="reward_ft", preset="paper", lower="guided", budget="300s", device=device,
+            method="bilevel", task="reward_ft", preset="paper", lower="guided", budget=budget, device=device,
             out=root / "runs", settings=[
                 f"reward_ft.model={root / 'sd'}", f"reward_ft.clip={root / 'clip'}", f"reward_ft.dtype={dtype}",
                 f"reward_ft.reward_weights={root / 'resnet18.pth'}", f"reward_ft.inception={root / 'inception.pth'}",
                 "reward_ft.test_images=6", "reward_ft.reference_images=6",
+                *more,
             ],
         )  # fmt: skip
         print(f"bilevel, {dtype}: {time.perf_counter() - began:.0f} s", flush=True)
