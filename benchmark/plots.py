@@ -100,9 +100,10 @@ def sample_grid(table: Table, path: Path) -> Path | None:
         return None
     seed = min(s for s, _ in shared)
     prompts = sorted(p for s, p in shared if s == seed)
-    figure, grid = plt.subplots(
-        len(have), len(prompts), figsize=(4.6 * len(prompts) + 1.2, 0.75 * len(have) + 0.4), squeeze=False
-    )
+    tall, wide = next(iter(next(iter(have.values())).values())).shape[:2]
+    side = min(max(tall / 150, 0.575), 1.3)  # inches of one image: small ones enlarged, large ones up to 195 pixels
+    size = (side * wide / tall * len(prompts) + 1.2, (side + 0.175) * len(have) + 0.4)
+    figure, grid = plt.subplots(len(have), len(prompts), figsize=size, squeeze=False)
     for i, (label, runs) in enumerate(have.items()):
         for j, prompt in enumerate(prompts):
             axes = grid[i][j]
