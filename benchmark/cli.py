@@ -129,6 +129,8 @@ def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, setti
         supervisor = Supervisor(store, settings)
         supervisor(specs)
         broken, stopped = supervisor.broken, supervisor.stopping > 0
+        if supervisor.refused:
+            raise UsageError(supervisor.refused)
     found = [r for s in specs if (r := store.find(s)) is not None]
     ended = sum(not r.open for r in found)
     if stopped or broken:
@@ -264,7 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands = {"run": _run, "report": _report, "list": _list, "check": _check, "verify": _verify, "fetch": _fetch}
         command = commands[args.command]
         if args.command != "fetch":
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")  # for what is imported later
+            os.environ["HF_HUB_OFFLINE"] = "1"  # for what is imported later
         if args.command not in ("run", "check"):
             return command(args)
         from benchmark.datasets import data_dir

@@ -10,6 +10,10 @@ class UsageError(Exception):
     """Wrong usage: one clear line and exit status 2."""
 
 
+class Refused(UsageError):
+    """Found as a run was set up: files that a task cannot take. No fault of a method, so no failed run."""
+
+
 class StorageError(BaseException):
     """The output cannot be written: a full disk, a folder that was closed or taken away.
 

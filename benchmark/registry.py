@@ -182,5 +182,5 @@ def load_plugin(path: Path) -> None:
         spec.loader.exec_module(module)
     except UsageError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"plug-in {path} cannot be loaded: {type(error).__name__}: {error}") from error

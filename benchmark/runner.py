@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Clock, Ledger
 from benchmark.device import environment, in_use, peak_memory_bytes, reset_peak_memory, use
-from benchmark.errors import StorageError, one_line, said
+from benchmark.errors import Refused, StorageError, UsageError, one_line, said
 from benchmark.fitting import advance
 from benchmark.journal import ReplayError
 from benchmark.metered import Incumbent, Metered
@@ -156,7 +156,10 @@ class Run:
     def __call__(self) -> dict[str, Any]:
         """The record of the search, and of the measurement of its last incumbent and of those that stood at a mark."""
         self.progress.phase("set-up")
-        task = self._warm()
+        try:
+            task = self._warm()
+        except UsageError as error:
+            raise Refused(str(error)) from error
         budget, ledger = self.budget, self.ledger
         metered = Metered(
             task,
@@ -213,8 +216,8 @@ def run_one(
     """Run and store one specification, or go on with it where it was cut short; the caller holds its lock.
 
     device: which one of the specification's kind (default: the first).  jobs: how many runs share the machine.
-    Returns the status: ok, budget_exhausted or failed. Raises KeyboardInterrupt, and StorageError where the output
-    cannot be written; what is stored then can be resumed.
+    Returns the status: ok, budget_exhausted or failed. Raises KeyboardInterrupt, Refused where the task cannot be
+    set up, and StorageError where the output cannot be written; what is stored then can be resumed.
     """
     began = time.time()
     writer = Writer(store.folder(spec))
@@ -240,7 +243,7 @@ def run_one(
     except (KeyboardInterrupt, Terminated) as error:
         record["status"] = "interrupted"
         raise KeyboardInterrupt from error
-    except StorageError:
+    except (StorageError, Refused):
         record["status"] = "interrupted"
         raise
     except (Exception, SystemExit, ReplayError) as error:

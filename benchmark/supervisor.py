@@ -22,7 +22,7 @@ from typing import Any
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.plan import RunSpec
 from benchmark.store import Store
-from benchmark.worker import INTERRUPTED, SIGNALS, STORAGE
+from benchmark.worker import INTERRUPTED, REFUSED, SIGNALS, STORAGE
 
 _POLL = 0.2  # seconds between two looks at the clock
 _STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -60,6 +60,7 @@ class Child:
     deadline: float | None = None
     termed: bool = False
     killed: bool = False
+    refused: str = ""
 
     def signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -76,7 +77,9 @@ class Child:
         *lines, self.buffer = self.buffer.split(b"\n")
         for line in lines:
             name, left = json.loads(line)
-            if name != "search" or left is None:
+            if name == "refused":
+                self.refused = str(left)
+            elif name != "search" or left is None:
                 self.deadline = None
             elif not self.termed:
                 self.deadline = time.monotonic() + max(0.0, left) + grace
@@ -100,19 +103,20 @@ class Supervisor:
     children: list[Child] = field(default_factory=list)
     stopping: int = 0
     broken: str = ""
+    refused: str = ""
     beside: int = 1
     told: bool = False
 
     def __call__(self, specs: Sequence[RunSpec]) -> None:
-        """Returns when all are stored, or when the user or the disk stopped it: see `stopping` and `broken`."""
+        """Returns when all are stored, or when user, disk or an unfit file stopped it: see `stopping`, `broken`, `refused`."""
         waiting = list(specs)
         self.beside = min(len(waiting), len(self.settings.slots))
         before = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             while (waiting or self.children) and not self.broken:
-                if self.stopping and not self.children:
+                if (self.stopping or self.refused) and not self.children:
                     return
-                if not self.stopping:
+                if not (self.stopping or self.refused):
                     waiting = self._start(waiting)
                 if waiting or self.children:
                     self._wait()
@@ -206,6 +210,7 @@ class Supervisor:
 
     def _ended(self, child: Child) -> None:
         self.children.remove(child)
+        child.hear(self.settings.grace)
         child.signal(signal.SIGKILL)  # whatever it left behind
         os.close(child.events)
         if child.process.stdin is not None:
@@ -213,6 +218,11 @@ class Supervisor:
                 child.process.stdin.close()
         code = child.process.returncode
         try:
+            if code == REFUSED:
+                self.refused = self.refused or child.refused
+                if (found := self.store.find(child.spec)) is not None and not found.proposals:
+                    self.store.forget(child.spec)
+                return
             if code == STORAGE:
                 self.broken = f"the output of {label(child.spec)} cannot be written"
             elif code != INTERRUPTED and not (self.stopping and not child.killed and -code in _STOPPED):

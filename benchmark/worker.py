@@ -16,14 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmark.errors import StorageError, UsageError, said
+from benchmark.errors import Refused, StorageError, UsageError, one_line, said
 from benchmark.plan import RunSpec
 from benchmark.registry import METHODS, TASKS, load_plugin
 from benchmark.runner import Terminated, run_one
 from benchmark.store import Store
 
-STORAGE, INTERRUPTED = 4, 130
-"""Exit statuses: the output cannot be written; stopped, and can be resumed."""
+STORAGE, REFUSED, INTERRUPTED = 4, 5, 130
+"""Exit statuses: the output cannot be written; the task cannot be set up; stopped, and can be resumed."""
 
 
 SIGNALS = {signal.SIGINT, signal.SIGTERM}  # blocked by the supervisor until this process is ready for them
@@ -57,6 +57,16 @@ def _same_source(spec: RunSpec) -> bool:
     return all(spec.fingerprint.get(name) == digest for name, digest in now.items())
 
 
+def _same_files(spec: RunSpec) -> None:
+    """Raises Refused where a file is no longer the one that the run was planned with."""
+    try:
+        now = spec.maker().fingerprint()
+    except UsageError as error:
+        raise Refused(str(error)) from error
+    if other := [name for name, digest in now.items() if spec.fingerprint.get(name) != digest]:
+        raise Refused(f"{other[0]} was changed after the run had been planned; start `bench run` again")
+
+
 def _run(job: dict[str, Any]) -> int:
     spec, store = read_spec(job["spec"]), Store(Path(job["out"]))
 
@@ -71,11 +81,15 @@ def _run(job: dict[str, Any]) -> int:
                 load_plugin(Path(path))
             if not _same_source(spec):
                 raise UsageError("its plug-in file was changed after the run had been planned; start `bench run` again")
+            _same_files(spec)
             run_one(spec, store, quiet=job["quiet"], device=job["device"], event=event, jobs=job["jobs"])
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     except (KeyboardInterrupt, Terminated):
         return INTERRUPTED
+    except Refused as error:
+        os.write(job["events"], json.dumps(["refused", one_line(str(error))]).encode() + b"\n")
+        return REFUSED
     except StorageError as error:
         print(f"bench: {error}", file=sys.stderr)
         return STORAGE

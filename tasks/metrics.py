@@ -69,6 +69,8 @@ def frechet(features: ArrayLike, reference: Moments) -> float:
         product = half.T @ half
     cross = np.sqrt(np.linalg.eigvalsh(product).clip(0)).sum()
     distance = np.sum((mean - reference.mean) ** 2) + np.sum(c**2) + np.trace(reference.covariance) - 2 * cross
+    if not np.isfinite(distance):
+        raise ValueError("Frechet distance: it is not finite; the reference or the features hold impossible numbers")
     return max(0.0, float(distance))
 
 

@@ -71,6 +71,11 @@ class OnWeb:
         return str(self.path)
 
 
+def place(text: str) -> Path:
+    """A path as a user writes it, ~ and all."""
+    return Path(os.path.expanduser(text))  # unlike Path.expanduser never an error
+
+
 def locate(what: str, source: OnHub | OnWeb, option: str = "", choice: str = "") -> Path:
     """The file on this machine. option: what else may name it.  choice: the setting that asks for it, where no preset does.
 
@@ -88,8 +93,8 @@ def locate(what: str, source: OnHub | OnWeb, option: str = "", choice: str = "")
 
 def given(what: str, path: str) -> Path:
     """A file that the user named. Raises UsageError."""
-    found = Path(path).expanduser()
-    if not found.is_file():
+    found = place(path)
+    if not os.path.isfile(found):
         raise UsageError(f"{what}: expected a file of weights (.safetensors or .pth), got {path!r}")
     return found
 
@@ -98,10 +103,11 @@ def read(what: str, path: Path) -> dict[str, Tensor]:
     """A file of tensors by name. Nothing in it is executed. Raises UsageError."""
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return dict(load_file(path))
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, one of them of a module that nothing here may import
-        raise UsageError(f"{what}: {path} cannot be read as tensors: {one_line(str(error))}") from error
+        why = one_line(f"{type(error).__name__}: {error}").partition(". ")[0][:200]  # torch goes on with bad advice
+        raise UsageError(f"{what}: {path} cannot be read as tensors: {why}") from error
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]
     if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
@@ -109,10 +115,10 @@ def read(what: str, path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
 
 
-def fill(what: str, network: nn.Module, path: Path) -> None:
+def fill(what: str, network: nn.Module, path: Path, exact: bool = True) -> None:
     """Give every parameter of a network its value, in float32; it may lie on the meta device, where it drew nothing.
 
-    Raises UsageError that names the first tensor that does not fit.
+    exact: the file may hold nothing else. Raises UsageError that names the first tensor that does not fit.
     """
     found, wanted = read(what, path), network.state_dict()
     for name, tensor in wanted.items():
@@ -123,9 +129,13 @@ def fill(what: str, network: nn.Module, path: Path) -> None:
                 f"{what}: {path}: {name} has shape {tuple(found[name].shape)}, expected {tuple(tensor.shape)}: "
                 "a checkpoint of another network"
             )
+    if exact and (more := sorted(set(found) - set(wanted))):
+        raise UsageError(
+            f"{what}: {path} holds {more[0]} besides, which this network has not: a checkpoint of another network"
+        )
     values = {name: found[name] for name in wanted if name in found}
-    exact = {name: v.float() if v.is_floating_point() else v for name, v in values.items()}
-    network.load_state_dict(exact, strict=False, assign=True)
+    floats = {name: v.float() if v.is_floating_point() else v for name, v in values.items()}
+    network.load_state_dict(floats, strict=False, assign=True)
 
 
 def digest(path: Path) -> str:

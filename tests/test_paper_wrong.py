@@ -3,14 +3,17 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from benchmark import UsageError
+from benchmark import UsageError, worker
+from benchmark.errors import Refused
 from benchmark.plan import plan
 from tasks.reward_ft.folder import files
+from tasks.reward_ft.guidance import Linear
 from tasks.reward_ft.pipeline import load
 from tests.test_cli import bench
 from tests.tiny import PROMPT, RUN, pictures, words
@@ -30,6 +33,14 @@ def altered(tiny, tmp_path, change):
     return folder
 
 
+def emptied(name):
+    def change(folder):
+        table = load_file(folder / name)
+        save_file(dict(list(table.items())[3:]), folder / name, {"format": "pt"})
+
+    return change
+
+
 def edited(name, **changes):
     def change(folder):
         path = folder / name
@@ -47,6 +58,15 @@ MODELS = {
     "a shard is missing": (
         lambda f: next((f / "unet").glob("*model-00001*")).unlink(), "missing unet/diffusion_pytorch_model-00001-of-"
     ),
+    "a shard elsewhere": (
+        edited("unet/diffusion_pytorch_model.safetensors.index.json", weight_map={"a": "../../x.safetensors"}),
+        "expected names of files beside it, got ['../../x.safetensors']",
+    ),
+    "a text encoder that lacks tensors": (emptied("text_encoder/model.safetensors"), "text_encoder has no tensor "),
+    "another text encoder": (edited("model_index.json", text_encoder=["transformers", "T5EncoderModel"]), "its text_encoder is"),
+    "a scheduler that predicts images": (edited("scheduler/scheduler_config.json", prediction_type="sample"), "predicts"),
+    "a scheduler that clips": (edited("scheduler/scheduler_config.json", clip_sample=True), "clips the predicted image"),
+    "a configuration without end": (lambda f: (f / "vae" / "config.json").write_text("[" * 200_000), "cannot be read"),
     "no tokenizer": (lambda f: shutil.rmtree(f / "tokenizer"), "missing tokenizer/vocab.json and merges.txt"),
     "a broken configuration": (lambda f: (f / "unet" / "config.json").write_text("{"), "config.json cannot be read"),
     "a truncated shard": (
@@ -84,6 +104,27 @@ def without_weights(tiny, tmp_path):
     return tmp_path / "taesd"
 
 
+def statistics(tmp_path, mean, variance):
+    np.savez(tmp_path / "s.npz", mu=np.full(2048, mean), sigma=variance * np.eye(2048))
+    return tmp_path / "s.npz"
+
+
+def deep_pictures(tmp_path):
+    folder = reference_of(tmp_path, 3)
+    Image.fromarray(np.arange(1024, dtype=np.uint16).reshape(32, 32) * 64).save(folder / "deep.png")
+    return folder
+
+
+def odd_model(tiny, tmp_path):
+    return altered(tiny, tmp_path, edited("unet/config.json", act_fn="none of them"))
+
+
+def larger_resnet(tiny, tmp_path):
+    more = {"layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)}
+    save_file({**torch.load(tiny.resnet, weights_only=True), **more}, tmp_path / "r34.safetensors")
+    return tmp_path / "r34.safetensors"
+
+
 def wrong_resnet(tiny, tmp_path):
     save_file(
         {**torch.load(tiny.resnet, weights_only=True), "conv1.weight": torch.zeros(8, 3, 7, 7)},
@@ -103,6 +144,13 @@ WRONG = {
     "a ResNet of other shapes": (
         lambda t, p: [f"reward_weights={wrong_resnet(t, p)}"], "conv1.weight has shape (8, 3, 7, 7), expected (64, 3, 7, 7)"
     ),
+    "weights of a larger network": (lambda t, p: [f"reward_weights={larger_resnet(t, p)}"], "besides, which this network has"),
+    "a name that is too long": (lambda *_: [f"clip={'x' * 400}"], "expected NAME/WEIGHTS as open_clip has them"),
+    "nobody's home": (lambda *_: ["inception=~nosuchuser/x"], "expected a file of weights"),
+    "statistics of nothing": (lambda t, p: [f"reference={statistics(p, np.nan, 1.0)}"], "numbers that are not finite"),
+    "a covariance that is none": (lambda t, p: [f"reference={statistics(p, 0.0, -1.0)}"], "a sigma that is no covariance"),
+    "pictures of 16 bits": (lambda t, p: [f"reference={deep_pictures(p)}"], "unreadable pictures: deep.png"),
+    "a configuration of nothing": (lambda t, p: [f"model={odd_model(t, p)}"], "its configuration does not make a network"),
     "a reward that is none": (lambda *_: ["reward=resnet_hed"], "unknown reward 'resnet_hed'; did you mean 'resnet_head'?"),
     "few reference pictures": (lambda t, p: [f"reference={reference_of(p, 1)}"], "at least 2 pictures"),
     "unreadable pictures": (
@@ -138,6 +186,7 @@ def test_a_wrong_option_is_one_line(case, tiny, tmp_path, monkeypatch):
 
     def begin():
         (spec,) = plan("default", "reward_ft", preset="paper", settings=settings)
+        spec.maker().memory("cpu")
         spec.maker().open(0, PROMPT, "guided", "cpu")
 
     said = error_of(begin)
@@ -150,6 +199,28 @@ def test_the_command_says_so_with_status_2(tiny, tmp_path):
         assert done.returncode == 2
         assert message in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+    odd = words([*tiny.settings, f"reward_weights={wrong_resnet(tiny, tmp_path)}"])
+    done = bench(*RUN, *odd, "--quiet", "--out", "runs", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "conv1.weight has shape (8, 3, 7, 7), expected (64, 3, 7, 7)" in done.stderr.strip().splitlines()[-1]
+    assert not list((tmp_path / "runs").rglob("run.json")), "a file that does not fit is no failed run"
     done = bench(*RUN, *words(tiny.settings), "--device", "cuda", cwd=tmp_path)
     assert done.returncode == 2
     assert "this machine has 0 CUDA devices; use --device cpu" in done.stderr
+
+
+def test_a_file_that_was_changed_after_planning_is_refused(tiny, tmp_path):
+    weights = tmp_path / "r.pth"
+    shutil.copy(tiny.resnet, weights)
+    settings = [f"reward_ft.{s}" for s in [*tiny.settings, f"reward_weights={weights}"]]
+    (spec,) = plan("default", "reward_ft", preset="paper", settings=settings)
+    worker._same_files(spec)
+    torch.save({k: v + 1 for k, v in torch.load(tiny.resnet, weights_only=True).items()}, weights)
+    with pytest.raises(Refused, match="resnet_head/resnet18 was changed after the run had been planned"):
+        worker._same_files(spec)
+
+
+def test_a_reward_gives_one_number_an_image():
+    images = torch.rand(3, 3, 8, 8)
+    with pytest.raises(ValueError, match=r"expected shape \(3,\), got \(3, 1\)"):
+        Linear.at(lambda x: x.mean((1, 2, 3))[:, None], images)

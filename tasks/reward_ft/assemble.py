@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -20,8 +21,8 @@ from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, re
 from tasks.reward_ft.folder import PINNED, choose, choose_tiny, files, find, hub_id, tiny_files
 from tasks.reward_ft.pipeline import Diffusion, Form, load
 from tasks.reward_ft.references import Extractor
-from tasks.reward_ft.rewards import ClipCosine, reward_kind, reward_source
-from tasks.weights import digest
+from tasks.reward_ft.rewards import ClipCosine, reward_files, reward_kind, reward_source
+from tasks.weights import digest, place
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
@@ -98,7 +99,7 @@ def other_files(options: RewardFt) -> dict[str, Path]:
     if o.clip:
         found |= {f"clip/{name}": path for name, path in clips.files(o.clip, _CLIP_OPTION).items()}
     if o.reward not in EMBEDDED:
-        found |= {f"{o.reward}/{name}": path for name, path in reward_kind(o.reward).files(o.reward_weights).items()}
+        found |= {f"{o.reward}/{name}": path for name, path in reward_files(o.reward, o.reward_weights).items()}
     if o.features == "inception":
         found["inception"] = inception.file(o.inception, "reward_ft.inception")
     return found
@@ -110,9 +111,9 @@ def sources(options: RewardFt) -> list[Source]:
     _check(o)
     found: list[Source] = []
     for name, revision, pick in ((o.model, o.revision, partial(choose, variant=o.variant)), (o.taesd, "", choose_tiny)):
-        if name and not Path(name).expanduser().is_dir():
+        if name and not os.path.isdir(place(name)):
             found.append(HubFolder(hub_id(name), revision or PINNED.get(name, ""), pick))
-    if o.clip and not Path(o.clip).expanduser().is_dir():
+    if o.clip and not os.path.isdir(place(o.clip)):
         found.append(clips.source(o.clip))
     if o.reward not in EMBEDDED and not o.reward_weights:
         found += reward_kind(o.reward).sources()
@@ -150,7 +151,7 @@ def networks(options: RewardFt, prompt: str, device: str) -> Networks:
         r2 = embedded.reward(o.folder, o.reward, device)
     else:
         kind = reward_kind(o.reward)
-        r2 = kind(kind.files(o.reward_weights), prompt, torch.device(device))
+        r2 = kind(reward_files(o.reward, o.reward_weights), prompt, torch.device(device))
     measure = _inception_measure(o, prompt, device) if o.features == "inception" else _judge_measure(o, prompt, device)
     return Networks(diffusion, clip.of(prompt), r2, measure)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from benchmark.errors import UsageError, suggest
-from tasks.weights import OnHub, locate
+from benchmark.errors import UsageError, one_line, suggest
+from tasks.weights import OnHub, locate, place
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
@@ -53,8 +54,8 @@ def source(spec: str) -> OnHub:
 
 def files(spec: str, option: str, choice: str = "") -> dict[str, Path]:
     """The files that decide the model's numbers, by name. choice: the setting that asks for them. Raises UsageError."""
-    folder = Path(spec).expanduser()
-    if folder.is_dir():
+    folder = place(spec)
+    if os.path.isdir(folder):
         found = {name: folder / name for name in (CONFIG, WEIGHTS)}
         if missing := [n for n, p in found.items() if not p.is_file()]:
             raise UsageError(f"CLIP {spec!r}: missing {', '.join(missing)} in this folder")
@@ -69,12 +70,14 @@ def load(spec: str, option: str) -> tuple[Any, Callable[[list[str]], Tensor]]:
     found = files(spec, option)
     try:
         if CONFIG in found:
-            name = f"local-dir:{Path(spec).expanduser()}"
+            name = f"local-dir:{place(spec)}"
             model = open_clip.create_model(name, require_pretrained=True)
         else:
             name, _, table = _named(spec)
             own = {k: table[k] for k in ("mean", "std", "interpolation", "resize_mode") if table.get(k) is not None}
             model = open_clip.create_model(name, pretrained=str(found[spec]), force_preprocess_cfg=own)
         return model, open_clip.get_tokenizer(name)
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
-        raise UsageError(f"CLIP {spec!r}: it cannot be loaded: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # a configuration or weights that are none: open_clip raises whatever comes
+        raise UsageError(
+            f"CLIP {spec!r}: it cannot be loaded: {one_line(f'{type(error).__name__}: {error}')[:300]}"
+        ) from error

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import UsageError
-from tasks.weights import FETCH
+from benchmark.errors import UsageError, one_line
+from tasks.weights import FETCH, place
 
 KINDS = "Stable Diffusion 1.x and 2.x, text to image (model_index.json: StableDiffusionPipeline)"
 _PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-_TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+_KINDS = {
+    "unet": ("diffusers", "UNet2DConditionModel"), "vae": ("diffusers", "AutoencoderKL"),
+    "text_encoder": ("transformers", "CLIPTextModel"),
+}  # fmt: skip
+_TOKENIZER = (
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
 _MOST_JSON = 2**26  # bytes
 PINNED = {"stable-diffusion-v1-5/stable-diffusion-v1-5": "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -21,7 +33,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 def hub_id(model: str) -> str:
     """The text, if it may be a hub id. Raises UsageError."""
-    if Path(model).expanduser().exists() or not HUB_ID.fullmatch(model):
+    if os.path.exists(place(model)) or not HUB_ID.fullmatch(model):
         raise UsageError(
             f"model {model!r}: expected a folder that diffusers wrote (with a model_index.json), or a hub id such as OWNER/NAME"
         )
@@ -33,14 +45,17 @@ def find(model: str, revision: str = "", get: str = "", first: str = "model_inde
 
     get: what the command that fetches it has besides.  first: a file that every such model has. Raises UsageError.
     """
-    path = Path(model).expanduser()
-    if path.is_dir():
+    path = place(model)
+    if os.path.isdir(path):
         return path
     hub_id(model)
     from huggingface_hub import constants, try_to_load_from_cache
 
     revision = revision or PINNED.get(model, "")
-    found = try_to_load_from_cache(model, first, revision=revision or None)
+    try:
+        found = try_to_load_from_cache(model, first, revision=revision or None)
+    except ValueError as error:
+        raise UsageError(f"model {model!r}: no hub id: {one_line(str(error))}") from error
     if not isinstance(found, str):
         at = f" at revision {revision}" if revision else ""
         raise UsageError(
@@ -91,7 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
             raise ValueError("it is no JSON object")
     except FileNotFoundError as error:
         raise UsageError(f"model: {path} is missing") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"model: {path} cannot be read: {error}") from error
     return found
 
@@ -107,6 +122,11 @@ def files(folder: Path, variant: str = "") -> dict[str, Path]:
     index = read_json(folder / "model_index.json")
     if index.get("_class_name") != "StableDiffusionPipeline":
         raise UsageError(f"model {folder}: it holds a {index.get('_class_name')}; supported: {KINDS}")
+    for part, kind in _KINDS.items():
+        if (is_ := index.get(part)) != list(kind):
+            raise UsageError(f"model {folder}: its {part} is {is_}, expected {list(kind)}; supported: {KINDS}")
+    if not re.fullmatch(r"[\w.-]{0,40}", variant):
+        raise UsageError(f"option reward_ft.variant: expected a name such as fp16, got {variant[:60]!r}")
     found = {"model_index.json": folder / "model_index.json"}
     missing = []
 
@@ -127,6 +147,17 @@ def files(folder: Path, variant: str = "") -> dict[str, Path]:
         missing.append("tokenizer/vocab.json and merges.txt, or tokenizer.json")
     if missing:
         raise UsageError(f"model {folder}: missing {', '.join(missing)}")
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
+    lacks = [name for name in ("beta_start", "beta_end", "beta_schedule") if name not in scheduler]
+    if lacks or scheduler.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction"):
+        what = f"lacks {', '.join(lacks)}" if lacks else f"predicts {str(scheduler['prediction_type'])[:60]!r}"
+        raise UsageError(
+            f"model {folder}: scheduler/scheduler_config.json {what}; expected betas, and epsilon or v_prediction"
+        )
+    if scheduler.get("clip_sample") or scheduler.get("thresholding"):
+        raise UsageError(
+            f"model {folder}: its scheduler clips the predicted image, which no latent model does; supported: {KINDS}"
+        )
     channels = read_json(folder / "unet" / "config.json").get("in_channels")
     latent = read_json(folder / "vae" / "config.json").get("latent_channels")
     if channels != latent:
@@ -152,9 +183,9 @@ def _weights(folder: Path, part: str, stem: str, variant: str, found: dict[str, 
         there = sorted(p.name for p in (folder / part).glob(f"{stem}*"))
         return [f"{whole} (there is {', '.join(there)}; variants go by --set reward_ft.variant=)" if there else whole]
     table = read_json(folder / index).get("weight_map")
-    names = sorted(set(table.values())) if isinstance(table, dict) else []
-    shards = [f"{part}/{n}" for n in names if isinstance(n, str) and Path(n).name == n]
-    if not shards:
-        raise UsageError(f"model: {folder / index} names no shards")
+    names = list(table.values()) if isinstance(table, dict) else []
+    if not names or not all(isinstance(n, str) and len(n) < 200 and Path(n).name == n for n in names):
+        raise UsageError(f"model: {folder / index}: expected names of files beside it, got {one_line(str(names))[:80]}")
+    shards = [f"{part}/{n}" for n in sorted(set(names))]
     found |= {n: folder / n for n in [index, *shards]}
     return [n for n in shards if not (folder / n).is_file()]

@@ -33,6 +33,13 @@ class Denoiser(Protocol):
     def look_ahead(self, z: Tensor) -> Tensor: ...
 
 
+def one_each(rewards: Tensor, count: int) -> Tensor:
+    """Raises ValueError for rewards that are not one number an image."""
+    if rewards.shape != (count,):
+        raise ValueError(f"a reward gives one number an image: expected shape ({count},), got {tuple(rewards.shape)}")
+    return rewards
+
+
 @contextmanager
 def advised() -> Iterator[None]:
     """Memory that ran out says what to set. Raises MemoryError."""
@@ -58,7 +65,7 @@ class Linear:
     def at(cls, reward: Reward, images: Tensor) -> Linear:
         with torch.enable_grad():
             x = images.detach().requires_grad_()
-            r = reward(x)
+            r = one_each(reward(x), len(x))
             (g,) = torch.autograd.grad(r.sum(), x)
         return cls(g, (r - (g * x).sum((1, 2, 3))).detach())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmark.errors import UsageError, one_line
 from tasks.reward_ft import assemble
 from tasks.reward_ft.folder import files, read_json
 from tasks.reward_ft.guidance import Linear, Mode, Sampler
@@ -57,8 +59,20 @@ class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def estimate(options: RewardFt, device: str) -> int:
     """Bytes at the peak of a run on the device. Raises UsageError for a model that is not there."""
     quiet()
-    o = options
-    folder = assemble.model_folder(o)
+    folder = assemble.model_folder(options)
+    logging.disable(logging.CRITICAL)  # what torch has to say of a network that cannot be is said below in one line
+    try:
+        return _estimate(options, folder, device)
+    except UsageError:
+        raise
+    except Exception as error:
+        said = one_line(f"{type(error).__name__}: {error}")[:300]
+        raise UsageError(f"model {folder}: its configuration does not make a network: {said}") from error
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _estimate(o: RewardFt, folder: Path, device: str) -> int:
     batch = min(o.micro_batch, max(o.images, o.test_images, o.bank))
     scheduler = _made("DDIMScheduler", folder / "scheduler" / "scheduler_config.json")
     schedule = Schedule.of(scheduler, o.steps, o.eta)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from benchmark.errors import UsageError
 from tasks.download import Source
 from tasks.reward_ft import clips
 from tasks.reward_ft.rewards import ClipCosine, RandomHead
-from tasks.weights import OnHub, OnWeb, fill, given, locate
+from tasks.weights import OnHub, OnWeb, fill, given, locate, place
 
 OPTION = "reward_ft.reward_weights"
 RESNET = OnWeb(
@@ -87,8 +88,8 @@ class Aesthetic:
             choice = "reward_ft.reward=aesthetic"
             head = locate("aesthetic head", AESTHETIC, OPTION, choice)
             return {"head": head, **clips.files(AESTHETIC_CLIP, OPTION, choice)}
-        folder = Path(given_folder).expanduser()
-        if not folder.is_dir():
+        folder = place(given_folder)
+        if not os.path.isdir(folder):
             raise UsageError(
                 f"option {OPTION}: aesthetic takes a folder with head.safetensors and open_clip's files, "
                 f"got {given_folder!r}"
@@ -128,7 +129,7 @@ class HPSv2:
             model, tokenize = clips.load(str(files[clips.CONFIG].parent), OPTION)
         else:
             model, tokenize = open_clip.create_model(HPS_CLIP), open_clip.get_tokenizer(HPS_CLIP)
-            fill("HPSv2", model, files["hpsv2"])
+            fill("HPSv2", model, files["hpsv2"], exact=False)
         self._reward = ClipCosine(model, tokenize, device).of(prompt)
 
     def __call__(self, images: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import safe_open
 from torch import Tensor
 
 from benchmark.errors import UsageError, one_line
-from tasks.reward_ft.folder import KINDS
+from tasks.reward_ft.folder import files
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,22 @@ def quiet() -> None:
         library.disable_progress_bar()
 
 
+def _complete(text_encoder: Any, folder: Path, variant: str) -> None:
+    """Raises UsageError where a tensor is missing, which transformers would fill at random."""
+    paths = [p for name, p in files(folder, variant).items() if re.match(r"text_encoder/.*\.safetensors$", name)]
+    there = set()
+    for path in paths:
+        with safe_open(path, "pt") as table:
+            there |= {name.removeprefix("text_model.") for name in table.keys()}  # noqa: SIM118
+    wanted = {
+        name.removeprefix("text_model.") for name in text_encoder.state_dict() if not name.endswith("position_ids")
+    }
+    if missing := sorted(wanted - there):
+        raise UsageError(
+            f"model {folder}: text_encoder has no tensor {missing[0]} and {len(missing) - 1} more: weights of another"
+        )
+
+
 @lru_cache(maxsize=1)
 def load(folder: Path, device: str, form: Form = Form()) -> Diffusion:
     """Read a Stable Diffusion folder from the disk. Kept for the next run of this process. Raises UsageError."""
@@ -143,12 +160,11 @@ def load(folder: Path, device: str, form: Form = Form()) -> Diffusion:
         tiny = None
         if form.taesd is not None:
             tiny = AutoencoderTiny.from_pretrained(form.taesd, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UsageError(f"model {folder}: it cannot be loaded: {one_line(str(error))}") from error
-    if any(pipe.scheduler.config.get(name) for name in ("clip_sample", "thresholding")):
+    except Exception as error:  # the libraries raise whatever a damaged file leads them to
         raise UsageError(
-            f"model {folder}: its scheduler clips the predicted image, which no latent model does; supported: {KINDS}"
-        )
+            f"model {folder}: it cannot be loaded: {one_line(f'{type(error).__name__}: {error}')[:400]}"
+        ) from error
+    _complete(pipe.text_encoder, folder, form.variant)
     step = 2 ** (len(pipe.vae.config.block_out_channels) + len(pipe.unet.config.block_out_channels) - 2)
     if form.size % step:
         raise UsageError(f"option reward_ft.size: expected 0 or a multiple of {step} for this model, got {form.size}")

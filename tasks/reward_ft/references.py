@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from benchmark.errors import UsageError, one_line
 from tasks import inception
 from tasks.inception import DIM
 from tasks.metrics import Matrix, Moments
-from tasks.weights import digest
+from tasks.weights import digest, place
 
 RESIZE = "pytorch-fid's, bilinear to 299x299, of 8-bit images"
 _PICTURES = frozenset({".bmp", ".jpg", ".jpeg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -43,7 +44,7 @@ def pictures(folder: Path) -> tuple[Path, ...]:
     """The pictures of a reference folder. Raises UsageError for fewer than two, and for those that cannot be read, by name."""
     from PIL import Image, UnidentifiedImageError
 
-    found = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES))
+    found = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and p.is_file()))
     if len(found) < 2:
         raise UsageError(
             f"reference {folder}: expected a folder of at least 2 pictures ({', '.join(sorted(_PICTURES))}), got {len(found)}"
@@ -52,6 +53,8 @@ def pictures(folder: Path) -> tuple[Path, ...]:
     for path in found:
         try:
             with Image.open(path) as picture:
+                if picture.mode.startswith(("I", "F")):
+                    raise ValueError("more than 8 bits a channel")
                 picture.verify()
         except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
             bad.append(path.name)
@@ -66,19 +69,30 @@ def statistics(path: Path) -> Moments:
     try:
         with np.load(path, allow_pickle=False) as table:
             mu, sigma = np.asarray(table["mu"], np.float64), np.asarray(table["sigma"], np.float64)
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"reference {path}: expected statistics (mu and sigma in an .npz file); {error}") from error
-    if mu.shape != (DIM,) or sigma.shape != (DIM, DIM) or not np.isfinite(sigma).all():
+    except Exception as error:  # numpy raises many kinds for what is no such file
+        why = one_line(f"{type(error).__name__}: {error}")[:300]
+        raise UsageError(f"reference {path}: expected statistics (mu and sigma in an .npz file); {why}") from error
+    if mu.shape == (DIM,) and sigma.shape == (DIM, DIM):
+        wrong = "numbers that are not finite" if not np.isfinite([mu.sum(), sigma.sum()]).all() else ""
+        wrong = wrong or ("a sigma that is not symmetric" if not np.allclose(sigma, sigma.T, atol=1e-6) else "")
+        wrong = wrong or (
+            "a sigma that is no covariance" if np.linalg.eigvalsh(sigma)[0] < -1e-3 * np.trace(sigma) / DIM else ""
+        )
+        if wrong or np.trace(sigma) <= 0:
+            raise UsageError(
+                f"reference {path}: expected mean and covariance of features, got {wrong or 'a sigma of zeros'}"
+            )
+    else:
         raise UsageError(f"reference {path}: expected mu ({DIM},) and sigma, got {mu.shape} and {sigma.shape}")
     return Moments(mu, sigma, 0)
 
 
 def reference_files(reference: str) -> dict[str, Path]:
     """What a folder or a file of statistics consists of, by name. Raises UsageError."""
-    path = Path(reference).expanduser()
-    if path.is_dir():
+    path = place(reference)
+    if os.path.isdir(path):
         return {p.name: p for p in pictures(path)}
-    if path.is_file():
+    if os.path.isfile(path):
         statistics(path)
         return {path.name: path}
     raise UsageError(
@@ -95,7 +109,7 @@ def reference_digest(reference: str) -> str:
 @lru_cache(maxsize=2)
 def moments(reference: str, extractor: Extractor) -> Moments:
     """The statistics of a folder of pictures, or of a file. Raises UsageError."""
-    path = Path(reference).expanduser()
+    path = place(reference)
     return Moments.of(_features(pictures(path), extractor)) if path.is_dir() else statistics(path)
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmark.errors import UsageError, suggest
+from benchmark.errors import UsageError, one_line, suggest
 from tasks.download import Source
 from tasks.reward_ft import EMBEDDED
 
@@ -74,6 +74,18 @@ def reward_kind(name: str) -> type[Reward]:
     module, _, attribute = _BUILT_IN[name].partition(":")
     found: type[Reward] = getattr(import_module(module), attribute)
     return found
+
+
+def reward_files(name: str, given: str) -> dict[str, Path]:
+    """What a reward's `files` says. Raises UsageError, also for one of a plug-in that is not as `Reward` describes it."""
+    try:
+        return {str(key): Path(path) for key, path in reward_kind(name).files(given).items()}
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"reward {name!r}: its `files` failed: {one_line(f'{type(error).__name__}: {error}')}"
+        ) from error
 
 
 def reward_source(name: str) -> dict[str, str]:

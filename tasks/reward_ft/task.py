@@ -16,7 +16,7 @@ from benchmark.seeds import substream
 from benchmark.space import Float, Lam, Space
 from tasks.metrics import clip_score
 from tasks.reward_ft.assemble import Networks
-from tasks.reward_ft.guidance import Linear, Mode, Reward, Sampled, Sampler, advised
+from tasks.reward_ft.guidance import Linear, Mode, Reward, Sampled, Sampler, advised, one_each
 from tasks.reward_ft.importance import Bank, Vector, Weights, ess, guard, kl, softmax, solve
 from tasks.reward_ft.pipeline import Schedule
 
@@ -74,7 +74,8 @@ class _RewardTask:
     def _values(self, reward: Reward, images: Tensor) -> Vector:
         parts = torch.split(images, min(256, 16 * self._options.micro_batch))
         with torch.no_grad(), advised():
-            return torch.cat([reward(part.to(self._model.device)) for part in parts]).double().cpu().numpy()
+            values = [one_each(reward(part.to(self._model.device)), len(part)) for part in parts]
+        return torch.cat(values).double().cpu().numpy()
 
     def sample_test(self, strength: float) -> Sampled:
         """Guided images at lam = strength on the held-out seeds, which no method sees."""
