@@ -17,11 +17,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
-def parser() -> argparse.ArgumentParser:
-    top = _Parser(prog="bench", description="Hyper-parameter optimisers for diffusion models, under one clock.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-
-    run = commands.add_parser("run", help="run methods on a task, store the results, print the table")
+def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("suite", nargs="?", type=Path, metavar="SUITE", help="a TOML file of runs, instead of the options")
     run.add_argument("--method", metavar="NAMES", help="comma-separated names, or all")
     run.add_argument("--task", metavar="NAME")
@@ -63,6 +59,29 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--no-preflight", action="store_true", help="start even where memory is estimated not to do")
     run.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
+
+def _add_fetch(fetch: argparse.ArgumentParser) -> None:
+    fetch.add_argument("name", nargs="?", metavar="NAME", help="of a data set")
+    fetch.add_argument("--preset", help="fetch the networks of this preset instead, into the folders of hub and torch")
+    fetch.add_argument("--task", metavar="NAME", help="of this task (default: of all that have such a preset)")
+    fetch.add_argument("--model", help=SHORT["model"])
+    fetch.add_argument("--set", action="append", default=[], metavar="OWNER.OPTION=VALUE", dest="settings")
+    fetch.add_argument("--dry-run", action="store_true", help="show sizes and licences, fetch nothing")
+    fetch.add_argument(
+        "--url",
+        action="append",
+        default=[],
+        metavar="BASE",
+        help="where the files lie instead; repeatable for a data set",
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    top = _Parser(prog="bench", description="Hyper-parameter optimisers for diffusion models, under one clock.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    run = commands.add_parser("run", help="run methods on a task, store the results, print the table")
+    _add_run(run)
     report = commands.add_parser("report", help="tables and plots from what is stored; runs nothing")
     report.add_argument("dir", type=Path, nargs="?", default=Path("results/runs"), metavar="DIR")
     report.add_argument(
@@ -87,19 +106,7 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("dir", type=Path, nargs="?", default=Path("results/runs"), metavar="DIR")
 
     fetch = commands.add_parser("fetch", help="download a data set, or what a preset needs; no other command downloads")
-    fetch.add_argument("name", nargs="?", metavar="NAME", help="of a data set")
-    fetch.add_argument("--preset", help="fetch the networks of this preset instead, into the folders of hub and torch")
-    fetch.add_argument("--task", metavar="NAME", help="of this task (default: of all that have such a preset)")
-    fetch.add_argument("--model", help=SHORT["model"])
-    fetch.add_argument("--set", action="append", default=[], metavar="OWNER.OPTION=VALUE", dest="settings")
-    fetch.add_argument("--dry-run", action="store_true", help="show sizes and licences, fetch nothing")
-    fetch.add_argument(
-        "--url",
-        action="append",
-        default=[],
-        metavar="BASE",
-        help="where the files lie instead; repeatable for a data set",
-    )
+    _add_fetch(fetch)
 
     for command in (run, check, fetch):
         command.add_argument("--data-dir", metavar="DIR", help="folder of data sets (default: $BENCH_DATA_DIR)")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.errors import UsageError, suggest
-from benchmark.plan import make_task, parse_settings
+from benchmark.plan import by_owner, make_task, parse_settings
 from benchmark.registry import TASKS, Fetcher, resolve
 
 VARIABLE = "BENCH_DATA_DIR"
@@ -84,7 +84,7 @@ def fetch_preset(
         raise UsageError(f"unknown preset {preset!r}{suggest(preset, known)}; known: {', '.join(known)}")
     table = parse_settings(settings, chosen)
     for name in chosen:
-        own = {k: v for k, v in able[name].presets[preset].items() if "." not in k}
+        own, _ = by_owner(able[name].presets[preset])
         maker = make_task(name, {**own, **short, **table[name]})
         assert isinstance(maker, Fetcher)
         maker.fetch(dry_run, base)

@@ -106,7 +106,7 @@ def parse_names(text: str, every: Sequence[str]) -> list[str]:
     return list(every) if text == "all" else list(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
 
 
-def _by_owner(preset: Mapping[str, object]) -> tuple[dict[str, object], dict[str, dict[str, object]]]:
+def by_owner(preset: Mapping[str, object]) -> tuple[dict[str, object], dict[str, dict[str, object]]]:
     """A preset's values of the task's own options, and of those that it sets for methods, by method."""
     own = {name: value for name, value in preset.items() if "." not in name}
     others: dict[str, dict[str, object]] = {}
@@ -148,7 +148,7 @@ def plan(
     for name in names:
         METHODS.get(name)
     table = parse_settings(settings, [task, *names])
-    own, others = _by_owner(kind.presets[preset])
+    own, others = by_owner(kind.presets[preset])
     maker = make_task(task, {**own, **table[task]})
     wanted = Budget.parse(budget)
     marked = [Budget.parse(m) for m in marks] if marks is not None else [wanted.share(part) for part in (0.25, 0.5)]

@@ -236,9 +236,7 @@ def run_one(
     try:
         writer.run(record)
         LOG.addHandler(notes)
-        LOG.propagate = (
-            False  # a note is stored and shown below the table; some libraries print whatever reaches the root
-        )
+        LOG.propagate = False  # some libraries print whatever reaches the root; a note is shown below the table
         record |= Run(spec, device or spec.device, ledger, writer, progress, event)()
     except (KeyboardInterrupt, Terminated) as error:
         record["status"] = "interrupted"

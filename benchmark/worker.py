@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -51,10 +52,9 @@ def read_spec(found: dict[str, Any]) -> RunSpec:
     return RunSpec(**found | {"marks": tuple(found["marks"])})
 
 
-def _same_source(spec: RunSpec) -> bool:
-    """Whether a plug-in is still the file that the run was planned with."""
-    now = METHODS.source(spec.method) | TASKS.source(spec.task)
-    return all(spec.fingerprint.get(name) == digest for name, digest in now.items())
+def _changed(spec: RunSpec, now: Mapping[str, str]) -> list[str]:
+    """The names whose hashes are no longer those that the run was planned with."""
+    return [name for name, digest in now.items() if spec.fingerprint.get(name) != digest]
 
 
 def _same_files(spec: RunSpec) -> None:
@@ -63,7 +63,7 @@ def _same_files(spec: RunSpec) -> None:
         now = spec.maker().fingerprint()
     except UsageError as error:
         raise Refused(str(error)) from error
-    if other := [name for name, digest in now.items() if spec.fingerprint.get(name) != digest]:
+    if other := _changed(spec, now):
         raise Refused(f"{other[0]} was changed after the run had been planned; start `bench run` again")
 
 
@@ -79,7 +79,7 @@ def _run(job: dict[str, Any]) -> int:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             for path in job["plugins"]:
                 load_plugin(Path(path))
-            if not _same_source(spec):
+            if _changed(spec, METHODS.source(spec.method) | TASKS.source(spec.task)):
                 raise UsageError("its plug-in file was changed after the run had been planned; start `bench run` again")
             _same_files(spec)
             run_one(spec, store, quiet=job["quiet"], device=job["device"], event=event, jobs=job["jobs"])

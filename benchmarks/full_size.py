@@ -22,6 +22,7 @@ import torch
 
 from benchmark import run
 from benchmark.device import peak_memory_bytes, reset_peak_memory
+from benchmark.plan import by_owner, make_task
 from benchmarks import paper_files
 from tasks.precision import exact
 from tasks.reward_ft import RewardFt, memory
@@ -118,13 +119,13 @@ def unguided(root: Path, device: str, rounds: int) -> None:
 
 def compare(root: Path, device: str, rounds: int) -> None:
     folder = root / "sd"
-    options = RewardFt(**{k: v for k, v in RewardFt.presets["paper"].items() if "." not in k} | {"model": str(folder)})
     files = {
+        "model": str(folder),
         "clip": str(root / "clip"),
         "reward_weights": str(root / "resnet18.pth"),
         "inception": str(root / "inception.pth"),
     }
-    options = replace(options, **files)
+    options = make_task("reward_ft", by_owner(RewardFt.presets["paper"])[0] | files)
     z = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0)).to(device)
     side = torch.randn(1, 3, 512, 512, generator=torch.Generator().manual_seed(1)).to(device)
     reward = Linear(side / side.numel() ** 0.5, torch.zeros(1, device=device))

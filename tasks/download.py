@@ -14,9 +14,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from benchmark.errors import UsageError, one_line
+from tasks.fetch import SILENCE
 from tasks.weights import OnHub, OnWeb, digest
 
-SILENCE = 30.0  # seconds without a byte
 _TRIES = 3
 _PIECE = 1 << 20  # bytes
 
@@ -34,7 +34,10 @@ class HubFolder:
 
 @dataclass(frozen=True)
 class Piece:
-    """One file to fetch. size: bytes.  check: from its content to what is wrong with it, or "".  get: fetch it."""
+    """One file to fetch. size: bytes, 0 where its server does not say.  get: fetch it.
+
+    check: from its content to what is wrong with it, or "".
+    """
 
     name: str
     size: int
@@ -65,9 +68,10 @@ def fetch(sources: Iterable[Source], dry_run: bool, base: str = "") -> None:
         total, left = sum(p.size for p in lot.pieces), sum(p.size for p in pieces)
         print(f"{lot.source}: {len(lot.pieces)} files, {_size(total)}, of which {_size(left)} are to be fetched")
         print(f"  licence: {lot.licence}")
-    needed = sum(p.size for _, pieces in missing for p in pieces)
-    print(f"together {_size(needed)} to be fetched" if needed else "nothing is to be fetched", flush=True)
-    if dry_run or not needed:
+    absent = [p for _, pieces in missing for p in pieces]
+    needed = sum(p.size for p in absent)
+    print(f"together {_size(needed)} to be fetched" if absent else "nothing is to be fetched", flush=True)
+    if dry_run or not absent:
         return
     _check_disk(needed)
     for lot, pieces in missing:
@@ -191,8 +195,8 @@ def _web(source: OnWeb, base: str) -> Lot:
             raise UsageError(
                 f"fetch {url}: {one_line(str(error))}; the same command goes on where it stopped"
             ) from error
-    place = Lot(url, source.licence, (Piece(source.name, size, there, lambda: resumed(url, source.path, size), check),))
-    return place
+    piece = Piece(source.name, size, there, lambda: resumed(url, source.path, size), check)
+    return Lot(url, source.licence, (piece,))
 
 
 def resumed(url: str, target: Path, size: int) -> Path:

@@ -147,7 +147,7 @@ def digest(path: Path) -> str:
         raise UsageError(f"weights: expected a file that can be read, got {path}; {error}") from error
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2**17)  # a reference may be a folder of many pictures
 def _digest(path: Path, size: int, changed: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

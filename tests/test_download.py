@@ -5,14 +5,16 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import torch
 
+from tasks import download
 from tasks.reward_ft import SD15
 from tasks.reward_ft.folder import PINNED
+from tasks.weights import OnWeb
+from tests.serving import Silent, serving
 from tests.test_cli import ROOT, bench, environment
 from tests.tiny import RUN, words
 
@@ -48,7 +50,7 @@ def hub(folder, files, cut=(), altered=(), gone=()):
                 siblings.append(entry)
         return {"id": SD15, "sha": PINNED[SD15], "siblings": siblings, "cardData": {"license": "creativeml-openrail-m"}}
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         protocol_version = "HTTP/1.1"
 
         def content(self):
@@ -101,18 +103,8 @@ def hub(folder, files, cut=(), altered=(), gone=()):
         def do_HEAD(self):
             self.answer(False)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as address:
+        yield address, asked
 
 
 DRIVER = """
@@ -210,3 +202,23 @@ def test_what_is_not_the_published_file_is_refused_and_removed(tiny, repository,
             assert fetch(tiny, tmp_path, url).returncode == 0
         for path in (tmp_path / "torch").rglob("*.pth"):
             path.unlink()
+
+
+@pytest.mark.usefixtures("loopback")
+def test_a_file_whose_server_states_no_size_is_fetched_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+
+    class Handler(Silent):
+        def do_HEAD(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def do_GET(self):
+            self.do_HEAD()
+            self.wfile.write(b"some weights")
+
+    with serving(Handler) as address:
+        source = OnWeb(f"{address}/some.pth", "a licence")
+        download.fetch([source], dry_run=False)
+    assert source.path.read_bytes() == b"some weights"

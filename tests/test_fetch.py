@@ -3,16 +3,15 @@
 import gzip
 import os
 import socket
-import threading
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from benchmark.cli import main
 from tasks import fetch, idx
 from tests.fake_mnist import SHAPES, content, lay_out, packed, table
+from tests.serving import Silent, serving
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -29,7 +28,7 @@ def mirror(answer):
     """A server; answer: from a file's name to (status, declared length, pieces). Yields its address and what was asked."""
     asked = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_GET(self):
             name = self.path.rpartition("/")[2].removesuffix(".gz")
             asked.append(name)
@@ -44,18 +43,8 @@ def mirror(answer):
             except OSError:
                 pass  # the other side hung up, which is what some tests are about
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/mnist", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as address:
+        yield f"{address}/mnist", asked
 
 
 def whole(data):

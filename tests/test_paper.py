@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from benchmark import UsageError, preflight
-from benchmark.plan import plan
+from benchmark.plan import by_owner, plan
 from benchmark.suite import read_suite
 from tasks.reward_ft import RewardFt
 from tasks.reward_ft.guidance import Linear
@@ -19,7 +19,7 @@ from tests.tiny import RUN, sampler_of, words
 
 def options(tiny, **changes):
     given = dict(s.split("=", 1) for s in tiny.settings)
-    own = {k: v for k, v in RewardFt.presets["paper"].items() if "." not in k}
+    own, _ = by_owner(RewardFt.presets["paper"])
     numbers = {k: int(v) if v.isdecimal() else v for k, v in given.items()}
     return RewardFt(**{**own, **numbers, **changes})
 
@@ -34,6 +34,7 @@ def test_the_whole_preset_end_to_end(tiny, tmp_path, lower):
     stored = json.loads((folder / "run.json").read_text())
     assert stored["status"] in ("ok", "budget_exhausted")
     (*_, test) = json.loads((folder / "final.json").read_text())["tests"]
+    assert {"fid", "clip", "reward"} <= set(test["metrics"])
     assert test["metrics"]["fid"] > 0
     assert -1 <= test["metrics"]["clip"] / 100 <= 1
     assert test["passport"]["fid_reference"] == "N = 3, unguided samples of the prompt"

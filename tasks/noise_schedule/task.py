@@ -26,8 +26,7 @@ from tasks.precision import exact
 from tasks.zeroth_order import coordinates, directions
 
 if TYPE_CHECKING:
-    from tasks.precision import exact
-from tasks.noise_schedule import NoiseSchedule
+    from tasks.noise_schedule import NoiseSchedule
 
 LOG = logging.getLogger("benchmark")
 _SHOWN = 101  # points of a curve over u

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,6 +18,7 @@ from tasks.metrics import Moments
 from tasks.reward_ft import digits
 from tasks.reward_ft.networks import Judge, Quality
 from tasks.reward_ft.rewards import ClipCosine, RandomHead, Standardised
+from tasks.weights import digest
 
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = "manifest.json"
@@ -47,7 +47,7 @@ def verify(folder: Path) -> None:
         path = folder / name
         if not path.is_file():
             raise UsageError(f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = digest(path)
         if found != expected:
             raise UsageError(
                 f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; reinstall the package"

@@ -10,24 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError, one_line
+from tasks.reward_ft import SD15
 from tasks.weights import FETCH, place
 
 KINDS = "Stable Diffusion 1.x and 2.x, text to image (model_index.json: StableDiffusionPipeline)"
 _PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+_TINY = ("config.json", "diffusion_pytorch_model.safetensors")
 _KINDS = {
     "unet": ("diffusers", "UNet2DConditionModel"), "vae": ("diffusers", "AutoencoderKL"),
     "text_encoder": ("transformers", "CLIPTextModel"),
 }  # fmt: skip
 _TOKENIZER = (
-    "tokenizer.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
+    "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+)  # fmt: skip
 _MOST_JSON = 2**26  # bytes
-PINNED = {"stable-diffusion-v1-5/stable-diffusion-v1-5": "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"}
+PINNED = {SD15: "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -85,12 +82,12 @@ def choose(names: Sequence[str], variant: str = "") -> list[str]:
 
 def choose_tiny(names: Sequence[str]) -> list[str]:
     """The files of a tiny autoencoder's repository that a run needs."""
-    return [n for n in names if n.startswith(("LICENSE", "README"))] + ["config.json", f"{_PARTS['vae']}.safetensors"]
+    return [*(n for n in names if n.startswith(("LICENSE", "README"))), *_TINY]
 
 
 def tiny_files(folder: Path) -> dict[str, Path]:
     """The files that decide what a tiny autoencoder gives, by name. Raises UsageError."""
-    found = {name: folder / name for name in ("config.json", f"{_PARTS['vae']}.safetensors")}
+    found = {name: folder / name for name in _TINY}
     if missing := [name for name, path in found.items() if not path.is_file()]:
         raise UsageError(f"tiny autoencoder {folder}: missing {', '.join(missing)}")
     return found
@@ -174,9 +171,8 @@ def _weights(folder: Path, part: str, stem: str, variant: str, found: dict[str, 
     whole = f"{part}/{stem}{dot}.safetensors"
     index = f"{part}/{stem}.safetensors.index{dot}.json"
     sharded = (folder / index).is_file()
-    if (folder / whole).is_file() and not (
-        sharded and part != "text_encoder"
-    ):  # diffusers takes shards first, transformers last
+    shards_first = sharded and part != "text_encoder"  # for diffusers, not for transformers
+    if (folder / whole).is_file() and not shards_first:
         found[whole] = folder / whole
         return []
     if not sharded:

@@ -24,10 +24,8 @@ from tasks.reward_ft.pipeline import Diffusion, Schedule, quiet
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
 
-_MARGIN = (
-    1.1  # what an allocator and the kernels' work space add; with channels_last also copies: benchmarks/full_size.py
-)
-_CHANNELS_LAST = 1.35
+# what an allocator and the kernels' work space add, with channels_last also copies: benchmarks/full_size.py
+_MARGIN, _CHANNELS_LAST = 1.1, 1.35
 _FIXED = 2**30  # bytes: the libraries themselves, a device's context
 
 
@@ -85,12 +83,10 @@ def _estimate(o: RewardFt, folder: Path, device: str) -> int:
         pixels = _guided_step(o, model, schedule, batch)
     text = sum(p.stat().st_size for name, p in files(folder, o.variant).items() if name.startswith("text_encoder/"))
     others = sum(path.stat().st_size for path in assemble.other_files(o).values())
-    images = (
-        4 * pixels * (max(o.bank, o.images, o.reference_images) + 5 * o.test_images)
-    )  # the last pass, this one, slopes
-    on_device = images if device == "cpu" else 0
+    kept = max(o.bank, o.images, o.reference_images) + 5 * o.test_images  # of the last pass, of this one, slopes
+    images = 4 * pixels * kept if device == "cpu" else 0
     margin = _CHANNELS_LAST if o.channels_last else _MARGIN
-    return int(weights + margin * (live.peak - weights) + text + others + on_device + _FIXED)
+    return int(weights + margin * (live.peak - weights) + text + others + images + _FIXED)
 
 
 def _fake(network: nn.Module) -> None:

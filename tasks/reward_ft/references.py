@@ -72,19 +72,22 @@ def statistics(path: Path) -> Moments:
     except Exception as error:  # numpy raises many kinds for what is no such file
         why = one_line(f"{type(error).__name__}: {error}")[:300]
         raise UsageError(f"reference {path}: expected statistics (mu and sigma in an .npz file); {why}") from error
-    if mu.shape == (DIM,) and sigma.shape == (DIM, DIM):
-        wrong = "numbers that are not finite" if not np.isfinite([mu.sum(), sigma.sum()]).all() else ""
-        wrong = wrong or ("a sigma that is not symmetric" if not np.allclose(sigma, sigma.T, atol=1e-6) else "")
-        wrong = wrong or (
-            "a sigma that is no covariance" if np.linalg.eigvalsh(sigma)[0] < -1e-3 * np.trace(sigma) / DIM else ""
-        )
-        if wrong or np.trace(sigma) <= 0:
-            raise UsageError(
-                f"reference {path}: expected mean and covariance of features, got {wrong or 'a sigma of zeros'}"
-            )
-    else:
+    if mu.shape != (DIM,) or sigma.shape != (DIM, DIM):
         raise UsageError(f"reference {path}: expected mu ({DIM},) and sigma, got {mu.shape} and {sigma.shape}")
+    if wrong := _impossible(mu, sigma):
+        raise UsageError(f"reference {path}: expected mean and covariance of features, got {wrong}")
     return Moments(mu, sigma, 0)
+
+
+def _impossible(mu: Matrix, sigma: Matrix) -> str:
+    """What keeps two arrays from being a mean and a covariance, or ""."""
+    if not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
+        return "numbers that are not finite"
+    if not np.allclose(sigma, sigma.T, atol=1e-6):
+        return "a sigma that is not symmetric"
+    if np.linalg.eigvalsh(sigma)[0] < -1e-3 * np.trace(sigma) / DIM:
+        return "a sigma that is no covariance"
+    return "" if np.trace(sigma) > 0 else "a sigma of zeros"
 
 
 def reference_files(reference: str) -> dict[str, Path]:
