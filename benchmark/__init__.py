@@ -13,6 +13,7 @@ _WHERE = {
     "Lam": "benchmark.space",
     "Space": "benchmark.space",
     "Method": "benchmark.protocol",
+    "Prices": "benchmark.protocol",
     "Problem": "benchmark.protocol",
     "Proposal": "benchmark.protocol",
     "Task": "benchmark.protocol",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ class Test:
     metrics: finite numbers by name.  passport: what must agree before two of them may stand in one table.
     images: (N, H, W, 3) uint8, the same seeds for every method; an empty array where the task has none.
     curves: pictures of lam, by name such as `beta(t)`: (3, M): abscissa, this state's values, those of the task's default.
+    references: the same metrics of things that no method made, by name such as `real validation images`; lines of a table
+        by which a reader can place a number.
     A passport's `<metric>_name` (`fid_name`) is shown in that metric's heading.
     """
 
@@ -54,7 +56,34 @@ class Test:
     passport: Mapping[str, str] = field(default_factory=dict)
     images: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
     curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     __test__ = False
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Network evaluations of one request of each kind; never less than what it takes. horizon: steps of a full fit.
+
+    `tilted_*`: with a tilt other than 0.
+    """
+
+    init: int
+    step: int
+    loss: int
+    grad: int
+    tilted_step: int
+    tilted_grad: int
+    horizon: int
+
+    @property
+    def fit(self) -> int:
+        """Of one full fit and its F."""
+        return self.init + self.horizon * self.step + self.loss
+
+    def of(self, ask: str, tilt: float = 0.0) -> int:
+        """Of a request by its name: `init`, `step`, `loss` or `grad`."""
+        found: int = getattr(self, f"tilted_{ask}" if tilt and ask in ("step", "grad") else ask)
+        return found
 
 
 class Task(Problem[S], Protocol[S]):
@@ -74,6 +103,14 @@ class Task(Problem[S], Protocol[S]):
         """The inverse of `pack`, to the bit, in any process."""
 
     def test(self, state: S, lam: Lam) -> Test: ...
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """What a task has besides, where G can be read off a state. `bench check` alone asks; no method does."""
+
+    def lower(self, state: Any, lam: Lam) -> float:
+        """G, on the random numbers that `grad` uses; it need not be counted."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from benchmark.errors import UsageError, suggest
-from benchmark.protocol import Task
+from benchmark.protocol import Prices, Task
 
 T = TypeVar("T")
 Kind = Literal["method", "task"]
@@ -76,6 +76,25 @@ class Weighed(Protocol):
 
         Raises UsageError.
         """
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """What a task maker has besides, where it knows what a request costs before it is made."""
+
+    @property
+    def counted(self) -> str:
+        """What one evaluation is and what is not counted, in a sentence for a table's footnote."""
+
+    def prices(self, lower: str) -> Prices: ...
+
+
+@runtime_checkable
+class Tolerant(Protocol):
+    """What a task maker has besides, where `bench check` cannot expect its hypergradient to be exact to 5 %."""
+
+    def tolerance(self, lower: str) -> float | None:
+        """Relative error of gamma (grad(z) - grad(y)) against a difference of F over full fits; None: not to be compared."""
 
 
 @dataclass(frozen=True)

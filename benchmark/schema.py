@@ -64,6 +64,9 @@ class Run(_Model):
     oracle_calls: Count = 0
     search_seconds: Seconds = 0.0
     overrun_seconds: Seconds = 0.0
+    overrun_nfe: Count = 0
+    ended_by: Text = ""
+    counted: Text = ""
     longest_call_seconds: Seconds = 0.0
     wall_seconds: Seconds | None = None
     no_incumbent: bool = False
@@ -94,11 +97,12 @@ class Proposal(_Model):
 
 
 class Test(Proposal):
-    """A measurement of final.json; no curves in runs from before there were any."""
+    """A measurement of final.json; no curves and no references in runs from before there were any."""
 
     metrics: Annotated[dict[Text, FiniteFloat], Field(min_length=1)]
     passport: dict[Text, Text]
     curves: dict[Text, Annotated[list[list[FiniteFloat]], Field(min_length=3, max_length=3)]] = {}
+    references: dict[Text, dict[Text, FiniteFloat]] = {}
 
     @model_validator(mode="after")
     def _rectangular(self) -> Test:
@@ -108,7 +112,7 @@ class Test(Proposal):
 
 
 RUN, PROPOSAL = TypeAdapter(Run), TypeAdapter(Proposal)
-TESTS = TypeAdapter(Annotated[list[Test], Field(min_length=1)])
+TESTS = TypeAdapter(list[Test])
 
 
 def check(kind: TypeAdapter[Any], found: object) -> Any:

@@ -284,6 +284,8 @@ def read(folder: Path) -> Stored:
     if run["status"] in DONE:
         final = folder / "final.json"
         tests = _checked(final, TESTS, _json(final).get("tests"))
+        if not tests and not run["no_incumbent"]:
+            raise UsageError(f"{final}: expected a measurement, got none; remove that folder to leave the run out")
         for test in tests:
             test["curves"] = {k: np.array(v) for k, v in test["curves"].items()}
     return Stored(folder, run, proposals, tests, torn)
