@@ -21,7 +21,7 @@ _WHERE = {
     "UsageError": "benchmark.errors",
     "advance": "benchmark.fitting",
     "fit": "benchmark.fitting",
-    "load_results": "benchmark.table",
+    "load_results": "benchmark.frame",
     "option": "benchmark.options",
     "register_method": "benchmark.registry",
     "register_task": "benchmark.registry",

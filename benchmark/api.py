@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from benchmark import datasets
+from benchmark.frame import frame
 from benchmark.plan import RunSpec, plan
 from benchmark.runner import run_one
 from benchmark.store import Store
-from benchmark.table import frame
 
 
 def carry_out(specs: Sequence[RunSpec], store: Store, quiet: bool, device: str = "") -> None:

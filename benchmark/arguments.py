@@ -92,6 +92,11 @@ def parser() -> argparse.ArgumentParser:
         "--metric", metavar="NAME", help="what the picture over time shows (default: clip, else the table's first)"
     )
     report.add_argument("--across", action="store_true", help="an ablation: one table over the settings of the task")
+    report.add_argument(
+        "--failures", default="common", metavar="HOW",
+        help="rows are compared over the seeds and prompts in `common`, or a failure counts as the `worst` of its cell "
+        "(default: %(default)s)",
+    )  # fmt: skip
     report.add_argument("--out", metavar="DIR", help="(default: DIR/report)")
 
     lists = commands.add_parser("list", help="methods and tasks, or the options of one")

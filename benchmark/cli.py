@@ -153,10 +153,11 @@ def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, setti
 
 
 def _print(runs: list[Stored], out: Path, stored: Path) -> None:
-    from benchmark.report import footnote, report, text
+    from benchmark.notes import footnote, reading
+    from benchmark.report import report, stored_beside, text
 
-    for table, folder in report(runs, out):
-        print(f"\n{text(table)}\n{footnote(table)}")
+    for table, folder in report(runs, out, beside=stored_beside(stored)):
+        print(f"\n{text(table)}\n{reading(table)} {footnote(table)}")
         print(f"\nresults  {stored}\ntables   {folder}/table1.md, .csv, .tex\nplots    {folder}/*.png")
         if (folder / "samples.png").exists():
             print(f"samples  {folder}/samples.png")
@@ -164,13 +165,15 @@ def _print(runs: list[Stored], out: Path, stored: Path) -> None:
 
 def _report(args: argparse.Namespace) -> int:
     from benchmark.budget import Budget
-    from benchmark.report import footnote, report_folder, text
+    from benchmark.notes import footnote, reading
+    from benchmark.report import report_folder, text
 
     at = Budget.parse(args.at) if args.at else None
     out = None if args.out is None else _folder(args.out)
     formats = [f.strip() for f in args.format.split(",") if f.strip()]
-    for table, folder in report_folder(args.dir, out, formats=formats, at=at, metric=args.metric, across=args.across):
-        print(f"{text(table)}\n{footnote(table)}\n\nwritten to {folder}\n")
+    options = {"formats": formats, "at": at, "metric": args.metric, "across": args.across, "failures": args.failures}
+    for table, folder in report_folder(args.dir, out, **options):
+        print(f"{text(table)}\n{reading(table)} {footnote(table)}\n\nwritten to {folder}\n")
     return 0
 
 

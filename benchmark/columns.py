@@ -46,6 +46,7 @@ METRICS = {
 COSTS = {
     "time": Column("Time (s)", low=0),
     "overrun_seconds": Column("Over (s)", digits=2, low=0),  # past the budget, where that is one of seconds
+    "overrun_nfe": Column("Over (k)", digits=2, low=0, scale=1e3),  # the same, where it is one of evaluations
     "nfe": Column("Evaluations (k)", low=0, scale=1e3),
     "peak_memory_bytes": Column("Memory (MiB)", digits=0, low=0, scale=2**20),
 }

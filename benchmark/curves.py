@@ -12,8 +12,9 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
+from benchmark.frame import standing
 from benchmark.look import SPENT, finish, last, looks, spent, spent_axis, value_axis
-from benchmark.table import Row, Table, standing
+from benchmark.table import Row, Table
 
 
 def lam_over_time(table: Table, path: Path) -> Path | None:
@@ -63,7 +64,9 @@ def _steps(table: Table, row: Row, name: str) -> list[Any]:
 
 def curves(table: Table, path: Path) -> Path | None:
     """What each run's final lam stands for, beside the task's default: a row of panels a curve, a column a method."""
-    found = {row.label: [c for r in row.stored if (c := standing(r, table.at).get("curves"))] for row in table.rows}
+    found = {
+        row.label: [c for r in row.stored if (c := (standing(r, table.at) or {}).get("curves"))] for row in table.rows
+    }
     found = {label: runs for label, runs in found.items() if runs}
     names = list(dict.fromkeys(name for runs in found.values() for run in runs for name in run))
     if not names:

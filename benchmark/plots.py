@@ -23,7 +23,9 @@ def quality_over_time(table: Table, metric: str, path: Path) -> Path:
     end = last(table)
     first = end
     for row in table.rows:
-        points = _over_marks([r for r in row.stored if metric in r.tests[-1]["metrics"]], metric, table.unit)
+        points = _over_marks(
+            [r for r in row.stored if any(metric in t["metrics"] for t in r.tests)], metric, table.unit
+        )
         if not points:
             continue
         x, middle, low, high = (np.array(v) for v in zip(*points, strict=True))

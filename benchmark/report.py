@@ -1,35 +1,50 @@
-"""Table 1 in text, Markdown, CSV, LaTeX and HTML, from what is stored. Runs nothing."""
+"""Table 1 in text, Markdown, CSV, LaTeX and HTML, and the differences between its rows, from what is stored. Runs nothing."""
 
 from __future__ import annotations
 
 import html
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pandas as pd
 
 from benchmark.budget import Budget
-from benchmark.clock import ACCOUNTS
 from benchmark.columns import COSTS, METRICS
+from benchmark.compare import FAILURES, Failures
 from benchmark.errors import UsageError, suggest
-from benchmark.stats import Estimate
-from benchmark.store import Store, Stored, make_folder, storing, write_atomic
-from benchmark.table import COLUMNS, Row, Table, read_frame, tables, tables_of
+from benchmark.frame import COLUMNS, read_frame
+from benchmark.notes import APART, INCOMPLETE, footnote, reading
+from benchmark.stats import Difference, Estimate, difference
+from benchmark.store import Store, Stored, make_folder, read, storing, write_atomic
+from benchmark.table import Row, Table, tables, tables_of
 
 FORMATS = ("md", "csv", "latex", "html")
+MADE = "report.json"
+"""How a report was made: at, across, failures."""
 _WIDTH = 130  # characters of a terminal line, beyond which what a search cost gets lines of its own
 
 
 def _heads(table: Table, down: str, up: str) -> list[str]:
     arrow = {True: f" {down}", False: f" {up}", None: ""}
     arrows = [table.heading(m) + arrow[METRICS[m].lower] for m in table.metrics]
-    return ["Method", *arrows, *(COSTS[c].head for c in _costs(table)), "Runs", "Failed"]
+    ends = ["Runs", "Failed", *(["No answer"] if _unanswered(table) else [])]
+    return ["Method", *arrows, *(COSTS[c].head for c in _costs(table)), *ends]
+
+
+def _unanswered(table: Table) -> bool:
+    return any(r.unanswered for r in table.rows)
 
 
 def _costs(table: Table) -> list[str]:
-    return [c for c in COSTS if c != "overrun_seconds" or table.unit == "s"]
+    over = any(r.costs["overrun_nfe"].mean > 0 for r in table.rows if "overrun_nfe" in r.costs)
+    shown = {"overrun_seconds": table.unit == "s", "overrun_nfe": over}
+    return [c for c in COSTS if shown.get(c, True)]
 
 
 def _cells(table: Table, row: Row, bold: str) -> list[str]:
@@ -38,12 +53,23 @@ def _cells(table: Table, row: Row, bold: str) -> list[str]:
         text = METRICS[metric].text(row.metrics.get(metric))
         cells.append(bold.format(text) if metric in row.bold and len(table.rows) > 1 else text)
     costs = [COSTS[c].text(row.costs.get(c)) + ("†" if c == "time" and row.shared else "") for c in _costs(table)]
-    return [row.label, *cells, *costs, str(row.runs), str(row.failed)]
+    mark = f" {INCOMPLETE}" if row.incomplete else f" {APART}" if row.apart else ""
+    ends = [str(n) for n in (row.runs, row.failed, *([row.unanswered] if _unanswered(table) else []))]
+    return [row.label + mark, *cells, *costs, *ends]
+
+
+def _body(table: Table, bold: str) -> Iterator[list[str]]:
+    """The cells of every line: rows, then lines of reference, which cost nothing and have no runs."""
+    yield from (_cells(table, r, bold) for r in table.rows)
+    rest = len(_heads(table, "", "")) - 1 - len(table.metrics)
+    for name, line in table.references.items():
+        found = {m: Estimate(v, np.nan, np.nan) for m, v in line.items()}
+        yield [name, *(METRICS[m].text(found.get(m)) for m in table.metrics), *["-"] * rest]
 
 
 def text(table: Table) -> str:
     """For a terminal; `*` marks what cannot be told apart from the best."""
-    lines = [_heads(table, "↓", "↑"), *(_cells(table, r, "{}*") for r in table.rows)]
+    lines = [_heads(table, "↓", "↑"), *_body(table, "{}*")]
     whole = _aligned(lines)
     if len(whole[0]) > _WIDTH and table.metrics:
         split = 1 + len(table.metrics)
@@ -62,13 +88,13 @@ def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
 
 def markdown(table: Table) -> str:
     heads = _heads(table, "↓", "↑")
-    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *(_cells(table, r, "**{}**") for r in table.rows)]
+    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *_body(table, "**{}**")]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 _TEX = str.maketrans(
-    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"\dag{}", "↓": r"$\downarrow$",
-     "↑": r"$\uparrow$"} | {c: f"\\{c}" for c in "_%&#${}"}
+    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"\dag{}", "‡": r"\ddag{}",
+     "§": r"\S{}", "↓": r"$\downarrow$", "↑": r"$\uparrow$"} | {c: f"\\{c}" for c in "_%&#${}"}
 )  # fmt: skip
 
 
@@ -83,7 +109,7 @@ def latex(table: Table) -> str:
         return " & ".join(cells) + r" \\"
 
     heads = [c.translate(_TEX) for c in _heads(table, "↓", "↑")]
-    rows = [[_tex_bold(c) for c in _cells(table, r, "\0{}\1")] for r in table.rows]
+    rows = [[_tex_bold(c) for c in line] for line in _body(table, "\0{}\1")]
     return "\n".join(
         [
             rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
@@ -99,7 +125,9 @@ def latex(table: Table) -> str:
 
 
 def csv(table: Table) -> str:
-    """One row a method: the contract's columns, what a search cost, the other metrics, and which entries are bold."""
+    """One row a method: the contract's columns, what a search cost, the other metrics, which entries are bold, and over how
+    many cells rows are compared. Then the lines of reference, which have no runs.
+    """
     rows = []
     others = [m for m in table.metrics if m not in ("fid", "clip")]
     for r in table.rows:
@@ -109,7 +137,12 @@ def csv(table: Table) -> str:
         row |= {"time": r.time, "runs": r.runs, "failed": r.failed, "lower": r.lower, "variant": r.variant}
         for name, values in [*((c, r.costs) for c in COSTS), *((m, r.metrics) for m in others)]:
             row |= _spread(name, values.get(name))
-        rows.append(row | {"bold": " ".join(sorted(r.bold))})
+        rows.append(row | {
+            "bold": " ".join(sorted(r.bold)), "no_answer": r.unanswered, "incomplete": r.incomplete, "comparable": not r.apart,
+            "cells": len(table.cells.shared), "of_cells": table.cells.total,
+        })  # fmt: skip
+    for name, line in table.references.items():
+        rows.append({"method": name, "runs": 0, "failed": 0, **line})
     return str(pd.DataFrame(rows).to_csv(index=False))
 
 
@@ -118,16 +151,38 @@ def _spread(name: str, e: Estimate | None) -> dict[str, float | None]:
     return dict(zip((name, f"{name}_ci_low", f"{name}_ci_high"), values, strict=True))
 
 
+def differences(table: Table) -> str:
+    """Each row minus each other one, as CSV, over the cells that both have: n, mean, 95 % interval and two-sided p by a paired
+    t test, without a correction for how many there are.
+    """
+    heads = ["metric", "one", "other", "n", "difference", "ci_low", "ci_high", "p"]
+    return str(
+        pd.DataFrame([row for m in table.metrics for row in _pairs(table, m)], columns=heads).to_csv(index=False)
+    )
+
+
+def _pairs(table: Table, metric: str) -> Iterator[list[object]]:
+    for k, one in enumerate(table.rows):
+        for other in table.rows[k + 1 :]:
+            found = versus(table, metric, one.label, other.label)
+            if found is not None:
+                yield [metric, one.label, other.label, found.n, found.mean, found.low, found.high, found.p]
+
+
+def versus(table: Table, metric: str, one: str, other: str) -> Difference | None:
+    """One row minus another, by their labels; None where no cell has a score of both. Raises KeyError."""
+    values = {r.label: r.values for r in table.rows}
+    return difference(values[one].get(metric, {}), values[other].get(metric, {}))
+
+
 def _bold(cell: str) -> str:
     return html.escape(cell).replace("\0", "<b>").replace("\1", "</b>")
 
 
 def page(table: Table, note: str, pictures: Sequence[str]) -> str:
-    """A self-contained page but for its pictures, which lie beside it. note: the footnote."""
+    """A self-contained page but for its pictures, which lie beside it. note: what only the runs tell."""
     head = "".join(f"<th>{html.escape(h)}</th>" for h in _heads(table, "↓", "↑"))
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_bold(c)}</td>" for c in _cells(table, r, "\0{}\1")) + "</tr>" for r in table.rows
-    )
+    body = "".join("<tr>" + "".join(f"<td>{_bold(c)}</td>" for c in line) + "</tr>" for line in _body(table, "\0{}\1"))
     shown = "".join(f'<figure><img src="{p}" alt="{p.removesuffix(".png")}"></figure>' for p in pictures)
     style = (
         "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:90rem;padding:0 1rem;color:#222}"
@@ -139,58 +194,21 @@ def page(table: Table, note: str, pictures: Sequence[str]) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{style}</style>'
         f"<h1>{title}</h1><div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"<p>{html.escape(note)}</p>{shown}</html>\n"
+        f"<p>{html.escape(reading(table))}</p><p>{html.escape(note)}</p>{shown}</html>\n"
     )
 
 
-def footnote(table: Table) -> str:
-    """What a reader must know to read the table: intervals, passport, machines, and whatever went otherwise than planned."""
-    runs = [r for r in table.runs if r.done]
-    lines = ["Mean and 95 % bootstrap interval over seeds x prompts; marked: not distinguishable from the best."]
-    if not runs:
-        return lines[0]
-    passport = runs[0].tests[-1]["passport"]
-    if "fid_features" in passport:
-        lines.append(f"FID: {passport['fid_n']} images, features of {passport['fid_features']}.")
-    if table.base:
-        lines.append(f"Where a row does not say otherwise: {table.base}.")
-    environments = [r.run.get("environment", {}) for r in runs]
-    machines = sorted({f"{e.get('cpus', '?')} CPUs, {e.get('threads') or 1} threads a run" for e in environments})
-    lines.append(f"Time: method + objective, on {' and '.join(machines)}.")
-    means = {name: sum(r.run["ledger"].get(name, 0.0) for r in runs) / len(runs) for name in ACCOUNTS}
-    lines.append(f"A run took on average: {', '.join(f'{name} {v:.1f} s' for name, v in means.items())}.")
-    shared = [jobs for r in runs if (jobs := r.run.get("jobs", 1)) > 1]
-    if shared:
-        lines.append(f"†: {len(shared)} of {len(runs)} runs shared the machine with others (--jobs {max(shared)}).")
-    resumed = sum(r.run.get("resumed", 0) > 0 for r in runs)
-    if resumed:
-        lines.append(f"{resumed} runs were cut short and resumed.")
-    dirty = sum(r.run.get("peak_memory_of") != "search" for r in runs)
-    if dirty:
-        lines.append(f"Memory: in {dirty} of {len(runs)} runs the peak of their whole process until then.")
-    late = [o for r in runs if (o := r.run.get("overrun_seconds", 0)) > 0]
-    if late:
-        lines.append(f"{len(late)} of {len(runs)} searches ended past the budget, at most by {max(late):.2f} s.")
-    lost = sum(bool(r.run.get("no_incumbent")) for r in runs)
-    if lost:
-        lines.append(f"{lost} runs proposed nothing in time and count as the default (no_incumbent).")
-    torn = sum(r.torn for r in table.runs)
-    if torn:
-        lines.append(f"{torn} torn proposal lines were dropped.")
-    said = [r.run["notes"][0] for r in runs if r.run.get("notes")]
-    if said:
-        lines.append(f"{len(said)} of {len(runs)} runs left a note, the first: {said[0]}.")
-    return " ".join(lines)
-
-
-def _write(table: Table, folder: Path, formats: Sequence[str], metric: str | None) -> None:
+def _write(table: Table, folder: Path, formats: Sequence[str], metric: str | None, across: bool) -> None:
     from benchmark.plots import draw
 
     pictures = draw(table, folder, metric)
+    made = {"at": str(table.at or ""), "across": across, "failures": table.failures}
+    write_atomic(folder / MADE, json.dumps(made) + "\n")
     if "md" in formats:
-        write_atomic(folder / "table1.md", markdown(table) + "\n" + footnote(table) + "\n")
+        write_atomic(folder / "table1.md", "\n".join([markdown(table), reading(table), "", footnote(table), ""]))
     if "csv" in formats:
         write_atomic(folder / "table1.csv", csv(table))
+        write_atomic(folder / "differences.csv", differences(table))
         kept = [c for c in table.frame if c in COLUMNS or table.frame[c].notna().any()]
         write_atomic(folder / "runs.csv", table.frame[kept].to_csv(index=False, float_format="%.10g"))
     if "latex" in formats:
@@ -207,15 +225,20 @@ def report(
     at: Budget | None = None,
     metric: str | None = None,
     across: bool = False,
+    failures: str = "common",
+    beside: Iterable[Stored] = (),
 ) -> list[tuple[Table, Path]]:
     """Write the tables and plots of these runs below `out`; a folder each where there are several comparable sets.
 
-    across: see `tables`. Raises UsageError, and StorageError where the folder cannot be written.
+    across: see `tables`.  beside: other stored runs, of which the footnote says how many would belong into the table.
+    Raises UsageError, and StorageError where the folder cannot be written.
     """
+    if failures not in FAILURES:
+        raise UsageError(f"--failures: expected {' or '.join(FAILURES)}, got {failures!r}")
     for name in formats:
         if name not in FORMATS:
             raise UsageError(f"--format: unknown format {name!r}{suggest(name, FORMATS)}; known: {', '.join(FORMATS)}")
-    found = tables(runs, at, across)
+    found = admitting(tables(runs, at, across, cast(Failures, failures)), runs, beside, across)
     known = sorted({m for t in found for m in t.metrics})
     if metric is not None and found and metric not in known:
         raise UsageError(
@@ -226,9 +249,33 @@ def report(
         folder = out if len(found) == 1 else out / table.title.replace(", ", "-").replace(" ", "-")
         make_folder(folder)
         with storing(folder):
-            _write(table, folder, formats, metric)
+            _write(table, folder, formats, metric, across)
         written.append((table, folder))
     return written
+
+
+def admitting(found: list[Table], runs: Sequence[Stored], beside: Iterable[Stored], across: bool) -> list[Table]:
+    """The tables, each with how many of the other stored runs would belong into it."""
+    have = {r.folder for r in runs}
+    others = [r for r in beside if r.folder not in have]
+    if not others:
+        return found
+    whole = {_set(t): len(t.runs) for t in tables([*runs, *others], None, across)}
+    return [replace(t, left_out=max(0, whole.get(_set(t), 0) - len(t.runs))) for t in found]
+
+
+def _set(table: Table) -> tuple[str, ...]:
+    """What names a comparable set."""
+    first = table.frame.iloc[0]
+    passports = sorted(set(table.frame["passport"]) - {""})
+    return (first["task"], first["preset"], first["budget"], *passports)
+
+
+def stored_beside(folder: Path) -> Iterator[Stored]:
+    """The runs below a folder that can be read."""
+    for path in Store(folder).records():
+        with suppress(UsageError):
+            yield read(path.parent)
 
 
 def report_folder(folder: Path, out: Path | None = None, **options: object) -> list[tuple[Table, Path]]:
@@ -248,7 +295,7 @@ def report_folder(folder: Path, out: Path | None = None, **options: object) -> l
 def rewrite(folder: str | Path) -> Table:
     """Write a report's tables again from its `runs.csv`, for when the runs are no longer at hand.
 
-    The footnote and the pictures, which need the runs, stay as they are. Raises UsageError.
+    What only the runs tell, the last paragraph of the notes and the pictures, stays as it is. Raises UsageError.
     `python -c "from benchmark.report import rewrite; rewrite('results/reward_ft')"`
     """
     folder = Path(folder)
@@ -257,13 +304,14 @@ def rewrite(folder: str | Path) -> Table:
         raise UsageError(f"{folder / 'runs.csv'}: expected one comparable set of runs, found {len(found)}")
     (table,) = found
     write_atomic(folder / "table1.csv", csv(table))
+    write_atomic(folder / "differences.csv", differences(table))
     if (path := folder / "table1.tex").exists():
         write_atomic(path, latex(table))
     if (path := folder / "table1.md").exists():
-        note = path.read_text(encoding="utf-8").partition("\n\n")[2]
-        write_atomic(path, markdown(table) + "\n" + note)
+        note = path.read_text(encoding="utf-8").rstrip().rpartition("\n\n")[2]
+        write_atomic(path, "\n".join([markdown(table), reading(table), "", note, ""]))
     if (path := folder / "report.html").exists():
         old = path.read_text(encoding="utf-8")
-        title, note = (html.unescape("".join(re.findall(rf"<{t}>(.*?)</{t}>", old, flags=re.S))) for t in ("h1", "p"))
+        title, note = (html.unescape(re.findall(rf"<{t}>(.*?)</{t}>", old, flags=re.S)[-1]) for t in ("h1", "p"))
         write_atomic(path, page(replace(table, title=title), note, re.findall(r'<img src="([^"]+)"', old)))
     return table

@@ -1,71 +1,156 @@
-"""Means and 95 % bootstrap intervals over seeds x prompts, paired between methods."""
+"""Means with 95 % intervals, and which rows may be the best: Student's t over seeds within prompts, paired between rows.
+
+Prompts are fixed and weigh the same, seeds are resampled: an interval is about other seeds of these prompts, not about
+other prompts. How often intervals and marks are wrong: `python -m benchmarks calibration`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
 
 Cell = tuple[int, str]
 """(seed, prompt)."""
 Values = Mapping[Cell, float]
-RESAMPLES = 4000
+LEVEL = 0.05  # of intervals, and of a whole column of marks
+LEAST_SEEDS = 3  # paired, of each prompt; with fewer no row is marked
+_ROUNDING = 1e-12  # relative; below it a spread or a difference is none
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its interval; low and high are nan where fewer than two runs leave it unknown."""
+    """A mean with its interval; low and high are nan where no prompt has two seeds, which leaves it unknown."""
 
     mean: float
     low: float
     high: float
 
 
-def _groups(cells: Sequence[Cell]) -> list[NDArray[np.intp]]:
-    """Indices of the cells that may stand for each other: the seeds of one prompt, since prompts are fixed; all of them
-    where a prompt has but one seed, which would show no spread.
-    """
-    groups = [np.flatnonzero([c[1] == prompt for c in cells]) for prompt in sorted({c[1] for c in cells})]
-    return groups if min(map(len, groups)) > 1 else [np.arange(len(cells))]
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """Mean of one minus other over the cells that both have. n: how many.  p: two-sided, nan where it is unknown."""
+
+    p: float
+    n: int
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A mean over prompts of means over seeds. shares: of its variance, by prompt of two seeds or more.  n: their seeds."""
+
+    mean: float
+    size: float
+    shares: NDArray[np.float64]
+    n: NDArray[np.float64]
+
+    @property
+    def error(self) -> float:
+        """Standard error; nan where it is unknown, 0 where the spread is rounding."""
+        if not len(self.n):
+            return np.nan
+        error = float(np.sqrt(self.shares.sum()))
+        return error if error > _ROUNDING * self.size else 0.0
+
+    @property
+    def satterthwaite(self) -> float:
+        """Degrees of freedom (Satterthwaite 1946); too few on average where prompts are alike, so a test errs to a tie."""
+        return float(self.shares.sum() ** 2 / np.sum(self.shares**2 / (self.n - 1)))
+
+    @property
+    def unbiased(self) -> float:
+        """The same with unbiased fourth powers, E s^4 = sigma^4 (n + 1)/(n - 1): what an interval needs to cover 95 %."""
+        found = self.shares.sum() ** 2 / np.sum(self.shares**2 / (self.n + 1)) - 2
+        return float(np.clip(found, min(self.n - 1), sum(self.n - 1)))
+
+
+def _by_prompt(values: Values) -> list[NDArray[np.float64]]:
+    prompts = sorted({prompt for _, prompt in values})
+    return [np.array([v for c, v in sorted(values.items()) if c[1] == prompt]) for prompt in prompts]
+
+
+def _fit(values: Values) -> _Fit:
+    """A prompt with one seed borrows the pooled variance of the others."""
+    groups = _by_prompt(values)
+    several = [g for g in groups if len(g) > 1]
+    mean = float(np.mean([g.mean() for g in groups]))
+    size = max(abs(v) for v in values.values())
+    n = np.array([len(g) for g in several], dtype=np.float64)
+    if not several:
+        return _Fit(mean, size, n, n)
+    pooled = (len(groups) - len(several)) * (n - 1) / sum(n - 1)
+    return _Fit(mean, size, np.array([g.var(ddof=1) for g in several]) * (1 / n + pooled) / len(groups) ** 2, n)
+
+
+def _half(fit: _Fit) -> float:
+    """Half the width of the interval."""
+    return float(fit.error * stdtrit(fit.unbiased, 1 - LEVEL / 2)) if fit.error > 0 else fit.error
 
 
 def estimate(values: Values, least: float = -np.inf, most: float = np.inf) -> Estimate:
-    """Percentile bootstrap of the mean, with a fixed seed. Raises ValueError without values.
-
-    A resample of n values has (n - 1)/n of their variance; deviations are widened by the root of the inverse.
-    That can take the interval past the range of what was measured, so it is cut to [least, most].
+    """The mean with its interval, which is cut to [least, most], the range of what was measured. Raises ValueError
+    without values.
     """
     if not values:
         raise ValueError("estimate: expected at least one value")
-    cells = sorted(values)
-    x = np.array([values[c] for c in cells])
-    if len(x) < 2:
-        return Estimate(float(x.mean()), np.nan, np.nan)
-    rng = np.random.default_rng(0)
-    totals = np.zeros(RESAMPLES)
-    for group in _groups(cells):
-        n, middle = len(group), x[group].mean()
-        wide = middle + (x[group] - middle) * np.sqrt(n / (n - 1))
-        totals += wide[rng.integers(0, n, (RESAMPLES, n))].sum(1)
-    low, high = np.percentile(totals / len(x), [2.5, 97.5]).clip(least, most)
-    return Estimate(float(x.mean()), float(low), float(high))
+    fit = _fit(values)
+    half = _half(fit)
+    low, high = np.clip([fit.mean - half, fit.mean + half], least, most)
+    return Estimate(fit.mean, float(low), float(high))
 
 
-def distinguishable(one: Values, other: Values) -> bool:
-    """Whether the mean difference over the cells that both have excludes 0 with its 95 % interval."""
-    shared = {c: one[c] - other[c] for c in one if c in other}
-    if len(shared) < 2:
-        return False
-    found = estimate(shared)
-    return found.low > 0 or found.high < 0
+def _worse(fit: _Fit) -> float:
+    """One-sided p-value of a mean above 0; nan where the error is unknown."""
+    if fit.error == 0:
+        return float(fit.mean <= _ROUNDING * fit.size)
+    return float(stdtr(fit.satterthwaite, -fit.mean / fit.error)) if fit.error > 0 else np.nan
+
+
+def _minus(one: Values, other: Values) -> dict[Cell, float]:
+    """The differences over the cells that both have; exactly 0 where only rounding is left."""
+    pairs = {c: (v, other[c]) for c, v in one.items() if c in other}
+    return {c: a - b if abs(a - b) > _ROUNDING * max(abs(a), abs(b)) else 0.0 for c, (a, b) in pairs.items()}
+
+
+def difference(one: Values, other: Values) -> Difference | None:
+    """One minus other, paired; None where no cell is in both."""
+    paired = _minus(one, other)
+    if not paired:
+        return None
+    fit, found = _fit(paired), estimate(paired)
+    above = _worse(fit)
+    p = 1.0 if fit.error == 0 and above else 2 * min(above, 1 - above)
+    return Difference(found.mean, found.low, found.high, p, len(paired))
+
+
+def enough(rows: Collection[Values]) -> bool:
+    """Whether each prompt has so many seeds in all rows that they may be marked."""
+    shared = set.intersection(*(set(r) for r in rows)) if rows else set()
+    seeds = [sum(c[1] == prompt for c in shared) for prompt in {c[1] for row in rows for c in row}]
+    return bool(seeds) and min(seeds) >= LEAST_SEEDS
 
 
 def best(rows: Mapping[str, Values], lower_is_better: bool) -> set[str]:
-    """The rows that cannot be told apart from the one with the best mean, itself included."""
-    means = {name: float(np.mean(list(v.values()))) for name, v in rows.items() if v}
-    if not means:
+    """The rows that may be the best: no other is better than them by a paired t test, with Holm's correction over rows and
+    Bonferroni's over the others, so that at most 5 % of such columns lose a row that is the best or equals it.
+
+    Empty where fewer than two rows have values, or there are too few paired seeds.
+    """
+    sign = 1 if lower_is_better else -1
+    have = {name: v for name, v in rows.items() if v}
+    if len(have) < 2 or not enough(have.values()):
         return set()
-    top = (min if lower_is_better else max)(means, key=lambda name: means[name])
-    return {name for name in means if name == top or not distinguishable(rows[name], rows[top])}
+    fits = {
+        name: [_fit({c: sign * d for c, d in _minus(v, o).items()}) for other, o in have.items() if other != name]
+        for name, v in have.items()
+    }
+    p = {name: (len(have) - 1) * min(map(_worse, found)) for name, found in fits.items()}
+    kept = set(have)
+    for name in sorted(p, key=lambda name: p[name]):
+        if p[name] > LEVEL / len(kept):
+            break
+        kept.remove(name)
+    return kept

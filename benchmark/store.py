@@ -286,6 +286,8 @@ def read(folder: Path) -> Stored:
         tests = _checked(final, TESTS, _json(final).get("tests"))
         if not tests and not run["no_incumbent"]:
             raise UsageError(f"{final}: expected a measurement, got none; remove that folder to leave the run out")
+        # earlier versions measured the default, which nobody had paid for, where nothing had been proposed yet
+        tests = [t for t in tests if not run["no_incumbent"] and (t["seconds"] > 0 or t["nfe"] > 0)]
         for test in tests:
             test["curves"] = {k: np.array(v) for k, v in test["curves"].items()}
     return Stored(folder, run, proposals, tests, torn)

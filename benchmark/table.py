@@ -1,110 +1,32 @@
-"""From stored runs to the numbers of a table: one frame of runs, one group for each comparable set, one row a method."""
+"""From the frame of runs to the numbers of a table: one group for each comparable set, one row a method."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmark.budget import Budget, Unit
 from benchmark.columns import COSTS, METRICS
-from benchmark.errors import UsageError
+from benchmark.compare import Cells, Failures, filled
+from benchmark.frame import REFERENCE, frame
 from benchmark.schema import DONE
-from benchmark.stats import Estimate, Values, best
-from benchmark.store import Store, Stored
-
-COLUMNS = (
-    "task", "preset", "method", "lower", "seed", "prompt", "status", "fid", "clip", "inception_score", "search_seconds",
-    "total_seconds", "nfe", "peak_memory_bytes", "overrun_seconds", "run_id",
-)  # fmt: skip
-_LIMIT = 64 * 2**20  # bytes of a runs.csv
-_TEXT = ("task", "preset", "method", "lower", "prompt", "status", "run_id", "budget", "passport", "variant")
-
-
-def standing(run: Stored, at: Budget | None) -> dict[str, Any]:
-    """The measurement that counts: the last one, or (`at`) that of the proposal that stood then. Raises UsageError."""
-    if at is None:
-        return run.tests[-1]
-    unit = "nfe" if at.unit == "nfe" else "seconds"
-    default = {"seconds": 0.0, "nfe": 0}  # what stands before the first proposal
-    wanted = [default, *(p for p in run.proposals if p[unit] <= at.amount)][-1]
-    for test in run.tests:
-        if test["seconds"] == wanted["seconds"] and test["nfe"] == wanted["nfe"]:
-            return test
-    where = f"run {run.run['run_id']} ({run.run['spec']['method']})"
-    raise UsageError(f"--at {at}: what stood then was not measured in {where}; run with --marks {at}")
-
-
-def frame(runs: Iterable[Stored], at: Budget | None = None, across: bool = False) -> pd.DataFrame:
-    """One row a run: COLUMNS, then other metrics and the passport, then lam.<name>. Empty where a run has no value.
-
-    With `at`, seconds and evaluations are those spent by then: exact in the unit of `at`, in the other what the
-    standing proposal had cost. Peak memory is always that of the whole run. across: task options are no part of the
-    passport, so that an ablation of one can be a table; what was measured, and how, still is.
-    """
-    rows = []
-    for run in runs:
-        record, spec = run.run, run.run["spec"]
-        row: dict[str, Any] = {c: spec.get(c, record.get(c)) for c in COLUMNS}
-        row |= {
-            "jobs": record.get("jobs", 1),
-            "budget": spec["budget"],
-            "total_seconds": sum(record["ledger"].values()),
-            "passport": "",
-        }
-        if run.done and run.tests:
-            test = standing(run, at)
-            row |= test["metrics"] | {f"lam.{k}": v for k, v in test["lam"].items()}
-            files = {k: v for k, v in spec["fingerprint"].items() if not k.startswith("method ")}
-            settings = {"task": {} if across else spec["task_options"], "device": spec["device"], **test["passport"]}
-            settings |= {"version": spec["task_version"], "files": files}
-            row |= {k: test["passport"][k] for m in METRICS if (k := f"{m}_name") in test["passport"]}
-            for key in ("fid_reference",):  # each prompt has its own reference; the prompt is in the row
-                settings.pop(key, None)
-            row["passport"] = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-            if at is not None:
-                row["search_seconds"] = min(at.amount, record["search_seconds"]) if at.unit == "s" else test["seconds"]
-                row["nfe"] = min(int(at.amount), record["nfe"]) if at.unit == "nfe" else test["nfe"]
-        rows.append(row)
-    found = pd.DataFrame(rows)
-    if found.empty:
-        return pd.DataFrame(columns=list(COLUMNS))
-    last = sorted(c for c in found.columns if c.startswith("lam."))
-    rest = sorted(c for c in found.columns if c not in COLUMNS and c not in last)
-    return found[[*COLUMNS, *rest, *last]]
-
-
-def load_results(folder: str | Path = "results/runs") -> pd.DataFrame:
-    """The stored runs below a folder as a DataFrame, one row a run. Raises UsageError for runs that cannot be read."""
-    return frame(Store(Path(folder)))
-
-
-def read_frame(path: Path) -> pd.DataFrame:
-    """The rows of a report's `runs.csv`, as `frame` gave them. Raises UsageError."""
-    try:
-        if path.stat().st_size > _LIMIT:
-            raise ValueError(f"it is larger than {_LIMIT} bytes")
-        found = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values=[""])
-        if missing := sorted({*COLUMNS, "budget", "passport"} - set(found.columns)):
-            raise ValueError(f"it has no column {', '.join(missing)}")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: expected the runs.csv of a report; {error}") from error
-    return found.assign(**{c: found[c].fillna("") if c in found else "" for c in _TEXT})
+from benchmark.stats import Cell, Estimate, Values, best
+from benchmark.store import Stored
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method (on one lower-level solver). costs: of the search, by name in COSTS. bold: metrics that tie with the best.
+    """One method (on one lower-level solver). costs: of the search, by name in COSTS.  bold: metrics in which it may be the
+    best.
 
     variant: the options in which it differs from the same method elsewhere in the table.  stored: its finished runs.
-    shared: whether any of them ran beside others on one machine.
+    unanswered: runs that proposed nothing in time.  shared: whether any of them ran beside others on one machine.
+    incomplete, apart: see `Cells`.  values: what the metrics are means of, by metric.
     """
 
     method: str
@@ -116,7 +38,11 @@ class Row:
     failed: int
     bold: set[str]
     stored: list[Stored]
+    unanswered: int = 0
     shared: bool = False
+    incomplete: bool = False
+    apart: bool = False
+    values: dict[str, Values] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -135,6 +61,8 @@ class Table:
 
     unit: the budget's.  frame: its part of `frame`, from which all else follows.  names: what a metric's heading adds.
     runs: what is stored of them; empty where the frame was read from a file.  base: what rows without options have.
+    cells: what the rows are compared over.  failures: see `Failures`.  references: lines that no method made, by name: metrics.
+    left_out: how many stored runs of the same set are not in it.
     """
 
     title: str
@@ -146,6 +74,10 @@ class Table:
     runs: list[Stored] = field(default_factory=list)
     at: Budget | None = None
     base: str = ""
+    cells: Cells = field(default_factory=lambda: Cells(frozenset(), 0, frozenset(), frozenset()))
+    failures: Failures = "common"
+    references: dict[str, dict[str, float]] = field(default_factory=dict)
+    left_out: int = 0
 
     def heading(self, metric: str) -> str:
         """Such as `FID (digits)`."""
@@ -157,39 +89,108 @@ def _values(part: pd.DataFrame, column: str) -> Values:
     return {(int(s), str(p)): float(v) for s, p, v in zip(kept["seed"], kept["prompt"], kept[column], strict=True)}
 
 
-def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget | None) -> Table:
+def _cells(part: pd.DataFrame) -> set[Cell]:
+    return {(int(s), str(p)) for s, p in zip(part["seed"], part["prompt"], strict=True)}
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The runs of one row. scored: those with a score.  spent: finished ones, whose costs are known."""
+
+    asked: pd.DataFrame
+    scored: pd.DataFrame
+    spent: pd.DataFrame
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, metrics: Sequence[str]) -> _Group:
+        done = rows[rows["status"].isin(DONE)]
+        return cls(rows, done.dropna(subset=list(metrics), how="all") if metrics else done[:0], done)
+
+
+def _metrics(
+    groups: dict[str, _Group], cells: Cells, names: Sequence[str], failures: Failures
+) -> dict[str, dict[str, Values]]:
+    """By metric, the values of each row over what rows are compared over; of a row apart over its own cells."""
+    asked = {name: _cells(g.asked) & cells.shared for name, g in groups.items()}
+    found: dict[str, dict[str, Values]] = {}
+    for metric in names:
+        rows: dict[str, Values] = {
+            name: {c: v for c, v in _values(g.scored, metric).items() if name in cells.apart or c in cells.shared}
+            for name, g in groups.items()
+        }
+        lower = METRICS[metric].lower
+        if failures == "worst" and lower is not None:
+            near = {name: v for name, v in rows.items() if v and name not in cells.apart}
+            rows |= filled(near, asked, lower)
+        found[metric] = rows
+    return found
+
+
+def _costs(group: _Group, cells: Cells, apart: bool) -> dict[str, Values]:
+    """Over the same cells as the metrics; over all its own where a row has none of them."""
+    known = group.spent
+    kept = [apart or cell in cells.shared for cell in zip(known["seed"], known["prompt"], strict=True)]
+    part = known[kept] if any(kept) else known
+    return {c: _values(part, "search_seconds" if c == "time" else c) for c in COSTS}
+
+
+def _references(part: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The mean over prompts of each line's metrics; a line does not depend on the seed."""
+    found: dict[str, dict[str, float]] = {}
+    for column in (c for c in part.columns if c.startswith(REFERENCE) and part[c].notna().any()):
+        line, _, metric = column.removeprefix(REFERENCE).rpartition(".")
+        if metric in metrics:
+            found.setdefault(line, {})[metric] = float(part.groupby("prompt")[column].mean().mean())
+    return found
+
+
+def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget | None, failures: Failures) -> Table:
     """The table of a part of the runs; its index says which of `stored` they are, if any are."""
     done = part["status"].isin(DONE)
     metrics = [m for m in METRICS if m in part.columns and part.loc[done, m].notna().any()]
     names = {m: str(part[k].dropna().iloc[0]) for m in metrics if (k := f"{m}_name") in part and part[k].notna().any()}
+    budget = Budget.parse(part["budget"].iloc[0])
+    over = (part["nfe"] - budget.amount).clip(lower=0) if budget.unit == "nfe" else np.nan
+    part = part.assign(overrun_nfe=over)
     keys = pd.Series(list(zip(part["method"], part["lower"], part["variant"], strict=True)), part.index)
-    groups = {key: part[[k == key for k in keys]] for key in sorted(set(keys))}
-    ties = {
-        metric: best({str(key): _values(rows, metric) for key, rows in groups.items()}, down)
+    split = {key: part[[k == key for k in keys]] for key in sorted(set(keys))}
+    groups = {str(key): _Group.of(rows, metrics) for key, rows in split.items()}
+    cells = Cells.of(
+        {name: _cells(g.scored) for name, g in groups.items()},
+        {name: _cells(g.asked) for name, g in groups.items()},
+        failures,
+    )
+    values = _metrics(groups, cells, metrics, failures)
+    whole = {name for name in groups if name not in cells.incomplete | cells.apart}
+    marked = {
+        metric: best({name: v for name, v in values[metric].items() if name in whole}, down)
         for metric in metrics
         if (down := METRICS[metric].lower) is not None
     }
-    table = []
-    for key, rows in groups.items():
-        good = rows[rows["status"].isin(DONE)]
-        costs = {c: _values(good, "search_seconds" if c == "time" else c) for c in COSTS}
-        table.append(
+    rows = []
+    for key, (name, g) in zip(split, groups.items(), strict=True):
+        rows.append(
             Row(
                 method=key[0],
                 lower=key[1],
                 variant=key[2],
-                metrics={m: METRICS[m].estimate(v) for m in metrics if (v := _values(rows, m))},
-                costs={c: COSTS[c].estimate(v) for c, v in costs.items() if v},
-                runs=len(rows),
-                failed=int((rows["status"] == "failed").sum()),
-                bold={m for m in metrics if str(key) in ties.get(m, ())},
-                stored=[stored[i] for i in good.index] if stored else [],
-                shared=bool("jobs" in good and (good["jobs"] > 1).any()),
+                metrics={m: METRICS[m].estimate(v) for m in metrics if (v := values[m][name])},
+                costs={c: COSTS[c].estimate(v) for c, v in _costs(g, cells, name in cells.apart).items() if v},
+                runs=len(g.asked),
+                failed=int((g.asked["status"] == "failed").sum()),
+                bold={m for m, kept in marked.items() if name in kept},
+                stored=[stored[i] for i in g.spent.index] if stored else [],
+                unanswered=len(g.spent) - len(g.scored),
+                shared=bool("jobs" in g.spent and (g.spent["jobs"] > 1).any()),
+                incomplete=name in cells.incomplete,
+                apart=name in cells.apart,
+                values={m: values[m][name] for m in metrics},
             )
         )
-    unit = Budget.parse(part["budget"].iloc[0]).unit
     runs = [stored[i] for i in part.index] if stored else []
-    return Table(title, unit, metrics, table, part, names, runs, at)
+    kept = part.drop(columns="overrun_nfe")
+    references = _references(part, metrics)
+    return Table(title, budget.unit, metrics, rows, kept, names, runs, at, "", cells, failures, references)
 
 
 def _newest(runs: Iterable[Stored]) -> list[Stored]:
@@ -220,19 +221,23 @@ def _variants(runs: list[Stored], across: bool) -> tuple[list[str], str]:
     return [", ".join(f"{k}={v}" for k, v in sorted(n.items())) for n in named], ", ".join(base)
 
 
-def tables(runs: Iterable[Stored], at: Budget | None = None, across: bool = False) -> list[Table]:
+def tables(
+    runs: Iterable[Stored], at: Budget | None = None, across: bool = False, failures: Failures = "common"
+) -> list[Table]:
     """The comparable sets of some stored runs, each a table; unfinished runs are left out. Raises UsageError.
 
     across: task options may differ within a set; what differs from most runs becomes part of a row's name.
     """
     stored = _newest(r for r in runs if r.run["status"] in (*DONE, "failed"))
     variants, base = _variants(stored, across)
-    found = tables_of(frame(stored, at, across).assign(variant=variants), stored, at)
+    found = tables_of(frame(stored, at, across).assign(variant=variants), stored, at, failures)
     return [replace(t, base=base) for t in found]
 
 
-def tables_of(found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | None = None) -> list[Table]:
-    """Comparable sets of `frame`'s rows, each a table. A failed run, which has no passport, joins those of its budget.
+def tables_of(
+    found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | None = None, failures: Failures = "common"
+) -> list[Table]:
+    """Comparable sets of `frame`'s rows, each a table. A run without a score has no passport and joins those of its budget.
 
     stored: the runs behind the rows, in their order, if they are at hand.
     """
@@ -244,5 +249,5 @@ def tables_of(found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | N
             title = f"{task}, {preset}, budget {budget}" + (f", at {at}" if at else "")
             if len(passports) > 1:
                 title += f", settings {passport}"
-            result.append(_table(title, chosen, stored, at))
+            result.append(_table(title, chosen, stored, at, failures))
     return result

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,17 @@ import pandas as pd
 
 from benchmark.budget import Budget
 from benchmark.clock import SPENT
+from benchmark.compare import FAILURES
 from benchmark.errors import UsageError
+from benchmark.frame import frame, read_frame
+from benchmark.notes import footnote, reading
 from benchmark.plan import identity
-from benchmark.report import csv, latex, markdown, page
-from benchmark.store import Store, Stored, read
-from benchmark.table import frame, read_frame, tables_of
+from benchmark.report import MADE, admitting, csv, differences, latex, markdown, page
+from benchmark.store import Store, Stored, read, read_bounded
+from benchmark.table import Table, tables, tables_of
 
 _SUM = 0.01  # of the wall time, by which the accounts may miss it
+_MADE_LIMIT = 2**16  # bytes
 _ROUNDED = 1e-8  # relative; runs.csv has ten digits
 
 
@@ -123,31 +128,75 @@ def _alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return True
 
 
+def _json(path: Path) -> dict[str, Any]:
+    found = json.loads(read_bounded(path, _MADE_LIMIT))
+    if not isinstance(found, dict) or found.get("failures", "common") not in FAILURES:
+        raise ValueError(f"{path}: expected how a report was made")
+    return found
+
+
+def _made(folder: Path) -> dict[str, Any]:
+    """How the report was made; of one from before that was written down, as reports are made by default."""
+    path = folder / MADE
+    return {"at": "", "across": False, "failures": "common"} | (_json(path) if path.exists() else {})
+
+
+def _forms(folder: Path, table: Table) -> Iterator[str]:
+    """What does not follow from runs.csv."""
+    with (folder / "table1.csv").open(encoding="utf-8") as file:
+        written, follows = pd.read_csv(file), pd.read_csv(io.StringIO(csv(table)))
+    if not _alike(written, follows):
+        yield "table1.csv does not follow from runs.csv"
+    if (path := folder / "differences.csv").exists() and not _alike(
+        pd.read_csv(path), pd.read_csv(io.StringIO(differences(table)))
+    ):
+        yield "differences.csv does not follow from runs.csv"
+    whole = page(table, "", [])
+    cells, said = (re.findall(f"<{t}>.*?</{t}>", whole, flags=re.S)[0] for t in ("table", "p"))
+    forms = {
+        "table1.md": [f"{markdown(table)}\n{reading(table)}\n"],
+        "table1.tex": [latex(table)],
+        "report.html": [cells, said],
+    }
+    for name, texts in forms.items():
+        if (path := folder / name).exists() and not all(t in path.read_text(encoding="utf-8") for t in texts):
+            yield f"{name} does not follow from runs.csv"
+
+
+def _notes(folder: Path, rows: pd.DataFrame, runs: dict[str, Stored], made: Mapping[str, Any]) -> str:
+    """Whether the footnote is so, and says how many stored runs of the same set are left out."""
+    kept = [runs[name] for name in rows["run_id"]]
+    at = Budget.parse(made["at"]) if made["at"] else None
+    (table,) = admitting(tables(kept, at, made["across"], made["failures"]), kept, runs.values(), made["across"])
+    written = [
+        (folder / name).read_text(encoding="utf-8") for name in ("table1.md", "report.html") if (folder / name).exists()
+    ]
+    texts = [html.unescape(text) for text in written]
+    if all(footnote(table) in text for text in texts):
+        return ""
+    if table.left_out and all(footnote(replace(table, left_out=0)) in text for text in texts):
+        return f"{table.left_out} stored runs of the same set are left out without a word; make it again with `bench report`"
+    return "its footnote is not what its runs give"
+
+
 def _table(folder: Path, runs: dict[str, Stored]) -> str:
     found = _Finding()
     try:
-        rows = read_frame(folder / "runs.csv")
-        made = tables_of(rows)
-        if len(made) != 1:
-            return f"runs.csv holds {len(made)} comparable sets, the table one"
-        written, follows = (pd.read_csv(t) for t in (folder / "table1.csv", io.StringIO(csv(made[0]))))
-        found.expect(_alike(written, follows), "table1.csv does not follow from runs.csv")
-        forms = {"table1.md": markdown(made[0]), "table1.tex": latex(made[0])}
-        for name, text in forms.items():
-            if (path := folder / name).exists():
-                found.expect(path.read_text(encoding="utf-8").startswith(text), f"{name} does not follow from runs.csv")
-        if (path := folder / "report.html").exists():
-            cells = re.findall("<table>.*</table>", page(made[0], "", []), flags=re.S)
-            found.expect(cells[0] in path.read_text(encoding="utf-8"), "report.html does not follow from runs.csv")
+        rows, made = read_frame(folder / "runs.csv"), _made(folder)
+        follow = tables_of(rows, failures=made["failures"])
+        if len(follow) != 1:
+            return f"runs.csv holds {len(follow)} comparable sets, the table one"
+        found.problems += _forms(folder, follow[0])
+        stored = [row for _, row in rows.iterrows() if row["run_id"] in runs]
+        missing = len(rows) - len(stored)
+        found.expect(not runs or not missing, f"{missing} of its {len(rows)} runs are not stored")
+        for row in stored:
+            problem = _row(row, runs[row["run_id"]])
+            found.expect(not problem, problem)
+        if runs and not missing and not found.problems:
+            found.expect(not (problem := _notes(folder, rows, runs, made)), problem)
     except (UsageError, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         return str(error)
-    stored = [row for _, row in rows.iterrows() if row["run_id"] in runs]
-    found.expect(
-        not runs or len(stored) == len(rows), f"{len(rows) - len(stored)} of its {len(rows)} runs are not stored"
-    )
-    for row in stored:
-        problem = _row(row, runs[row["run_id"]])
-        found.expect(not problem, problem)
     return str(found)
 
 

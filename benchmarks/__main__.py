@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "frechet", "startup", "overhead", "reports", "guided_step", "training_step", "variants", "outer_step", "overrun",
+    "calibration",
 )  # fmt: skip
 
 for name in sys.argv[1:] or NAMES:

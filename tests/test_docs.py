@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from benchmark.columns import COSTS, METRICS
+from benchmark.frame import COLUMNS, read_frame
 from benchmark.registry import METHODS
 from benchmark.report import markdown
 from benchmark.stats import Estimate, best
 from benchmark.suite import read_suite
-from benchmark.table import COLUMNS, read_frame, tables_of
+from benchmark.table import tables_of
 from tasks import idx
 
 ROOT = Path(__file__).parent.parent

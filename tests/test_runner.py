@@ -5,12 +5,13 @@ import pytest
 
 from benchmark import Proposal, fit, run
 from benchmark.budget import Budget
+from benchmark.frame import standing
 from benchmark.plan import plan
 from benchmark.registry import METHODS, Entry
 from benchmark.report import report
 from benchmark.runner import run_one
 from benchmark.store import Store
-from benchmark.table import standing, tables
+from benchmark.table import tables
 
 
 def go(tmp_path, method, monkeypatch, task="quadratic", **options):

@@ -1,9 +1,11 @@
-"""Intervals that cover, pairs that tell apart, ties that are bold."""
+"""Intervals that cover, marks that rarely lose a best row, and what is not claimed with few seeds."""
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from benchmark.stats import best, distinguishable, estimate
+from benchmark.stats import best, difference, enough, estimate
+from benchmarks.calibration import NOISES, covers, table
 
 PROMPTS = ("a", "b", "c")
 
@@ -13,10 +15,39 @@ def sample(rng, mean, seeds=5, noise=1.0, prompt_effect=5.0):
     return {(s, p): mean + effect[p] + noise * rng.normal() for s in range(seeds) for p in PROMPTS}
 
 
-def test_interval_covers_the_mean():
-    rng = np.random.default_rng(0)
-    hits = sum(e.low <= 2.0 <= e.high for e in (estimate(sample(rng, 2.0, seeds=8)) for _ in range(200)))
-    assert 170 <= hits <= 199  # percentile bootstrap on 24 values: near, and a little under, 95 %
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("prompts", [1, 3])
+def test_intervals_cover_95_percent_of_normal_noise(seeds, prompts):
+    rng = np.random.default_rng(seeds)
+    found = np.mean([covers(NOISES["normal"], rng, seeds, prompts) for _ in range(4000)])
+    assert abs(found - 0.95) <= 0.015  # a standard error is 0.0035
+
+
+@pytest.mark.parametrize("shape", [(5, 5, 3), (8, 5, 3), (6, 5, 1), (6, 3, 1)])
+def test_equal_rows_rarely_lose_their_mark(shape):
+    rng = np.random.default_rng(7)
+    lost = [len(best(table(NOISES["normal"], rng, shape), True)) < shape[0] for _ in range(400)]
+    assert np.mean(lost) <= 0.06
+
+
+def test_a_row_that_is_better_is_told_apart():
+    rng = np.random.default_rng(8)
+    kept = [best(table(NOISES["normal"], rng, (5, 5, 3), better=2.0), True) for _ in range(50)]
+    assert all("row 0" in k for k in kept)
+    assert sum(k == {"row 0"} for k in kept) > 40
+
+
+def test_one_prompt_is_students_t():
+    x = np.random.default_rng(0).normal(size=7)
+    found = estimate({(k, ""): v for k, v in enumerate(x)})
+    low, high = stats.t.interval(0.95, 6, x.mean(), stats.sem(x))
+    assert (found.mean, found.low, found.high) == pytest.approx((x.mean(), low, high))
+    other = x + np.random.default_rng(1).normal(size=7)
+    paired = difference(*({(k, ""): v for k, v in enumerate(row)} for row in (x, other)))
+    expected = stats.ttest_rel(x, other)
+    interval = expected.confidence_interval()
+    assert (paired.p, paired.low, paired.high) == pytest.approx((expected.pvalue, interval.low, interval.high))
+    assert paired.n == 7
 
 
 def test_prompts_are_fixed_so_that_their_spread_does_not_widen_the_interval():
@@ -24,12 +55,21 @@ def test_prompts_are_fixed_so_that_their_spread_does_not_widen_the_interval():
     assert e.high - e.low < 3
 
 
-def test_one_seed_per_prompt_still_shows_a_spread_and_one_run_shows_none():
-    e = estimate(sample(np.random.default_rng(1), 0.0, seeds=1, prompt_effect=100.0))
-    assert e.high - e.low > 50
-    one = estimate({(0, ""): 3.0})
-    assert one.mean == 3.0
-    assert np.isnan(one.low)
+def test_a_prompt_with_one_seed_borrows_the_spread_of_the_others_and_keeps_its_weight():
+    """Easy, middle, hard at 5, 10, 30: the mean stays 15 when the hard prompt has one seed, and the interval narrow."""
+    full = {(s, p): m + 0.03 * (s - 2) for s in range(5) for p, m in zip(PROMPTS, (5.0, 10.0, 30.0), strict=True)}
+    thin = {c: v for c, v in full.items() if c[1] != "c" or c[0] == 2}
+    whole, found = estimate(full), estimate(thin)
+    assert found.mean == pytest.approx(15.0)
+    assert whole.high - whole.low < found.high - found.low < 0.2
+
+
+def test_one_seed_of_each_prompt_shows_no_spread():
+    for values in (sample(np.random.default_rng(1), 0.0, seeds=1), {(0, ""): 3.0}):
+        e = estimate(values)
+        assert e.mean == pytest.approx(np.mean(list(values.values())))
+        assert np.isnan(e.low)
+        assert np.isnan(e.high)
     with pytest.raises(ValueError, match="at least one"):
         estimate({})
 
@@ -37,9 +77,13 @@ def test_one_seed_per_prompt_still_shows_a_spread_and_one_run_shows_none():
 def test_pairs_tell_apart_what_the_noise_of_the_seeds_hides():
     rng = np.random.default_rng(2)
     x = sample(rng, 0.0, noise=10.0)
-    assert distinguishable({k: v + 0.1 for k, v in x.items()}, x)
-    assert not distinguishable(sample(rng, 0.0), sample(rng, 0.0))
-    assert not distinguishable({(0, "a"): 1.0}, {(0, "a"): 2.0})
+    found = difference({k: v + 0.1 for k, v in x.items()}, x)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert found.p == 0
+    assert difference(sample(rng, 0.0), sample(rng, 0.0)).p > 0.05
+    assert difference(x, x).p == 1
+    assert difference({(0, "a"): 1.0}, {(1, "a"): 2.0}) is None
+    assert np.isnan(difference({(0, "a"): 1.0}, {(0, "a"): 2.0}).p)
 
 
 def test_best_marks_every_tie():
@@ -54,3 +98,22 @@ def test_best_marks_every_tie():
     assert best(rows, lower_is_better=True) == {"top", "tie"}
     assert best(rows, lower_is_better=False) == {"far"}
     assert best({}, True) == set()
+
+
+def test_rounding_is_no_difference():
+    rng = np.random.default_rng(4)
+    base = sample(rng, 10.0)
+    rows = {"one": base, "two": {k: v * (1 + 1e-15) for k, v in base.items()}}
+    assert best(rows, True) == {"one", "two"}
+
+
+def test_nothing_is_marked_below_three_paired_seeds():
+    rng = np.random.default_rng(5)
+    two = {name: sample(rng, mean, seeds=2) for name, mean in (("low", 0.0), ("high", 50.0))}
+    assert not enough(two.values())
+    assert best(two, True) == set()
+    three = {name: sample(rng, mean, seeds=3) for name, mean in (("low", 0.0), ("high", 50.0))}
+    assert best(three, True) == {"low"}
+    apart = {"low": three["low"], "high": {(s + 3, p): v for (s, p), v in three["high"].items()}}
+    assert best(apart, True) == set()
+    assert best({"low": three["low"]}, True) == set()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from benchmark import UsageError, load_results, run
+from benchmark.frame import COLUMNS
 from benchmark.plan import plan
 from benchmark.runner import run_one
 from benchmark.store import Store, read, write_atomic
-from benchmark.table import COLUMNS
 
 
 @pytest.fixture

@@ -1,0 +1,108 @@
+"""Stored runs as one frame, a row each: what tables are computed from, and what `runs.csv` holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.budget import Budget
+from benchmark.columns import METRICS
+from benchmark.errors import UsageError
+from benchmark.store import Store, Stored
+
+REFERENCE = "reference."
+"""What the columns of reference lines begin with: `reference.<line>.<metric>`."""
+COLUMNS = (
+    "task", "preset", "method", "lower", "seed", "prompt", "status", "fid", "clip", "inception_score", "search_seconds",
+    "total_seconds", "nfe", "peak_memory_bytes", "overrun_seconds", "run_id",
+)  # fmt: skip
+_LIMIT = 64 * 2**20  # bytes of a runs.csv
+_TEXT = ("task", "preset", "method", "lower", "prompt", "status", "run_id", "budget", "passport", "variant")
+
+
+def standing(run: Stored, at: Budget | None) -> dict[str, Any] | None:
+    """The measurement that counts: the last one, or (`at`) that of the proposal that stood then. None where the run had
+    proposed nothing by then. Raises UsageError where what stood was not measured.
+    """
+    if at is None:
+        return run.tests[-1] if run.tests else None
+    unit = "nfe" if at.unit == "nfe" else "seconds"
+    stood = [p for p in run.proposals if p[unit] <= at.amount]
+    if not stood:
+        return None
+    wanted = stood[-1]
+    for test in run.tests:
+        if test["seconds"] == wanted["seconds"] and test["nfe"] == wanted["nfe"]:
+            return test
+    where = f"run {run.run['run_id']} ({run.run['spec']['method']})"
+    raise UsageError(f"--at {at}: what stood then was not measured in {where}; run with --marks {at}")
+
+
+def frame(runs: Iterable[Stored], at: Budget | None = None, across: bool = False) -> pd.DataFrame:
+    """One row a run: COLUMNS, then other metrics, reference lines and the passport, then lam.<name>. Empty where a run has
+    no value: it failed, or proposed nothing in time.
+
+    With `at`, seconds and evaluations are those spent by then: exact in the unit of `at`, in the other what the
+    standing proposal had cost. Peak memory is always that of the whole run. across: task options are no part of the
+    passport, so that an ablation of one can be a table; what was measured, and how, still is.
+    """
+    rows = []
+    for run in runs:
+        record, spec = run.run, run.run["spec"]
+        row: dict[str, Any] = {c: spec.get(c, record.get(c)) for c in COLUMNS}
+        row |= {
+            "jobs": record.get("jobs", 1),
+            "budget": spec["budget"],
+            "total_seconds": sum(record["ledger"].values()),
+            "passport": "",
+        }
+        if run.done and at is not None:
+            row["search_seconds" if at.unit == "s" else "nfe"] = _by(at, record)
+        if run.done and (test := standing(run, at)) is not None:
+            row |= test["metrics"] | {f"lam.{k}": v for k, v in test["lam"].items()}
+            row |= {f"{REFERENCE}{k}.{m}": v for k, line in test.get("references", {}).items() for m, v in line.items()}
+            files = {k: v for k, v in spec["fingerprint"].items() if not k.startswith("method ")}
+            settings = {"task": {} if across else spec["task_options"], "device": spec["device"], **test["passport"]}
+            settings |= {"version": spec["task_version"], "files": files}
+            row |= {k: test["passport"][k] for m in METRICS if (k := f"{m}_name") in test["passport"]}
+            for key in ("fid_reference",):  # each prompt has its own reference; the prompt is in the row
+                settings.pop(key, None)
+            row["passport"] = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+            if at is not None:
+                other = "nfe" if at.unit == "s" else "search_seconds"
+                row[other] = test["nfe" if at.unit == "s" else "seconds"]
+        rows.append(row)
+    found = pd.DataFrame(rows)
+    if found.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
+    last = sorted(c for c in found.columns if c.startswith("lam."))
+    rest = sorted(c for c in found.columns if c not in COLUMNS and c not in last)
+    return found[[*COLUMNS, *rest, *last]]
+
+
+def _by(at: Budget, record: Mapping[str, Any]) -> float:
+    """What a run had spent by then, in the unit of `at`."""
+    return float(min(at.amount, record["search_seconds" if at.unit == "s" else "nfe"]))
+
+
+def load_results(folder: str | Path = "results/runs") -> pd.DataFrame:
+    """The stored runs below a folder as a DataFrame, one row a run. Raises UsageError for runs that cannot be read."""
+    return frame(Store(Path(folder)))
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """The rows of a report's `runs.csv`, as `frame` gave them. Raises UsageError."""
+    try:
+        if path.stat().st_size > _LIMIT:
+            raise ValueError(f"it is larger than {_LIMIT} bytes")
+        found = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values=[""])
+        if missing := sorted({*COLUMNS, "budget", "passport"} - set(found.columns)):
+            raise ValueError(f"it has no column {', '.join(missing)}")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: expected the runs.csv of a report; {error}") from error
+    return found.assign(**{c: found[c].fillna("") if c in found else "" for c in _TEXT})
