@@ -53,7 +53,7 @@ def test_a_method_that_fails_on_the_hard_prompt_does_not_win(status):
 
 
 def test_an_incomplete_row_is_never_the_best_even_where_it_is_better():
-    found, by = table(rows("good"), rows("other", 0.01), rows("lucky", -3.0, without=("hard",)))
+    _, by = table(rows("good"), rows("other", 0.01), rows("lucky", -3.0, without=("hard",)))
     assert by["lucky"].bold == set()
     assert by["good"].bold == {"fid"}
     assert by["lucky"].metrics["fid"].mean < by["good"].metrics["fid"].mean
@@ -82,7 +82,7 @@ def test_rows_on_other_seeds_are_not_comparable_and_do_not_part_the_others():
 def test_a_prompt_with_a_single_seed_does_not_pool_the_prompts():
     """Before: [14.96, 15.03] became [6.20, 14.29] about another mean."""
     thin = [r for r in rows("good") if r["prompt"] != "hard" or r["seed"] == 0]
-    found, by = table(thin)
+    _, by = table(thin)
     e = by["good"].metrics["fid"]
     assert e.mean == pytest.approx(15.0, abs=0.05)
     assert e.high - e.low < 0.3
