@@ -153,8 +153,9 @@ def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, setti
 
 
 def _print(runs: list[Stored], out: Path, stored: Path) -> None:
+    from benchmark.formats import text
     from benchmark.notes import footnote, reading
-    from benchmark.report import report, stored_beside, text
+    from benchmark.report import report, stored_beside
 
     for table, folder in report(runs, out, beside=stored_beside(stored)):
         print(f"\n{text(table)}\n{reading(table)} {footnote(table)}")
@@ -165,8 +166,9 @@ def _print(runs: list[Stored], out: Path, stored: Path) -> None:
 
 def _report(args: argparse.Namespace) -> int:
     from benchmark.budget import Budget
+    from benchmark.formats import text
     from benchmark.notes import footnote, reading
-    from benchmark.report import report_folder, text
+    from benchmark.report import report_folder
 
     at = Budget.parse(args.at) if args.at else None
     out = None if args.out is None else _folder(args.out)

@@ -40,7 +40,8 @@ def reading(table: Table) -> str:
     if len([r for r in table.rows if r.metrics]) > 1:
         if any(r.bold for r in table.rows):
             lines.append(
-                "Marked: may be the best; no row is better by a paired t test with Holm's correction at 5 % a column."
+                "Bold (or *): the best mean. Italic (or =): may be the best too, since no row is better than it by a paired t "
+                "test, with Holm's correction at 5 % for the column."
             )
         else:
             lines.append(

@@ -21,8 +21,8 @@ from benchmark.store import Stored
 
 @dataclass(frozen=True)
 class Row:
-    """One method (on one lower-level solver). costs: of the search, by name in COSTS.  bold: metrics in which it may be the
-    best.
+    """One method (on one lower-level solver). costs: of the search, by name in COSTS.  bold: metrics in which it has the
+    best mean.  tied: others in which it may be the best.
 
     variant: the options in which it differs from the same method elsewhere in the table.  stored: its finished runs.
     unanswered: runs that proposed nothing in time.  shared: whether any of them ran beside others on one machine.
@@ -37,6 +37,7 @@ class Row:
     runs: int
     failed: int
     bold: set[str]
+    tied: set[str]
     stored: list[Stored]
     unanswered: int = 0
     shared: bool = False
@@ -134,6 +135,13 @@ def _costs(group: _Group, cells: Cells, apart: bool) -> dict[str, Values]:
     return {c: _values(part, "search_seconds" if c == "time" else c) for c in COSTS}
 
 
+def _top(rows: dict[str, Values], metric: str) -> set[str]:
+    """Those with the best mean."""
+    sign = 1 if METRICS[metric].lower else -1
+    means = {name: sign * METRICS[metric].estimate(v).mean for name, v in rows.items()}
+    return {name for name, mean in means.items() if mean == min(means.values())}
+
+
 def _references(part: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
     """The mean over prompts of each line's metrics; a line does not depend on the seed."""
     found: dict[str, dict[str, float]] = {}
@@ -167,6 +175,7 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
         for metric in metrics
         if (down := METRICS[metric].lower) is not None
     }
+    tops = {metric: _top({name: values[metric][name] for name in kept}, metric) for metric, kept in marked.items()}
     rows = []
     for key, (name, g) in zip(split, groups.items(), strict=True):
         rows.append(
@@ -178,7 +187,8 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
                 costs={c: COSTS[c].estimate(v) for c, v in _costs(g, cells, name in cells.apart).items() if v},
                 runs=len(g.asked),
                 failed=int((g.asked["status"] == "failed").sum()),
-                bold={m for m, kept in marked.items() if name in kept},
+                bold={m for m, top in tops.items() if name in top},
+                tied={m for m, kept in marked.items() if name in kept - tops[m]},
                 stored=[stored[i] for i in g.spent.index] if stored else [],
                 unanswered=len(g.spent) - len(g.scored),
                 shared=bool("jobs" in g.spent and (g.spent["jobs"] > 1).any()),

@@ -19,10 +19,11 @@ from benchmark.budget import Budget
 from benchmark.clock import SPENT
 from benchmark.compare import FAILURES
 from benchmark.errors import UsageError
+from benchmark.formats import csv, differences, latex, markdown, page
 from benchmark.frame import frame, read_frame
 from benchmark.notes import footnote, reading
 from benchmark.plan import identity
-from benchmark.report import MADE, admitting, csv, differences, latex, markdown, page
+from benchmark.report import MADE, admitting
 from benchmark.store import Store, Stored, read, read_bounded
 from benchmark.table import Table, tables, tables_of
 

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from benchmark.budget import Budget
+from benchmark.formats import csv, markdown, text
 from benchmark.frame import COLUMNS, standing
 from benchmark.notes import reading
-from benchmark.report import csv, markdown, report, text
+from benchmark.report import report
 from benchmark.store import read
 from benchmark.table import tables, tables_of
 from benchmark.verify import verify

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from benchmark.columns import COSTS, METRICS
+from benchmark.formats import markdown
 from benchmark.frame import COLUMNS, read_frame
 from benchmark.registry import METHODS
-from benchmark.report import markdown
 from benchmark.stats import Estimate, best
 from benchmark.suite import read_suite
 from benchmark.table import tables_of

@@ -14,13 +14,14 @@ from benchmark import UsageError, fit
 from benchmark.budget import Budget
 from benchmark.columns import COSTS, METRICS
 from benchmark.device import peak_memory_bytes, reset_peak_memory
+from benchmark.formats import latex, markdown, page, text
 from benchmark.frame import read_frame
 from benchmark.look import plt, spent_axis
 from benchmark.notes import footnote
 from benchmark.plan import plan
 from benchmark.plots import draw
 from benchmark.registry import METHODS, Entry
-from benchmark.report import latex, markdown, page, report, rewrite, text
+from benchmark.report import report, rewrite
 from benchmark.runner import run_one
 from benchmark.stats import estimate
 from benchmark.store import Store
@@ -40,7 +41,7 @@ def test_the_csv_keeps_the_contracts_order(tmp_path):
     assert list(table.columns) == [
         "method", *spread("fid"), *spread("clip"), "time", "runs", "failed", "lower", "variant", *spread("time")[1:],
         *spread("overrun_seconds"), *spread("overrun_nfe"),
-        *spread("nfe"), *spread("peak_memory_bytes"), *spread("inception_score"), *spread("objective"), "bold",
+        *spread("nfe"), *spread("peak_memory_bytes"), *spread("inception_score"), *spread("objective"), "bold", "tied",
         "no_answer", "incomplete", "comparable", "cells", "of_cells",
     ]  # fmt: skip
     assert list(table["nfe"]) == [901.0, 901.0]
@@ -90,7 +91,9 @@ def test_the_table_of_runs_csv_is_the_table_of_the_runs(tmp_path):
     assert (again.title, again.unit, again.metrics) == ("schedule, small, budget 1000nfe", "nfe", table.metrics)
     assert again.names == {"fid": "digits"}
     for one, other in zip(table.rows, again.rows, strict=True):
-        assert (one.label, one.runs, one.failed, one.bold) == (other.label, other.runs, other.failed, other.bold)
+        assert (one.label, one.runs, one.failed, one.bold, one.tied) == (
+            other.label, other.runs, other.failed, other.bold, other.tied,
+        )  # fmt: skip
         for mine, theirs in ((one.metrics, other.metrics), (one.costs, other.costs)):
             assert mine.keys() == theirs.keys()
             for name in mine:
