@@ -70,7 +70,8 @@ def text(table: Table) -> str:
     whole = _aligned(lines)
     if len(whole[0]) > _WIDTH and table.metrics:
         split = 1 + len(table.metrics)
-        whole = [*_aligned([x[:split] for x in lines]), "", *_aligned([[x[0], *x[split:]] for x in lines])]
+        costs = [[x[0], *x[split:]] for x in lines if set(x[split:]) != {"-"}]
+        whole = [*_aligned([x[:split] for x in lines]), "", *_aligned(costs)]
     return "\n".join([table.title, *whole])
 
 

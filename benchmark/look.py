@@ -17,7 +17,7 @@ from benchmark.table import Table
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator
 
 _PIXELS = 2**26
 STYLE: Any = {
@@ -101,6 +101,8 @@ def value_axis(axes: Axes, low: float, high: float) -> None:
     """A vertical axis for values of lam from low to high, logarithmic where they are positive and far apart."""
     if low > 0 and high / low > 20:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")  # the default writes powers in mathematics, which the style leaves raw
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(low / 1.3, high * 1.3)
     else:
         margin = 0.05 * (high - low or abs(high) or 1.0)

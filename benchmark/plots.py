@@ -133,6 +133,12 @@ def where_time_went(table: Table, path: Path) -> Path:
     return finish(figure, path)
 
 
+def redraw(table: Table, path: Path) -> Path:
+    """The picture that needs no runs, `fid_against_clip.png`."""
+    with plt.rc_context(STYLE):
+        return fid_against_clip(table, path)
+
+
 def draw(table: Table, folder: Path, metric: str | None = None) -> list[Path]:
     """Every picture that the table's runs can give, as PNG; returns their paths."""
     if not any(r.done for r in table.runs):

@@ -122,7 +122,7 @@ def report_folder(folder: Path, out: Path | None = None, **options: object) -> l
 def rewrite(folder: str | Path) -> Table:
     """Write a report's tables again from its `runs.csv`, for when the runs are no longer at hand.
 
-    What only the runs tell, the last paragraph of the notes and the pictures, stays as it is. Raises UsageError.
+    What only the runs tell, the last paragraph of the notes and most pictures, stays as it is. Raises UsageError.
     `python -c "from benchmark.report import rewrite; rewrite('results/reward_ft')"`
     """
     folder = Path(folder)
@@ -137,6 +137,10 @@ def rewrite(folder: str | Path) -> Table:
     if (path := folder / "table1.md").exists():
         note = path.read_text(encoding="utf-8").rstrip().rpartition("\n\n")[2]
         write_atomic(path, "\n".join([markdown(table), reading(table), "", note, ""]))
+    if (path := folder / "fid_against_clip.png").exists():
+        from benchmark.plots import redraw
+
+        redraw(table, path)
     if (path := folder / "report.html").exists():
         old = path.read_text(encoding="utf-8")
         title, note = (html.unescape(re.findall(rf"<{t}>(.*?)</{t}>", old, flags=re.S)[-1]) for t in ("h1", "p"))

@@ -12,6 +12,7 @@ import benchmark.curves
 from benchmark import UsageError
 from benchmark.budget import Budget
 from benchmark.curves import curves, lam_over_time
+from benchmark.look import STYLE, value_axis
 from benchmark.plan import plan
 from benchmark.protocol import Test
 from benchmark.runner import run_one
@@ -137,3 +138,15 @@ def test_one_axis_has_four_panels_in_a_line(tmp_path, drawn):
     assert (len(drawn[0].axes), len(used)) == (8, 5)
     assert [axes.get_xlabel() for axes in used] == ["", "seconds", "seconds", "seconds", "seconds"]
     assert lines(used[0])[0][0][0] == 4.0
+
+
+def test_a_logarithmic_axis_has_plain_numbers():
+    """The style leaves mathematics raw, so that the default labels read `$\\mathdefault{10^{1}}$`."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots()
+        value_axis(axes, 0.01, 100.0)
+        figure.canvas.draw()
+        shown = [label.get_text() for label in axes.get_yticklabels(which="both") if label.get_text()]
+    assert {"0.01", "0.1", "1", "10", "100"} <= set(shown)
+    assert not any("$" in text for text in shown)
+    plt.close(figure)
