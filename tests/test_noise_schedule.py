@@ -14,11 +14,11 @@ from benchmark.plan import plan
 from benchmark.runner import run_one
 from benchmark.store import Store
 from methods.bilevel import Bilevel
-from tasks import idx
+from tasks import data, idx
 from tasks.metrics import Moments
 from tasks.metrics import frechet as exact_frechet
 from tasks.noise_schedule import NoiseSchedule, distance
-from tasks.noise_schedule.task import NoiseScheduleTask
+from tasks.noise_schedule.task import NoiseScheduleTask, images
 from tasks.noise_schedule.training import Batch
 from tests.fake_mnist import lay_out, table
 
@@ -319,6 +319,23 @@ def test_options_that_cannot_be_are_told(options, says):
 def test_a_black_box_trial_is_the_same_for_every_method(task):
     lam = inside(task)
     assert fit(task, lam, 0).loss == fit(make(), lam, 0).loss
+
+
+@pytest.mark.parametrize("count", [10, 64, 300])
+def test_a_part_of_the_training_images_holds_every_digit_in_proportion(count):
+    scans, labels = data.thirds("train")
+    found = images(NoiseSchedule(train_images=count), "train")
+    same = (found.flatten(1)[:, None] == (scans * 2 - 1).flatten(1)).all(-1)
+    assert (same.sum(1) == 1).all()
+    digits = torch.bincount(labels[same.int().argmax(1)], minlength=10)
+    assert (digits - count * torch.bincount(labels) / len(labels)).abs().max() <= 1
+
+
+def test_only_a_part_of_the_training_images_is_ordered_anew():
+    """Runs on all images keep their numbers and their names; runs on a part mean something else than before."""
+    whole, part = NoiseSchedule(), NoiseSchedule(train_images=64)
+    assert torch.equal(images(whole, "train"), data.thirds("train")[0] * 2 - 1)
+    assert set(part.fingerprint()) - set(whole.fingerprint()) == {"order of train_images"}
 
 
 @pytest.mark.parametrize("preset", ["paper", "paper-small"])

@@ -34,15 +34,25 @@ _SHOWN = 101  # points of a curve over u
 
 def fingerprint(options: NoiseSchedule) -> Mapping[str, str]:
     """Hashes of the data and of the networks that measure."""
-    networks = features.fingerprint(options.data, options.features)
-    return networks | (data.mnist_fingerprint() if options.data == "mnist" else {})
+    found = features.fingerprint(options.data, options.features)
+    if options.data == "mnist":
+        found |= data.mnist_fingerprint()
+    elif options.train_images:
+        found["order of train_images"] = hashlib.sha256(_order().numpy().astype("<i8").tobytes()).hexdigest()
+    return found
+
+
+def _order() -> Tensor:
+    """Of the digits' training images where a part of them is taken: they lie sorted by digit, those of MNIST do not."""
+    return data.spread(data.thirds("train")[1])
 
 
 def images(options: NoiseSchedule, split: data.Split) -> Tensor:
     """(N, 1, H, W) in [-1, 1]."""
     found, _ = data.load(options.data, split)
     if split == "train" and options.train_images:
-        found = found[: options.train_images]
+        ordered = found[_order()] if options.data == "digits" else found
+        found = ordered[: options.train_images]
     return found * 2 - 1
 
 
