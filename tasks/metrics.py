@@ -20,6 +20,10 @@ class Moments:
     covariance: Matrix
     n: int
 
+    def __post_init__(self) -> None:
+        for name in ("mean", "covariance"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
+
     @classmethod
     def of(cls, features: ArrayLike) -> Moments:
         """Raises ValueError for N < 2 and for values that are not finite."""
