@@ -45,7 +45,12 @@ class RewardFt:
     guidance: float = option(1.0, "strength of `lookahead` (the released code's)", low=0.0, high=1e6)
     steps: int = option(12, "DDIM steps, wherever images are sampled (measured: MODEL_CARD.md)", low=1, high=1000)
     cfg: float = option(1.5, "classifier-free guidance scale (measured: MODEL_CARD.md)", low=0.0, high=100.0)
-    eta: float = option(1.0, "DDIM noise; the path KL, and so grad on `guided`, needs more than 0", low=0.0, high=1.0)
+    eta: float = option(
+        1.0,
+        "DDIM noise; the path KL, and so grad on `guided`, needs more than 0, and exceeds KL where steps are few",
+        low=0.0,
+        high=1.0,
+    )
     passes: int = option(
         3, "passes of guided sampling, the first one unguided (the paper: 7 optimisation steps)", low=2, high=100
     )

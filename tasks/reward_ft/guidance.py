@@ -91,6 +91,11 @@ class Sampled:
 
     kl: (N,) float64, each image's path KL to the unguided sampler, in nats.
 
+    At few steps the KL is that of the discrete chain, not the closed form's. On N(0, 1) with the reward x, 12 steps and
+    eta = 1 give 9.5 times the closed form on the shipped model's schedule, of which 8.2 come from the last step, where
+    there is little noise, and 1.68 times on a schedule that ends without noise; at 1000 steps it is within 1 %. The
+    samples deviate by 0.83 and 0.77 instead of 1.
+
     With eta = 0 the path measures are mutually singular and the KL is inf wherever there was guidance.
     """
 
@@ -178,7 +183,7 @@ class Sampler:
         return eps.detach() + change, change
 
     def _path_kl(self, k: int, change: Tensor) -> Tensor:
-        """Girsanov: c_t^2 |change|^2 / (2 sigma_t^2), (N,)."""
+        """Girsanov: c_t^2 |change|^2 / (2 sigma_t^2), (N,). Exact for the discrete chain; see Sampled for what few steps add."""
         squared = change.double().square().sum((1, 2, 3)).cpu()
         sigma = self.schedule.sigma[k]
         if sigma == 0:
