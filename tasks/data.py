@@ -49,10 +49,10 @@ def spread(labels: Tensor) -> Tensor:
     """
     rng = np.random.default_rng(599)
     place = torch.empty(len(labels), dtype=torch.float64)
-    for value in labels.unique():
+    for value in range(int(labels.max()) + 1):
         (mine,) = torch.where(labels == value)
-        n = len(mine)
-        place[mine] = (torch.from_numpy(rng.permutation(n)).double() + 0.5) / n
+        ranks = torch.from_numpy(rng.permutation(len(mine)))
+        place[mine] = (ranks.double() + 0.5) / len(mine)
     return torch.argsort(place, stable=True)
 
 

@@ -42,13 +42,14 @@ class Measured:
 @dataclass(frozen=True)
 class Networks:
     """All that reward_ft needs of a preset. r1, r2: rewards for the prompt; measure: held-out figures of images, given
-    a way to sample so many unguided images for reference.
+    a way to sample so many unguided images for reference; real: so many real pictures of the prompt, where there are any.
     """
 
     diffusion: Diffusion
     r1: Callable[[Tensor], Tensor]
     r2: Callable[[Tensor], Tensor]
     measure: Callable[[Tensor, Callable[[int], Tensor]], Measured]
+    real: Callable[[int], Tensor] | None = None
 
 
 def form(options: RewardFt) -> Form:
@@ -152,8 +153,10 @@ def networks(options: RewardFt, prompt: str, device: str) -> Networks:
     else:
         kind = reward_kind(o.reward)
         r2 = kind(reward_files(o.reward, o.reward_weights), prompt, torch.device(device))
-    measure = _inception_measure(o, prompt, device) if o.features == "inception" else _judge_measure(o, prompt, device)
-    return Networks(diffusion, clip.of(prompt), r2, measure)
+    if o.features == "inception":
+        return Networks(diffusion, clip.of(prompt), r2, _inception_measure(o, prompt, device))
+    real = partial(embedded.real, prompt)
+    return Networks(diffusion, clip.of(prompt), r2, _judge_measure(o, prompt, device), real)
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -92,16 +93,24 @@ class _RewardTask:
         return self.sampler(tuple(substream(0, "reward_ft", self._prompt, "reference", i) for i in range(n))).images
 
     def measure(self, strength: float) -> Test:
-        """fid, clip, accuracy (digit and both colours as the prompt says), and the mean r2 as `reward`."""
+        """The figures of guided images, and where there are real pictures theirs as a reference."""
         images = self.sample_test(strength).images
+        metrics, passport = self._figures(images)
+        pixels = (images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        return Test(metrics, passport, pixels, references=self._references)
+
+    def _figures(self, images: Tensor) -> tuple[dict[str, float], Mapping[str, str]]:
+        """fid, clip, accuracy (digit and both colours as the prompt says), and the mean r2 as `reward`; the passport."""
         with advised():
             measured = self._networks.measure(images, self._unguided)
-        metrics = dict(measured.metrics) | {
-            "clip": clip_score(self.r1(images)),
-            "reward": float(self.r2(images).mean()),
-        }
-        pixels = (images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
-        return Test(metrics, measured.passport, pixels)
+        seen = {"clip": clip_score(self.r1(images)), "reward": float(self.r2(images).mean())}
+        return {**measured.metrics, **seen}, measured.passport
+
+    @cached_property
+    def _references(self) -> dict[str, dict[str, float]]:
+        """The figures of as many real pictures as there are test images."""
+        real = self._networks.real
+        return {} if real is None else {"real pictures": self._figures(real(self._options.test_images))[0]}
 
 
 class Importance(_RewardTask):
