@@ -186,6 +186,18 @@ class NoiseScheduleTask:
             total = total + tilt * self._q_difference(state, lam)
         return total
 
+    def lower(self, state: State, lam: Lam) -> float:
+        """G on the batch of `grad`, inf if diverged; not counted."""
+        if state.diverged:
+            return float("inf")
+        counted = self._model.nfe
+        self._model.take(state.weights)
+        with torch.no_grad():
+            table = self._table(self._q(lam[None])[0], self._o.time_steps + 1)
+            found = float(score_matching(self._model, self._batch(self._difference("gradient", state, 0.0)), table))
+        self._model.nfe = counted
+        return found
+
     def _q_gradient(self, state: State, lam: Lam, tilt: float) -> Lam:
         """d_q G at the weights, Algorithm 6; the tilt is no part of it but tells z from y."""
         q = self._q(lam[None])[0].requires_grad_()

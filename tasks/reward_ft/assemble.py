@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import UsageError
+from benchmark.protocol import Prices
 from tasks import inception
 from tasks.download import HubFolder, Source
 from tasks.metrics import Moments, frechet, frechet_passport
 from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, references
 from tasks.reward_ft.folder import PINNED, choose, choose_tiny, files, find, hub_id, tiny_files
-from tasks.reward_ft.pipeline import Diffusion, Form, load
+from tasks.reward_ft.pipeline import Diffusion, Form, Schedule, load, scheduler
 from tasks.reward_ft.references import Extractor
 from tasks.reward_ft.rewards import ClipCosine, reward_files, reward_kind, reward_source
 from tasks.weights import digest, place
@@ -138,6 +139,17 @@ def _check(o: RewardFt) -> None:
 def prompts(options: RewardFt) -> tuple[str, ...]:
     """The default prompts of the options' model."""
     return PAPER_PROMPTS if options.model else embedded.PROMPTS
+
+
+def prices(options: RewardFt, lower: str) -> Prices:
+    """Network evaluations of each request, without loading a network. Raises UsageError for a model that is not there."""
+    o = options
+    if lower == "importance":
+        return Prices(2 * o.bank * o.steps, 0, 0, 0, 0, 0, horizon=1)
+    schedule = Schedule.of(scheduler(model_folder(o)), o.steps, o.eta)
+    guided = sum(schedule.guided)
+    step = 2 * o.images * (3 * guided + o.steps - guided)
+    return Prices(2 * o.images * o.steps, step, 0, 0, step, 0, horizon=o.passes - 1)
 
 
 def networks(options: RewardFt, prompt: str, device: str) -> Networks:

@@ -135,11 +135,11 @@ class Sampler:
         noise = torch.stack([draws(s, steps, self.model.latent_shape) for s in seeds], 1).to(self.model.device)
         text, z = self.model.text(self.prompt), noise[0]
         kl = torch.zeros(len(seeds), dtype=torch.float64)
-        noisy = any(self.schedule.sigma)
+        guided = self.schedule.guided
         broken = torch.full((), steps, device=self.model.device)  # the first step with numbers that are not finite
         with torch.no_grad():
             for k in range(steps):
-                if reward is None or (noisy and self.schedule.sigma[k] == 0):  # where no noise hides guidance, KL = inf
+                if reward is None or not guided[k]:
                     eps = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
                 else:
                     eps, change = self.guided_eps(k, z, text, reward, lam)

@@ -134,6 +134,10 @@ class Importance(_RewardTask):
         """d/dlam of G + tilt F = KL; neither expectation depends on lam."""
         return self.space.pullback(lam, {"lam": kl(state.w)})
 
+    def lower(self, state: Weights, lam: Lam) -> float:
+        """G = -E[r2] + lam KL(p || p_data) on the bank."""
+        return -float(state.w @ state.bank.r2) + self.space.native(lam)["lam"] * kl(state.w)
+
     def pack(self, state: Weights) -> Mapping[str, Vector]:
         return {"r1": state.bank.r1, "r2": state.bank.r2, "w": state.w, "lam": np.array([state.lam])}
 
@@ -180,9 +184,16 @@ class GuidedTask(_RewardTask):
 
         At the default 12 steps the bound is loose: on a Gaussian it is several times KL(p || p_data); see Sampled.
         """
+        return self.space.pullback(lam, {"lam": self._kl(state)})
+
+    def lower(self, state: Guided, lam: Lam) -> float:
+        """G = -E[r2] + lam times the path KL; r2 is no network evaluation. Raises ValueError for eta = 0."""
+        return -float(self.r2(state.last.images).mean()) + self.space.native(lam)["lam"] * self._kl(state)
+
+    def _kl(self, state: Guided) -> float:
         if self._options.eta == 0:
             raise ValueError("reward_ft: the path KL needs eta > 0, got 0; set reward_ft.eta=1, or --lower importance")
-        return self.space.pullback(lam, {"lam": float(state.last.kl.mean())})
+        return float(state.last.kl.mean())
 
     def pack(self, state: Guided) -> Mapping[str, NDArray[Any]]:
         seeds = np.array(state.seeds, dtype=np.int64)
