@@ -326,7 +326,7 @@ def test_the_references_are_of_the_images_that_the_run_trains_on_and_measured_on
     first = task.test(state, inside(task)).references
     assert first["real training images"]["nearest"] == 0
     assert set(first["real training images"]) == {"fid", "inception_score", "nearest"}
-    assert first["real training images"]["inception_score"] > 5, "a part of what is sorted by digit would have 1"
+    assert first["real validation images"]["inception_score"] > 5, "the first of what is sorted by digit would have 1"
     monkeypatch.setattr(task, "_figures", lambda images, found: {})
     assert task.test(state, inside(task)).references == first
 

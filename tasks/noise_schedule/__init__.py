@@ -161,7 +161,9 @@ class NoiseSchedule:
         )  # fmt: skip
 
     def tolerance(self, lower: str) -> float | None:
-        """None: the response of the weights is estimated at one random direction, or left out."""
+        """None: the response of the weights is estimated at one random direction, or left out, and a difference of F over full
+        fits is itself noise: along tau it was -1.7 and 4.5 at steps of 0.02 and 0.05 (embedded, seed 0).
+        """
         return None
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:

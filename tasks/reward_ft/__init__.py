@@ -161,7 +161,9 @@ class RewardFt:
         return assemble.prices(self, lower)
 
     def tolerance(self, lower: str) -> float | None:
-        """None for `guided`: its KL is that of the path, and what a guided pass does to r1 is linear in 1/lam only nearby."""
+        """None for `guided`: its KL is that of the path, several times KL(p || p_data), and so is the hypergradient: at
+        lam = 10 it was 4.1 times a difference of F over full fits, at lam = 2 5.3 times (embedded, 16 images, gamma = 1000).
+        """
         return None if lower == "guided" else 0.05
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
