@@ -38,6 +38,8 @@ METRICS = {
     "fid": Column("FID", digits=2, lower=True, low=0),
     "clip": Column("CLIP score", lower=False, low=0, high=100),
     "inception_score": Column("IS", digits=2, lower=False, low=1),
+    # 1: as far from the training images as fresh ones are; 0: copies. Nothing is won by being further
+    "nearest": Column("Nearest train", digits=2, lower=None, low=0),
     "accuracy": Column("Accuracy", digits=3, lower=False, low=0, high=1),
     "reward": Column("Reward r2", digits=2),  # what guidance pushes: more of it is not better
     "objective": Column("F", digits=4, lower=True),

@@ -4,7 +4,7 @@ import importlib
 import sys
 
 NAMES = (
-    "frechet", "startup", "overhead", "reports", "guided_step", "training_step", "variants", "outer_step", "overrun",
+    "frechet", "startup", "overhead", "reports", "guided_step", "training_step", "variants", "outer_step", "overrun", "flops",
     "calibration",
 )  # fmt: skip
 

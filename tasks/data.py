@@ -42,6 +42,20 @@ def thirds(split: Split) -> tuple[Tensor, Tensor]:
     return images[dealt], labels[dealt]
 
 
+def spread(labels: Tensor) -> Tensor:
+    """A fixed order of labels (N,) in which every prefix holds each class in proportion, to within one; (N,) int64.
+
+    Within a class at random; image r of a class with n stands at (r + 1/2)/n of the whole.
+    """
+    rng = np.random.default_rng(599)
+    place = torch.empty(len(labels), dtype=torch.float64)
+    for value in range(int(labels.max()) + 1):
+        (mine,) = torch.where(labels == value)
+        ranks = torch.from_numpy(rng.permutation(len(mine)))
+        place[mine] = (ranks.double() + 0.5) / len(mine)
+    return torch.argsort(place, stable=True)
+
+
 def mnist(split: Split) -> tuple[Tensor, Tensor]:
     """The images of one split, (N, 1, 28, 28) float32 in [0, 1], and their digits, (N,) int64.
 

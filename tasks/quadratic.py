@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.errors import refuse_prompt
 from benchmark.options import option
-from benchmark.protocol import Test
+from benchmark.protocol import Prices, Test
 from benchmark.seeds import generator
 from benchmark.space import Float, Lam, Space
 
@@ -54,6 +54,10 @@ class QuadraticTask:
         by_native = -_MATRIX.T @ (state - _MATRIX @ self._native(lam))
         return self.space.pullback(lam, dict(zip(("a", "b"), by_native, strict=True)))
 
+    def lower(self, state: State, lam: Lam) -> float:
+        """G; not counted."""
+        return float(np.sum((state - _MATRIX @ self._native(lam)) ** 2) / 2)
+
     def pack(self, state: State) -> Mapping[str, State]:
         return {"y": state}
 
@@ -86,6 +90,13 @@ class Quadratic:
 
     def fingerprint(self) -> Mapping[str, str]:
         return {}
+
+    @property
+    def counted(self) -> str:
+        return "one evaluation is one call of an oracle; nothing is left out"
+
+    def prices(self, lower: str) -> Prices:
+        return Prices(1, 1, 1, 1, 1, 1, self.horizon)
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> QuadraticTask:
         return QuadraticTask(seed, self.horizon, self.rate)

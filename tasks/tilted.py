@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import refuse_prompt
-from benchmark.protocol import Test
+from benchmark.protocol import Prices, Test
 from benchmark.space import Float, Lam, Space
 
 
@@ -20,6 +20,11 @@ class Gaussian:
 
     mean: float
     variance: float
+
+
+def _kl(p: Gaussian) -> float:
+    """KL(p || N(0, 1)), in nats."""
+    return (p.variance + p.mean**2 - 1 - float(np.log(p.variance))) / 2
 
 
 class TiltedTask:
@@ -52,8 +57,11 @@ class TiltedTask:
     def grad(self, state: Gaussian, lam: Lam, tilt: float = 0.0) -> Lam:
         """d/dlam G = KL(p || N(0, 1)); F does not depend on lam."""
         self.nfe += 1
-        kl = (state.variance + state.mean**2 - 1 - float(np.log(state.variance))) / 2
-        return self.space.pullback(lam, {"lam": kl})
+        return self.space.pullback(lam, {"lam": _kl(state)})
+
+    def lower(self, state: Gaussian, lam: Lam) -> float:
+        """G = -E[r2] + lam KL(p || N(0, 1)); not counted."""
+        return -state.mean + self.space.native(lam)["lam"] * _kl(state)
 
     def pack(self, state: Gaussian) -> Mapping[str, NDArray[np.float64]]:
         return {"moments": np.array([state.mean, state.variance])}
@@ -84,6 +92,13 @@ class Tilted:
 
     def fingerprint(self) -> Mapping[str, str]:
         return {}
+
+    @property
+    def counted(self) -> str:
+        return "one evaluation is one call of an oracle; nothing is left out"
+
+    def prices(self, lower: str) -> Prices:
+        return Prices(1, 1, 1, 1, 1, 1, TiltedTask.horizon)
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> TiltedTask:
         return TiltedTask()

@@ -37,6 +37,26 @@ def lagrangian(r1, r2, lam, gamma):
     return gamma * lam * (log_mean_exp(r2 / lam) - log_mean_exp((r2 + r1 / gamma) / lam))
 
 
+def gaussian_ddim(mean, deviation, abar, previous, eta, slope=0.0, lam=1.0):
+    """DDIM with the exact score of N(mean, deviation^2), guided by the reward slope * x: mean, variance and path KL.
+
+    Everything is linear: z stays Gaussian, and what guidance adds to eps does not depend on z. A last step without
+    noise is not guided.
+    """
+    m, v, kl = 0.0, 1.0, 0.0
+    for a, b in zip(abar, previous, strict=True):
+        total = a * deviation**2 + 1 - a  # the variance of z_t, were the sampler exact
+        sigma = eta * np.sqrt((1 - b) / (1 - a)) * np.sqrt(1 - a / b)
+        by_eps = np.sqrt(1 - b - sigma**2) - np.sqrt(b * (1 - a) / a)
+        by_z = np.sqrt(b / a) + by_eps * np.sqrt(1 - a) / total
+        shift = -by_eps * np.sqrt(1 - a) * np.sqrt(a) * mean / total
+        change = 0.0 if sigma == 0 else -np.sqrt(1 - a) / lam * slope * np.sqrt(a) * deviation**2 / total
+        m = by_z * m + shift + by_eps * change
+        v = by_z**2 * v + sigma**2
+        kl += 0.0 if sigma == 0 else by_eps**2 * change**2 / (2 * sigma**2)
+    return m, v, kl
+
+
 def ddim_step(z, eps, noise, abar, previous, eta):
     """Song et al. 2021, eq. 12, written out."""
     sigma = eta * np.sqrt((1 - previous) / (1 - abar)) * np.sqrt(1 - abar / previous)

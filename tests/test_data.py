@@ -47,6 +47,28 @@ def test_thirds_are_equal_parts_with_the_same_digits_and_do_not_overlap():
     assert len(torch.unique(torch.cat([x.flatten(1) for x, _ in parts]), dim=0)) == 1797
 
 
+@pytest.mark.parametrize("labels", [data.thirds("train")[1], torch.tensor([0] * 500 + [1] * 30 + [2] * 7)])
+def test_every_prefix_of_the_spread_order_holds_each_class_in_proportion(labels):
+    order = data.spread(labels)
+    assert torch.equal(order.sort().values, torch.arange(len(labels)))
+    ones = torch.nn.functional.one_hot(labels[order])
+    n = torch.arange(1, len(labels) + 1)[:, None]
+    away = ones.cumsum(0) - n * ones.sum(0) / len(labels)
+    assert away.abs().max() <= 1
+
+
+def test_a_prefix_of_mnist_holds_each_class_in_proportion(tmp_path, monkeypatch):
+    """Its permutation is drawn at random, so to within the error of sampling; the files are as if sorted by label."""
+    labels = torch.arange(10).repeat_interleave(600).numpy()
+    found = {"labels-idx1": labels, "images-idx3": labels[:, None, None]}
+    monkeypatch.setattr(idx, "read", lambda base, name: found[name.split("-", 1)[1].removesuffix("-ubyte")])
+    monkeypatch.setenv(idx.VARIABLE, str(tmp_path))
+    images, numbers = data.mnist("train")
+    assert torch.equal((images.flatten() * 255).round().long(), numbers)
+    for n in (64, 500, 2500):
+        assert (torch.bincount(numbers[:n], minlength=10) - n / 10).abs().max() < 4 * (n * 0.09) ** 0.5
+
+
 @pytest.mark.parametrize("form", ["gz", "plain"])
 def test_mnist_is_split_without_overlap(form, tmp_path, monkeypatch):
     folder = lay_out(tmp_path)

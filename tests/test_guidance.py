@@ -5,8 +5,10 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from tasks.reward_ft import RewardFt
 from tasks.reward_ft.guidance import Linear, Sampler
 from tasks.reward_ft.pipeline import Schedule
+from tasks.reward_ft.recipe import parts
 from tests import reference
 
 SCHEDULER = DDIMScheduler(
@@ -85,6 +87,42 @@ def test_tilt_is_exact_on_a_gaussian(lam):
     assert z.mean() == pytest.approx(0.2 + shift, abs=4 * s / n**0.5 + 0.02 * shift)
     assert z.std() == pytest.approx(s, rel=0.06)
     assert kl.mean() == pytest.approx(s**2 * c**2 / (2 * lam**2), rel=0.05)
+
+
+@pytest.mark.parametrize("eta", [0.5, 1.0])
+@pytest.mark.parametrize("scheduler", [SCHEDULER, parts.make_scheduler()], ids=["no noise last", "the shipped model's"])
+@pytest.mark.parametrize("steps", [RewardFt().steps, 1000])
+def test_guided_sampling_is_the_recursion_of_its_own_steps(steps, scheduler, eta):
+    """At few steps neither the samples nor the path KL are those of the closed form, but these."""
+    schedule, n, (mean, s, slope, lam) = Schedule.of(scheduler, steps, eta), 3000, (0.2, 0.5, 0.8, 0.5)
+    model = Unclamped(Mixture([1.0], [mean], s), schedule, "", 1.0, micro_batch=100_000)
+    for reward, c in ((None, 0.0), (linear(n, slope), slope)):
+        z, kl = model.latents(n, reward, lam)
+        m, v, path = reference.gaussian_ddim(mean, s, schedule.abar, schedule.previous, eta, c, lam)
+        assert z.mean() == pytest.approx(m, abs=4 * (v / n) ** 0.5)
+        assert z.std() == pytest.approx(v**0.5, rel=4 / (2 * n) ** 0.5)
+        np.testing.assert_allclose(kl, path, rtol=1e-3)
+
+
+def test_the_recursion_comes_to_the_closed_form_with_many_steps():
+    mean, s, slope, lam = 0.2, 0.5, 0.8, 0.5
+    errors = []
+    for steps in (RewardFt().steps, 100, 1000):
+        schedule = Schedule.of(SCHEDULER, steps, 1.0)
+        m, v, kl = reference.gaussian_ddim(mean, s, schedule.abar, schedule.previous, 1.0, slope, lam)
+        errors.append([m - mean - s**2 * slope / lam, v**0.5 - s, kl - s**2 * slope**2 / (2 * lam**2)])
+    relative = np.abs(errors) / [s**2 * slope / lam, s, s**2 * slope**2 / (2 * lam**2)]
+    assert (relative[-1] < [0.001, 0.01, 0.02]).all()
+    assert (relative[0] > 5 * relative[-1]).all()
+
+
+def test_what_the_default_number_of_steps_costs():
+    """The figures that Sampled says of N(0, 1) with the reward x at lam = 1, where the closed form has 1 and 1/2."""
+    for scheduler, deviation, ratio in ((SCHEDULER, 0.77, 1.68), (parts.make_scheduler(), 0.83, 9.5)):
+        schedule = Schedule.of(scheduler, RewardFt().steps, 1.0)
+        _, v, kl = reference.gaussian_ddim(0.0, 1.0, schedule.abar, schedule.previous, 1.0, 1.0)
+        assert v**0.5 == pytest.approx(deviation, abs=0.005)
+        assert kl / 0.5 == pytest.approx(ratio, rel=0.005)
 
 
 def test_weak_tilt_of_a_mixture_moves_the_mean_by_the_variance():

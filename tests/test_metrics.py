@@ -5,7 +5,8 @@ import pytest
 import torch
 from pytorch_fid.fid_score import calculate_frechet_distance
 
-from tasks.metrics import Moments, clip_score, frechet, frechet_passport, inception_score
+from tasks import metrics
+from tasks.metrics import Moments, clip_score, frechet, frechet_passport, inception_score, nearest
 from tests import reference
 
 RNG = np.random.default_rng(0)
@@ -74,6 +75,30 @@ def test_passport_marks_small_samples():
     assert passport["fid_n"] == "10 (N <= D)"
     assert passport["fid_dtype"].startswith("float32")
     assert frechet_passport(cloud(20, 16), Moments.of(x), "judge", "none")["fid_n"] == "20"
+
+
+def test_nearest_is_the_slow_search():
+    rng = torch.Generator().manual_seed(0)
+    among = torch.rand(300, 1, 5, 5, generator=rng)
+    images = torch.cat([torch.rand(40, 1, 5, 5, generator=rng), among[7:9], among[11:12] + 1e-4])
+    slow = [min(float((x - y).double().norm()) for y in among) for x in images]
+    np.testing.assert_allclose(nearest(images, among), slow, rtol=1e-6)
+    assert (nearest(among, among) == 0).all()
+
+
+def test_nearest_in_parts_is_nearest_at_once(monkeypatch):
+    rng = torch.Generator().manual_seed(0)
+    images, among = torch.rand(50, 9, generator=rng), torch.rand(30, 9, generator=rng)
+    whole = nearest(images, among)
+    monkeypatch.setattr(metrics, "_CELLS", 100)
+    np.testing.assert_allclose(nearest(images, among), whole, rtol=1e-6)
+
+
+def test_moments_are_float64_whatever_they_are_given_in():
+    x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    exact = Moments.of(x)
+    given = Moments(exact.mean.astype(np.float32), exact.covariance.astype(np.float32), 50)
+    assert given.mean.dtype == given.covariance.dtype == given.root.dtype == np.float64
 
 
 def test_clip_score_is_the_mean_of_clipped_cosines():

@@ -14,11 +14,11 @@ from benchmark.plan import plan
 from benchmark.runner import run_one
 from benchmark.store import Store
 from methods.bilevel import Bilevel
-from tasks import idx
-from tasks.metrics import Moments
+from tasks import data, idx
+from tasks.metrics import Moments, inception_score
 from tasks.metrics import frechet as exact_frechet
 from tasks.noise_schedule import NoiseSchedule, distance
-from tasks.noise_schedule.task import NoiseScheduleTask
+from tasks.noise_schedule.task import NoiseScheduleTask, images
 from tasks.noise_schedule.training import Batch
 from tests.fake_mnist import lay_out, table
 
@@ -126,9 +126,9 @@ def test_z_really_moves_in_its_step_and_y_does_not(theta, trained):
     assert equal(task.step(trained, lam), y)
 
 
-def test_without_d_theta_z_is_y_and_the_hypergradient_is_the_difference_of_F(task, trained):
+def test_without_d_theta_z_is_y_and_the_hypergradient_is_the_difference_of_F(trained):
     """The limit gamma -> inf of `none`: d_q G cancels to the last bit."""
-    lam = inside(task)
+    task, lam = make(theta="none"), inside(make())
     y, hyper = Bilevel(gamma=100.0, steps_y=1).hypergradient(task, trained, lam)
     assert equal(y, task.step(trained, lam))
     np.testing.assert_allclose(hyper, task._q_difference(y, lam), rtol=1e-6, atol=1e-8)
@@ -288,13 +288,55 @@ def test_a_diverging_training_is_a_trial_with_infinite_F_and_can_be_measured():
 
 def test_the_measurement_reads_the_held_out_split_on_its_own_noise(task, trained):
     test = task.test(trained, inside(task))
-    assert set(test.metrics) == {"fid", "inception_score", "training_steps"}
+    assert set(test.metrics) == {"fid", "inception_score", "nearest", "training_steps"}
     assert 1 <= test.metrics["inception_score"] <= 10
     assert test.images.shape == (16, 32, 32, 3)
     assert test.curves["abar(u)"].shape == (3, 101)
     assert not np.array_equal(test.curves["abar(u)"][1], test.curves["abar(u)"][2])
     assert task._held_out.digest != task._validation.digest
     assert test.passport["fid_n"] == "40"
+
+
+@pytest.fixture(scope="module")
+def default():
+    return NoiseScheduleTask(NoiseSchedule(), 0, "cpu")
+
+
+def test_real_images_place_a_number(default):
+    """Every image of both splits, through the code that measures samples."""
+    found = default._references
+    parts = {name: images(NoiseSchedule(), name) for name in ("train", "validation", "test")}
+    seen = {name: default._extract(x) for name, x in parts.items()}
+    for name, split in (("real validation images", "validation"), ("real training images", "train")):
+        fid = exact_frechet(seen[split].features.numpy(), Moments.of(seen["test"].features.numpy()))
+        assert found[name]["fid"] == pytest.approx(fid, rel=1e-4)
+        assert found[name]["inception_score"] == pytest.approx(inception_score(seen[split].logits.numpy()), rel=1e-4)
+        assert found[name]["fid"] < 0.5
+        assert found[name]["inception_score"] > 9
+    assert found["real training images"]["nearest"] == 0
+    distances = {name: torch.cdist(x.flatten(1), parts["train"].flatten(1)).amin(1) for name, x in parts.items()}
+    share = float(distances["validation"].quantile(0.5) / distances["test"].quantile(0.5))
+    assert found["real validation images"]["nearest"] == pytest.approx(share, rel=1e-4)
+    assert 0.9 < share < 1.1
+
+
+def test_the_references_are_of_the_images_that_the_run_trains_on_and_measured_once(monkeypatch):
+    task = make(train_images=50, test_samples=40)
+    state = task.init(0)
+    first = task.test(state, inside(task)).references
+    assert first["real training images"]["nearest"] == 0
+    assert set(first["real training images"]) == {"fid", "inception_score", "nearest"}
+    assert first["real validation images"]["inception_score"] > 5, "the first of what is sorted by digit would have 1"
+    monkeypatch.setattr(task, "_figures", lambda images, found: {})
+    assert task.test(state, inside(task)).references == first
+
+
+def test_copies_and_noise_are_told_from_fresh_images(default):
+    copies = default._train[:100] + 1e-3
+    noise = torch.randn(100, *default._shape, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    near, far = (default._figures(x, default._features(x))["nearest"] for x in (copies, noise))
+    assert near < 0.01
+    assert far > 2
 
 
 @pytest.mark.parametrize(
@@ -319,6 +361,23 @@ def test_options_that_cannot_be_are_told(options, says):
 def test_a_black_box_trial_is_the_same_for_every_method(task):
     lam = inside(task)
     assert fit(task, lam, 0).loss == fit(make(), lam, 0).loss
+
+
+@pytest.mark.parametrize("count", [10, 64, 300])
+def test_a_part_of_the_training_images_holds_every_digit_in_proportion(count):
+    scans, labels = data.thirds("train")
+    found = images(NoiseSchedule(train_images=count), "train")
+    same = (found.flatten(1)[:, None] == (scans * 2 - 1).flatten(1)).all(-1)
+    assert (same.sum(1) == 1).all()
+    digits = torch.bincount(labels[same.int().argmax(1)], minlength=10)
+    assert (digits - count * torch.bincount(labels) / len(labels)).abs().max() <= 1
+
+
+def test_only_a_part_of_the_training_images_is_ordered_anew():
+    """Runs on all images keep their numbers and their names; runs on a part mean something else than before."""
+    whole, part = NoiseSchedule(), NoiseSchedule(train_images=64)
+    assert torch.equal(images(whole, "train"), data.thirds("train")[0] * 2 - 1)
+    assert set(part.fingerprint()) - set(whole.fingerprint()) == {"order of train_images"}
 
 
 @pytest.mark.parametrize("preset", ["paper", "paper-small"])

@@ -112,6 +112,23 @@ def test_below_the_guard_the_answer_is_the_guard(importance):
     assert importance.test(state, importance.space.point({"lam": 50.0})).metrics["lam_used"] == pytest.approx(50.0)
 
 
+def test_real_pictures_place_a_number(guided):
+    test = guided.test(guided.init(0), guided.space.default())
+    (name,) = test.references
+    assert name == "real pictures"
+    found = test.references[name]
+    assert set(found) == set(test.metrics)
+    pictures = digits.real(digits.parse(PROMPT), SMALL.test_images, seed=2027, split="train")
+    measured = guided._networks.measure(pictures, guided._unguided).metrics
+    assert found == {
+        **measured,
+        "clip": pytest.approx(100 * guided.r1(pictures).mean()),
+        "reward": pytest.approx(guided.r2(pictures).mean()),
+    }
+    assert found["accuracy"] > 0.8
+    assert guided.test(guided.init(0), guided.space.default()).references is test.references
+
+
 def test_a_back_off_is_a_note_of_the_run(tmp_path):
     settings = [f"reward_ft.{k}={v}" for k, v in RewardFt.smallest.items()]
     run("grid", "reward_ft", lower="importance", out=tmp_path, prompts=[PROMPT], settings=settings)

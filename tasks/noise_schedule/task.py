@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from benchmark.protocol import Test
 from benchmark.seeds import substream
 from benchmark.space import Lam
 from tasks import data
-from tasks.metrics import Moments, frechet, frechet_passport, inception_score
+from tasks.metrics import Moments, frechet, frechet_passport, inception_score, nearest
 from tasks.noise_schedule import distance, features
 from tasks.noise_schedule.diffusion import Denoiser, ddim
 from tasks.noise_schedule.schedule import PARAMETERS, abar, log_snr, space
@@ -29,20 +29,31 @@ if TYPE_CHECKING:
     from tasks.noise_schedule import NoiseSchedule
 
 LOG = logging.getLogger("benchmark")
+_LOOKED_AT = 2000  # images of a median distance: with 50,000 to compare with, seconds
 _SHOWN = 101  # points of a curve over u
 
 
 def fingerprint(options: NoiseSchedule) -> Mapping[str, str]:
     """Hashes of the data and of the networks that measure."""
-    networks = features.fingerprint(options.data, options.features)
-    return networks | (data.mnist_fingerprint() if options.data == "mnist" else {})
+    found = features.fingerprint(options.data, options.features)
+    if options.data == "mnist":
+        found |= data.mnist_fingerprint()
+    elif options.train_images:
+        found["order of train_images"] = hashlib.sha256(_order().numpy().astype("<i8").tobytes()).hexdigest()
+    return found
+
+
+def _order() -> Tensor:
+    """Of the digits' training images where a part of them is taken: they lie sorted by digit, those of MNIST do not."""
+    return data.spread(data.thirds("train")[1])
 
 
 def images(options: NoiseSchedule, split: data.Split) -> Tensor:
     """(N, 1, H, W) in [-1, 1]."""
     found, _ = data.load(options.data, split)
     if split == "train" and options.train_images:
-        found = found[: options.train_images]
+        ordered = found[_order()] if options.data == "digits" else found
+        found = ordered[: options.train_images]
     return found * 2 - 1
 
 
@@ -175,6 +186,18 @@ class NoiseScheduleTask:
             total = total + tilt * self._q_difference(state, lam)
         return total
 
+    def lower(self, state: State, lam: Lam) -> float:
+        """G on the batch of `grad`, inf if diverged; not counted."""
+        if state.diverged:
+            return float("inf")
+        counted = self._model.nfe
+        self._model.take(state.weights)
+        with torch.no_grad():
+            table = self._table(self._q(lam[None])[0], self._o.time_steps + 1)
+            found = float(score_matching(self._model, self._batch(self._difference("gradient", state, 0.0)), table))
+        self._model.nfe = counted
+        return found
+
     def _q_gradient(self, state: State, lam: Lam, tilt: float) -> Lam:
         """d_q G at the weights, Algorithm 6; the tilt is no part of it but tells z from y."""
         q = self._q(lam[None])[0].requires_grad_()
@@ -229,24 +252,54 @@ class NoiseScheduleTask:
     # the held-out measurement
 
     def test(self, state: State, lam: Lam) -> Test:
-        """fid and inception_score of `test_samples` images of the averaged weights against the test images."""
+        """Figures of `test_samples` images of the averaged weights, and the same of real images as references."""
         noise = self._noise(self._o.test_samples, self._generator("test"))
         (samples,) = self._samples(state.ema, lam[None], noise)
         samples = samples.nan_to_num()  # of a diverged training: grey, and measured
         found = self._features(samples)
-        with torch.no_grad():
-            parts = torch.split(samples, self._o.micro_batch)
-            logits = torch.cat([self._classifier(p).logits for p in parts]).cpu().numpy()
-        metrics = {
-            "fid": _distance(found, self._held_out),
-            "inception_score": inception_score(logits),
-            "training_steps": float(state.steps),
-        }
+        metrics = {**self._figures(samples, found), "training_steps": float(state.steps)}
         name = f"{self._extract.name} {self._extract.sha256[:12]}"
         passport = frechet_passport(found, self._held_out, name, self._extract.resize)
-        return Test(
-            metrics, {**passport, "fid_name": self._extract.name}, self._pixels(samples[:16]), self._curves(lam)
-        )
+        passport["fid_name"] = self._extract.name
+        return Test(metrics, passport, self._pixels(samples[:16]), self._curves(lam), self._references)
+
+    def _figures(self, images: Tensor, found: NDArray[np.float64]) -> dict[str, float]:
+        """fid and inception_score of images (N, C, H, W) with these features, and how near they lie to the training images.
+
+        nearest: the median distance to the nearest training image, as a part of that of held-out images: 1 is as far as
+        fresh images are, 0 is a copy.
+        """
+        with torch.no_grad():
+            parts = torch.split(images, self._o.micro_batch)
+            logits = torch.cat([self._classifier(p).logits for p in parts]).cpu().numpy()
+        return {
+            "fid": _distance(found, self._held_out),
+            "inception_score": inception_score(logits),
+            "nearest": self._away(images) / self._fresh,
+        }
+
+    @cached_property
+    def _fresh(self) -> float:
+        """As `_away`, of real held-out images."""
+        return self._away(images(self._o, "test"))
+
+    def _away(self, found: Tensor) -> float:
+        """The median distance of at most 2,000 of the images to the nearest training image, over pixels."""
+        return float(np.median(nearest(self._some(found, _LOOKED_AT), self._train)))
+
+    @cached_property
+    def _references(self) -> dict[str, dict[str, float]]:
+        """The figures of real images that no model made; at most `test_samples` of each."""
+        real = {"real validation images": images(self._o, "validation"), "real training images": self._train}
+        some = {name: self._some(found, self._o.test_samples) for name, found in real.items()}
+        return {name: self._figures(found, self._features(found)) for name, found in some.items()}
+
+    def _some(self, found: Tensor, most: int) -> Tensor:
+        """At most so many of the images, on the device, chosen at random, since real ones may be sorted by digit."""
+        if len(found) > most:
+            order = torch.randperm(len(found), generator=torch.Generator().manual_seed(0))
+            found = found[order[:most].to(found.device)]
+        return found.to(self._device)
 
     def _pixels(self, samples: Tensor) -> NDArray[np.uint8]:
         """(N, H, W, 3) uint8; small images enlarged, each pixel a square."""

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import UsageError
+from benchmark.protocol import Prices
 from tasks import inception
 from tasks.download import HubFolder, Source
 from tasks.metrics import Moments, frechet, frechet_passport
 from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, references
 from tasks.reward_ft.folder import PINNED, choose, choose_tiny, files, find, hub_id, tiny_files
-from tasks.reward_ft.pipeline import Diffusion, Form, load
+from tasks.reward_ft.pipeline import Diffusion, Form, Schedule, load, scheduler
 from tasks.reward_ft.references import Extractor
 from tasks.reward_ft.rewards import ClipCosine, reward_files, reward_kind, reward_source
 from tasks.weights import digest, place
@@ -42,13 +43,14 @@ class Measured:
 @dataclass(frozen=True)
 class Networks:
     """All that reward_ft needs of a preset. r1, r2: rewards for the prompt; measure: held-out figures of images, given
-    a way to sample so many unguided images for reference.
+    a way to sample so many unguided images for reference; real: so many real pictures of the prompt, where there are any.
     """
 
     diffusion: Diffusion
     r1: Callable[[Tensor], Tensor]
     r2: Callable[[Tensor], Tensor]
     measure: Callable[[Tensor, Callable[[int], Tensor]], Measured]
+    real: Callable[[int], Tensor] | None = None
 
 
 def form(options: RewardFt) -> Form:
@@ -139,6 +141,17 @@ def prompts(options: RewardFt) -> tuple[str, ...]:
     return PAPER_PROMPTS if options.model else embedded.PROMPTS
 
 
+def prices(options: RewardFt, lower: str) -> Prices:
+    """Network evaluations of each request, without loading a network. Raises UsageError for a model that is not there."""
+    o = options
+    if lower == "importance":
+        return Prices(2 * o.bank * o.steps, 0, 0, 0, 0, 0, horizon=1)
+    schedule = Schedule.of(scheduler(model_folder(o)), o.steps, o.eta)
+    guided = sum(schedule.guided)
+    step = 2 * o.images * (3 * guided + o.steps - guided)
+    return Prices(2 * o.images * o.steps, step, 0, 0, step, 0, horizon=o.passes - 1)
+
+
 def networks(options: RewardFt, prompt: str, device: str) -> Networks:
     """Load everything for one prompt. Raises UsageError for damaged or missing files."""
     o = options
@@ -152,8 +165,10 @@ def networks(options: RewardFt, prompt: str, device: str) -> Networks:
     else:
         kind = reward_kind(o.reward)
         r2 = kind(reward_files(o.reward, o.reward_weights), prompt, torch.device(device))
-    measure = _inception_measure(o, prompt, device) if o.features == "inception" else _judge_measure(o, prompt, device)
-    return Networks(diffusion, clip.of(prompt), r2, measure)
+    if o.features == "inception":
+        return Networks(diffusion, clip.of(prompt), r2, _inception_measure(o, prompt, device))
+    real = partial(embedded.real, prompt)
+    return Networks(diffusion, clip.of(prompt), r2, _judge_measure(o, prompt, device), real)
 
 
 @lru_cache(maxsize=1)

@@ -105,6 +105,14 @@ def reference(folder: Path, device: str, prompt: str) -> Moments:
     return Moments.of(judged(judge(folder, device), real)[1].cpu().numpy())
 
 
+def real(prompt: str, n: int) -> Tensor:
+    """What a generator without fault would draw, (n, 3, 32, 32): pictures of training scans as the prompt asks for them.
+
+    The reference of the Frechet distance has the test scans, so that also these are some way from it.
+    """
+    return digits.real(digits.parse(prompt), n, seed=2027, split="train")
+
+
 def reward(folder: Path, name: str, device: str) -> Callable[[Tensor], Tensor]:
     """r2 by name: `quality` or `random_head`. Raises UsageError for a damaged file."""
     quality: Quality = _network(Quality, folder / "quality.safetensors").to(device)

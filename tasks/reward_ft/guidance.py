@@ -91,6 +91,11 @@ class Sampled:
 
     kl: (N,) float64, each image's path KL to the unguided sampler, in nats.
 
+    At few steps the KL is that of the discrete chain, not the closed form's. On N(0, 1) with the reward x, 12 steps and
+    eta = 1 give 9.5 times the closed form on the shipped model's schedule, of which 8.2 come from the last step, where
+    there is little noise, and 1.68 times on a schedule that ends without noise; at 1000 steps it is within 1 %. The
+    samples deviate by 0.83 and 0.77 instead of 1.
+
     With eta = 0 the path measures are mutually singular and the KL is inf wherever there was guidance.
     """
 
@@ -130,11 +135,11 @@ class Sampler:
         noise = torch.stack([draws(s, steps, self.model.latent_shape) for s in seeds], 1).to(self.model.device)
         text, z = self.model.text(self.prompt), noise[0]
         kl = torch.zeros(len(seeds), dtype=torch.float64)
-        noisy = any(self.schedule.sigma)
+        guided = self.schedule.guided
         broken = torch.full((), steps, device=self.model.device)  # the first step with numbers that are not finite
         with torch.no_grad():
             for k in range(steps):
-                if reward is None or (noisy and self.schedule.sigma[k] == 0):  # where no noise hides guidance, KL = inf
+                if reward is None or not guided[k]:
                     eps = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
                 else:
                     eps, change = self.guided_eps(k, z, text, reward, lam)
@@ -178,7 +183,7 @@ class Sampler:
         return eps.detach() + change, change
 
     def _path_kl(self, k: int, change: Tensor) -> Tensor:
-        """Girsanov: c_t^2 |change|^2 / (2 sigma_t^2), (N,)."""
+        """Girsanov: c_t^2 |change|^2 / (2 sigma_t^2), (N,). Exact for the discrete chain; see Sampled for what few steps add."""
         squared = change.double().square().sum((1, 2, 3)).cpu()
         sigma = self.schedule.sigma[k]
         if sigma == 0:

@@ -14,10 +14,17 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bank:
-    """Rewards of N samples of p_data, each (N,); drawn once, since they do not depend on lam."""
+    """Rewards of N samples of p_data, each (N,); drawn once, since they do not depend on lam.
+
+    Held in float64 whatever they are given in: gamma times a difference of entropies is lost in float32.
+    """
 
     r1: Vector
     r2: Vector
+
+    def __post_init__(self) -> None:
+        for name in ("r1", "r2"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
 
     @property
     def least_ess(self) -> float:

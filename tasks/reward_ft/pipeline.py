@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from benchmark.errors import UsageError, one_line
-from tasks.reward_ft.folder import files
+from tasks.reward_ft.folder import files, read_json
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,20 @@ def quiet() -> None:
         library.disable_progress_bar()
 
 
+def scheduler(folder: Path) -> Any:
+    """The DDIM scheduler of a model's folder, as `Diffusion` has it. Raises UsageError."""
+    import diffusers
+
+    quiet()
+    config = read_json(folder / "scheduler" / "scheduler_config.json")
+    try:
+        own = getattr(diffusers, str(config["_class_name"])).from_config(config)
+        return diffusers.DDIMScheduler.from_config(own.config, clip_sample=False)
+    except Exception as error:  # diffusers raises whatever a wrong file leads it to
+        said = one_line(f"{type(error).__name__}: {error}")[:300]
+        raise UsageError(f"model {folder}: its scheduler cannot be made: {said}") from error
+
+
 def _complete(text_encoder: Any, folder: Path, variant: str) -> None:
     """Raises UsageError where a tensor is missing, which transformers would fill at random."""
     paths = [p for name, p in files(folder, variant).items() if re.match(r"text_encoder/.*\.safetensors$", name)]
@@ -194,6 +208,11 @@ class Schedule:
         previous = np.array([table[v - stride] if v >= stride else float(scheduler.final_alpha_cumprod) for v in t])
         sigma = eta * np.sqrt((1 - previous) / (1 - abar) * (1 - abar / previous))
         return cls(tuple(t), tuple(abar), tuple(previous), tuple(sigma))
+
+    @property
+    def guided(self) -> tuple[bool, ...]:
+        """Where guidance acts: everywhere, but with noise in other steps not where none hides it, else the path KL is inf."""
+        return tuple(s > 0 or not any(self.sigma) for s in self.sigma)
 
     def coefficient(self, k: int) -> float:
         """c_t: what one unit of eps adds to z_{t-1}."""
