@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import seconds
+from tasks import inception
 from tasks.metrics import Moments, frechet
 from tasks.noise_schedule import features
 from tasks.noise_schedule.diffusion import Denoiser
@@ -41,7 +42,7 @@ def main() -> None:
     q = torch.tensor([0.0, 1.0, 1.0, 0.008], dtype=torch.float64)
     u = torch.linspace(0, 1, 1001, dtype=torch.float64)
     table = abar("cosine", q, u, 1e-4)
-    inception = features.Inception().eval()
+    network = inception.Inception(inception.architecture()).eval()
     mix = rng.normal(size=(2048, 2048)) / 45
     product = (mix @ mix.T) @ np.cov(rng.normal(size=(4000, 2048)), rowvar=False)
 
@@ -55,7 +56,7 @@ def main() -> None:
 
     def look(n: int) -> None:
         with torch.no_grad():
-            inception(images[:n])
+            network(images[:n].expand(-1, 3, -1, -1))
 
     part = {}
     for name, work, rounds in (
