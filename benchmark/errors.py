@@ -38,14 +38,20 @@ def said(error: BaseException) -> str:
 
 
 def located(error: BaseException, own: Collection[Path] = ()) -> str:
-    """What an error says, and where it arose: the innermost line in one of `own` files, else outside of the suite."""
+    """What an error says, and where it arose: the innermost line in `own` files and folders, else outside of the suite."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return one_line(f"{type(error).__name__}: {error.msg} ({_shown(error.filename)}, line {error.lineno})")
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")]
-    mine = [f for f in frames if Path(f.filename).resolve() in own]
-    others = [f for f in frames if not any(Path(f.filename).is_relative_to(folder) for folder in SUITE)]
+    others = [f for f in frames if not within(Path(f.filename), SUITE)]
+    mine = [f for f in others if within(Path(f.filename).resolve(), own)]
     place = next((f"{_shown(f.filename)}, line {f.lineno}" for f in reversed(mine or others or frames)), "")
     return f"{said(error)} ({place})" if place else said(error)
+
+
+def within(path: Path, places: Iterable[Path]) -> bool:
+    """Whether it is one of these files, or lies in one of these folders, what is installed there left out."""
+    parts = [set(path.relative_to(place).parts) for place in places if path.is_relative_to(place)]
+    return any(not {"site-packages", "dist-packages"} & found for found in parts)
 
 
 def _shown(filename: str) -> str:

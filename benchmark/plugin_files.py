@@ -8,11 +8,13 @@ import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from benchmark.errors import SUITE, UsageError
+from benchmark.errors import SUITE, UsageError, within
 
 
 def helpers(plugin: Path, before: Collection[str], folders: Collection[Path]) -> tuple[Path, ...]:
     """Modules in the plug-in's folder or below that it imports, at once or later, and those that its loading imported.
+
+    What is installed there is none of them, nor is the suite itself.
 
     before: the names of modules that were there before it was loaded.  folders: of all plug-ins.
     Raises UsageError where a helper has the name of another plug-in's.
@@ -25,19 +27,12 @@ def helpers(plugin: Path, before: Collection[str], folders: Collection[Path]) ->
         found |= new
         waiting += new
     loaded = {Path(f).resolve() for n, m in list(sys.modules.items()) if n not in before and (f := _file(m))}
-    return tuple(sorted(found | {p for p in loaded - {plugin} if _beside(p, folder)}))
+    return tuple(sorted(found | {p for p in loaded - {plugin} if within(p, [folder]) and not within(p, SUITE)}))
 
 
 def _file(module: object) -> str | None:
     found = getattr(module, "__file__", None)
     return found if isinstance(found, str) and found.endswith(".py") else None
-
-
-def _beside(path: Path, folder: Path) -> bool:
-    """In the folder or below; what is installed there is not, nor is the suite itself."""
-    if not path.is_relative_to(folder) or any(path.is_relative_to(part) for part in SUITE):
-        return False
-    return not {"site-packages", "dist-packages"} & set(path.relative_to(folder).parts)
 
 
 def _imports(path: Path, folder: Path, folders: Collection[Path]) -> Iterator[Path]:

@@ -245,6 +245,6 @@ def load_plugin(path: Path) -> None:
     except UsageError as error:
         raise UsageError(f"plug-in {path}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise UsageError(f"plug-in {path} cannot be loaded: {located(error, {file})}") from error
+        raise UsageError(f"plug-in {path} cannot be loaded: {located(error, [file.parent])}") from error
     finally:
         _LOADING.pop()
