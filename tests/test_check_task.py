@@ -1,5 +1,7 @@
 """`bench check TASK` finds each wrong task by the right line, and passes right ones in all their forms."""
 
+import random
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,17 @@ def test_a_wrong_step_is_found_with_and_without_g(how, found, base, make, proble
 @pytest.mark.parametrize("init", [w.unseeded, w.unseeded_numpy, w.unseeded_torch])
 def test_init_from_global_randomness_is_found(init, problems):
     assert INIT in problems(w.made(type("Unseeded", (QuadraticTask,), {"init": init})))
+
+
+@pytest.mark.parametrize("name", ["step", "loss", "grad"])
+def test_an_oracle_that_reads_global_randomness_is_found(name, problems):
+    noisy = w.wrong(QuadraticTask, **{name: lambda right, self, *args: right(*args) * (1 + 1e-9 * random.random())})
+    assert "answers differ" in problems(w.made(noisy))["a state that was packed goes on to the bit"]
+
+
+def test_f_that_is_finite_nowhere_is_found(problems):
+    nowhere = w.wrong(QuadraticTask, loss=lambda right, self, *args: right(*args) + np.inf)
+    assert problems(w.made(nowhere))[OF_F] == "F is a finite number at none of the points that were tried"
 
 
 @pytest.mark.parametrize("name", ["init", "step", "loss", "grad"])

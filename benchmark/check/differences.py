@@ -109,6 +109,8 @@ def hypergradient(s: Subject) -> str | Note:
     coarse = np.array([[slope(fitted, lam, k, _COARSE) for k in axes] for lam in tried])
     steepness = np.where(np.isfinite(coarse), np.abs(coarse), -1.0)
     largest = float(steepness.max())
+    if largest < 0:
+        return "F is a finite number at none of the points that were tried"
     if largest <= _FLAT * abs(fitted(tried[0])):
         return "F does not change with lam at any of the points that were tried; a task that means this gives `tolerance` None"
     chosen = [int(k) for k in np.argmax(steepness, axis=0)]  # for each axis the point where F depends on it most
