@@ -37,7 +37,7 @@ def _file(module: object) -> str | None:
 
 def _imports(path: Path, folder: Path, folders: Collection[Path]) -> Iterator[Path]:
     """Files in the folder that a file's import statements mean, those inside functions too."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _named(alias.name, folder, folders)
