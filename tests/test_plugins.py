@@ -119,7 +119,10 @@ def test_a_helper_that_changed_before_the_run_began_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("write_", "expected"),
     [
-        ({"inside": "import later_one", "later_one": ""}, ["later_one.py"]),
+        (
+            {"inside": "import later_one", "later_one": "def f():\n    import later_two", "later_two": ""},
+            ["later_one.py", "later_two.py"],
+        ),
         ({"imports": "from pack_one import part", "pack_one__in____init__": "", "pack_one__in__part": "from . import deep",
           "pack_one__in__deep": "", "pack_one__in__not_used": ""},
          ["pack_one/__init__.py", "pack_one/deep.py", "pack_one/part.py"]),

@@ -161,6 +161,9 @@ def test_the_check_gives_the_global_generators_back(monkeypatch):
     def states():
         return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
 
+    random.seed(99)
+    np.random.seed(99)  # noqa: NPY002
+    torch.manual_seed(99)
     before = states()
     findings(moves_global_state, monkeypatch)
     findings(global_torch, monkeypatch)
