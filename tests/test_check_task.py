@@ -163,7 +163,41 @@ def test_a_task_that_does_not_open_is_one_finding_with_its_place(check):
     assert problem == f"ValueError: no (tests/test_check_task.py, line {no.__code__.co_firstlineno + 1})"
 
 
-def test_the_steadiest_difference_counts():
-    one = np.ones(1)
-    assert settled([5 * one, 1.1 * one, 1.0 * one, 0.2 * one]) == 1.0
-    assert settled([np.nan * one, 2 * one]) == 2.0
+@pytest.mark.parametrize(
+    ("estimates", "chosen"),
+    [
+        ([5.0, 1.1, 1.0, 0.2], 2),  # the two that agree best
+        ([1.0, 1.0, 1.3, 1.301, 0.2], 3),  # the finest two that agree
+        ([np.nan, 2.0], 1),
+        ([1.0, np.inf, 1.1, 3.0], 2),
+        ([np.nan, np.nan], 0),
+    ],
+)
+def test_which_difference_counts(estimates, chosen):
+    both = [np.array([e, 0.0]) for e in estimates]
+    value, which = settled(both)
+    assert list(which) == [chosen, len(estimates) - 1]
+    np.testing.assert_equal(value, [estimates[chosen], 0.0])
+
+
+def test_a_g_that_is_wavy_is_compared_at_a_small_width(problems):
+    """As a network's is that is told the noise level: waves of 0.006 of the cube, in single precision."""
+
+    class Wavy(w.Observed):
+        def lower(self, state, lam):
+            return float(np.float32(super().lower(state, lam) + 0.01 * np.sum(np.sin(1000 * lam))))
+
+        def grad(self, state, lam, tilt=0.0):
+            return super().grad(state, lam, tilt) + 10 * np.cos(1000 * lam)
+
+    assert OF_G not in problems(w.made(Wavy))
+    assert OF_G in problems(w.made(w.wrong(Wavy, grad=w.GRADS["times 1.1"])))
+
+
+def test_g_in_single_precision_is_compared(problems):
+    class Single(w.Observed):
+        def lower(self, state, lam):
+            return float(np.float32(super().lower(state, lam)))
+
+    assert problems(w.made(Single)) == {}
+    assert OF_G in problems(w.made(w.wrong(Single, grad=w.GRADS["one axis"])))
