@@ -8,8 +8,7 @@ import pytest
 from benchmark.check import check_task
 from benchmark.check.differences import settled
 from benchmark.registry import TASKS, Entry
-from tasks.quadratic import QuadraticTask
-from tasks.tilted import Tilted, TiltedTask
+from tasks.tilted import Tilted
 from tests import wrong_tasks as w
 
 INIT = "init is the same in two instances, whatever the global random state"
@@ -40,13 +39,13 @@ def tilted(task, **said):
 
 
 RIGHT = {
-    "quadratic": w.made(QuadraticTask),
-    "tilted": tilted(TiltedTask),
+    "quadratic": w.made(w.Plain),
+    "tilted": tilted(w.PlainTilted),
     "quadratic with G": w.made(w.Observed),
     "tilted with G": tilted(w.ObservedTilted),
-    "priced": w.made(QuadraticTask, prices={}),
-    "priced, a loss that is free": w.made(w.free(QuadraticTask, "loss"), prices={"loss": 0}),
-    "with a tolerance": w.made(w.wrong(QuadraticTask, grad=w.GRADS["times 1.1"]), tolerance=0.15),
+    "priced": w.made(w.Plain, prices={}),
+    "priced, a loss that is free": w.made(w.free(w.Plain, "loss"), prices={"loss": 0}),
+    "with a tolerance": w.made(w.wrong(w.Plain, grad=w.GRADS["times 1.1"]), tolerance=0.15),
     "not to be compared": w.made(w.wrong(w.Observed, step=w.STEPS["half the tilt"]), tolerance=None),
 }
 
@@ -87,23 +86,23 @@ def test_a_wrong_step_is_found_with_and_without_g(how, found, base, make, proble
 
 @pytest.mark.parametrize("init", [w.unseeded, w.unseeded_numpy, w.unseeded_torch])
 def test_init_from_global_randomness_is_found(init, problems):
-    assert INIT in problems(w.made(type("Unseeded", (QuadraticTask,), {"init": init})))
+    assert INIT in problems(w.made(type("Unseeded", (w.Plain,), {"init": init})))
 
 
 @pytest.mark.parametrize("name", ["step", "loss", "grad"])
 def test_an_oracle_that_reads_global_randomness_is_found(name, problems):
-    noisy = w.wrong(QuadraticTask, **{name: lambda right, self, *args: right(*args) * (1 + 1e-9 * random.random())})
+    noisy = w.wrong(w.Plain, **{name: lambda right, self, *args: right(*args) * (1 + 1e-9 * random.random())})
     assert "answers differ" in problems(w.made(noisy))["a state that was packed goes on to the bit"]
 
 
 def test_f_that_is_finite_nowhere_is_found(problems):
-    nowhere = w.wrong(QuadraticTask, loss=lambda right, self, *args: right(*args) + np.inf)
+    nowhere = w.wrong(w.Plain, loss=lambda right, self, *args: right(*args) + np.inf)
     assert problems(w.made(nowhere))[OF_F] == "F is a finite number at none of the points that were tried"
 
 
 @pytest.mark.parametrize("name", ["init", "step", "loss", "grad"])
 def test_an_oracle_that_costs_nothing_is_found(name, problems):
-    task = w.free(QuadraticTask, name)
+    task = w.free(w.Plain, name)
     assert f"{name} took none, and the task has no `prices`" in problems(w.made(task))[COST]
     assert f"{name} took 0, its price overstates that: 1" in problems(w.made(task, prices={}))[COST]
 
@@ -111,13 +110,13 @@ def test_an_oracle_that_costs_nothing_is_found(name, problems):
 @pytest.mark.parametrize("name", ["init", "step", "loss", "grad", "tilted_step", "tilted_grad"])
 def test_a_price_that_is_too_low_is_found(name, problems):
     """A price of 0 too, for an oracle that is counted."""
-    assert problems(w.made(QuadraticTask, prices={name: 0})) == {
+    assert problems(w.made(w.Plain, prices={name: 0})) == {
         COST: f"{name.replace('_', ' ')} took 1, more than its price 0"
     }
 
 
 def test_prices_of_another_horizon_are_found(problems):
-    assert "21 steps, the task's has 20" in problems(w.made(QuadraticTask, prices={"horizon": 21}))[COST]
+    assert "21 steps, the task's has 20" in problems(w.made(w.Plain, prices={"horizon": 21}))[COST]
 
 
 def test_a_counter_that_goes_back_is_found(problems):
@@ -125,12 +124,12 @@ def test_a_counter_that_goes_back_is_found(problems):
         self.nfe -= 5
         return right(*args)
 
-    assert "loss: the counter went back by 4" in problems(w.made(w.wrong(QuadraticTask, loss=back)))[COST]
+    assert "loss: the counter went back by 4" in problems(w.made(w.wrong(w.Plain, loss=back)))[COST]
 
 
 def test_a_task_may_say_that_it_leaves_tilt_out(check, problems):
     """Both are needed: prices that are equal and no tolerance."""
-    task = w.wrong(QuadraticTask, step=w.STEPS["ignores tilt"])
+    task = w.wrong(w.Plain, step=w.STEPS["ignores tilt"])
     assert TILT in problems(w.made(task, tolerance=None))
     assert TILT in problems(w.made(task, prices={}))
     lines = dict(check(w.made(task, prices={}, tolerance=None)))
@@ -140,7 +139,7 @@ def test_a_task_may_say_that_it_leaves_tilt_out(check, problems):
 
 
 def test_f_that_does_not_depend_on_lam_is_found(problems):
-    at_the_middle = w.wrong(QuadraticTask, step=lambda right, self, s, lam, t=0.0: right(s, np.full(2, 0.5), t))
+    at_the_middle = w.wrong(w.Plain, step=lambda right, self, s, lam, t=0.0: right(s, np.full(2, 0.5), t))
     assert "F does not change with lam" in problems(w.made(at_the_middle))[OF_F]
 
 
@@ -149,14 +148,14 @@ def test_a_step_that_changes_its_state_is_found(problems):
         state[:] = right(state, lam, tilt)
         return state
 
-    assert "a step leaves its state as it was" in problems(w.made(w.wrong(QuadraticTask, step=step)))
+    assert "a step leaves its state as it was" in problems(w.made(w.wrong(w.Plain, step=step)))
 
 
 def test_a_task_that_does_not_open_is_one_finding_with_its_place(check):
     def no(self, *args):
         raise ValueError("no")
 
-    maker = w.made(QuadraticTask)
+    maker = w.made(w.Plain)
     maker.open = no
     ((what, problem),) = check(maker)
     assert what == "it opens, and init answers"

@@ -12,14 +12,24 @@ from tasks.tilted import TiltedTask
 MATRIX = np.array([[1.0, 0.3], [-0.2, 0.5]])
 
 
-class Observed(QuadraticTask):
+class Plain(QuadraticTask):
+    """The quadratic, with nothing that the waist does not ask for."""
+
+    lower = None  # to isinstance a protocol's method that is None is one that is not there
+
+
+class PlainTilted(TiltedTask):
+    lower = None
+
+
+class Observed(Plain):
     """The quadratic whose G can be read."""
 
     def lower(self, state, lam):
         return float(np.sum((state - MATRIX @ self._native(lam)) ** 2) / 2)
 
 
-class ObservedTilted(TiltedTask):
+class ObservedTilted(PlainTilted):
     def lower(self, state, lam):
         with np.errstate(invalid="ignore"):  # steps against F have no variance in the end
             kl = (state.variance + state.mean**2 - 1 - np.log(state.variance)) / 2
@@ -86,7 +96,11 @@ PRICES = {"init": 1, "step": 1, "loss": 1, "grad": 1, "tilted_step": 1, "tilted_
 
 def made(task, kind=Quadratic, prices=None, tolerance=()):
     """A maker of it. prices: of another task than the toy's; tolerance: what `Tolerant` says."""
-    extra = {"open": lambda self, seed, prompt, lower, device: task(seed, 20, 0.5) if kind is Quadratic else task()}
+    extra = {
+        "open": lambda self, seed, prompt, lower, device: task(seed, 20, 0.5) if kind is Quadratic else task(),
+        "prices": None,
+        "tolerance": None,
+    }
     if prices is not None:
         extra |= {"counted": "a toy's request", "prices": lambda self, lower: Prices(**{**PRICES, **prices})}
     if tolerance != ():

@@ -26,6 +26,10 @@ def carried(what: str, check: Callable[[], str | Note], begun: Begun, own: Colle
     begun(what)
     try:
         found = check()
-    except (Exception, SystemExit) as error:  # a plug-in may raise anything: that is a finding
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except (
+        BaseException
+    ) as error:  # a plug-in may raise anything, and the harness what no method may swallow: a finding
         return what, located(error, own)
     return (f"{what}: {found.text}", "") if isinstance(found, Note) else (what, found)

@@ -1,6 +1,7 @@
 """Every built-in method passes the exported suite, and the suite can fail."""
 
 import random
+import re
 
 import numpy as np
 import pytest
@@ -112,6 +113,11 @@ def findings(method, monkeypatch):
     return {what: problem for what, problem in check_method("bad") if problem and what != GIVEN}
 
 
+def leaves(problem, rng):
+    yield fit(problem, np.full(problem.space.dim, 0.6), 0)
+    raise SystemExit(3)
+
+
 @pytest.mark.parametrize(
     ("method", "finding"),
     [
@@ -124,7 +130,8 @@ def findings(method, monkeypatch):
         (centre, "centre"),
         (chokes_on_nan, "AssertionError"),
         (silent, "no proposal"),
-        (reads_held_out_data, "it measured on held-out data 5 times during the search"),
+        (reads_held_out_data, "it measured on held-out data"),
+        (leaves, "SystemExit"),
     ],
 )
 def test_the_suite_finds(method, finding, monkeypatch):
@@ -145,8 +152,9 @@ def test_a_method_may_move_the_global_state(monkeypatch):
 
 
 def test_evaluations_behind_the_meter_are_counted(monkeypatch):
-    found = findings(evaluates_behind_the_meter, monkeypatch)
-    assert found["quadratic: asks the task through the meter alone"].endswith("the task counted 308, the meter 22")
+    """By the check, or by the meter itself as soon as it is asked again."""
+    found = " ".join(findings(evaluates_behind_the_meter, monkeypatch).values())
+    assert re.search(r"the task counted (308, the meter 22|286 .*, the meter 0)", found)
 
 
 def test_an_error_names_file_and_line(monkeypatch):
