@@ -23,6 +23,7 @@ _WHERE = {
     "fit": "benchmark.fitting",
     "load_results": "benchmark.frame",
     "option": "benchmark.options",
+    "record_version": "benchmark.device",
     "register_method": "benchmark.registry",
     "register_task": "benchmark.registry",
     "run": "benchmark.api",

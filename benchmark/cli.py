@@ -216,13 +216,14 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from benchmark.check import check_method, check_task
+    from benchmark.check import Still, check_method, check_task
     from benchmark.registry import METHODS, TASKS
 
     check = check_task if args.name in TASKS.complete() else check_method
     if check is check_method:
         METHODS.get(args.name)
-    return _told(check(args.name), args.name, "conforms")
+    with Still() as begun:
+        return _told(check(args.name, begun), args.name, "conforms")
 
 
 def _told(results: Iterable[tuple[str, str]], name: object, good: str) -> int:
@@ -231,7 +232,8 @@ def _told(results: Iterable[tuple[str, str]], name: object, good: str) -> int:
     for what, problem in results:
         print(f"{'FAIL' if problem else 'ok  '} {what}{': ' + problem if problem else ''}", flush=True)
         failed += bool(problem)
-    print(f"{name}: {good if not failed else f'{failed} checks failed'}")
+    bad = f"{failed} check{'s' if failed > 1 else ''} failed"
+    print(f"{name}: {bad if failed else good}")
     return 1 if failed else 0
 
 

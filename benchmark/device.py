@@ -16,7 +16,10 @@ from typing import Any
 
 import psutil
 
+from benchmark.errors import UsageError
+
 _OWN = 3 * 2**29  # bytes; a context of CUDA takes some hundred MiB of a GPU, and asking for this opens one
+_PACKAGES = ["torch", "diffusers", "open_clip_torch", "scikit-optimize", "numpy"]  # whose versions are recorded
 _SLACK = 2**24  # bytes; the kernel counts resident pages in batches, a thread each
 
 
@@ -98,6 +101,18 @@ def in_use(device: str) -> str:
     return f"{device}: {(total - free) / 2**30:.1f} GiB were in use before this run began; another process is at work there"
 
 
+def record_version(package: str) -> None:
+    """Have a package's version in the record of each run of this process. Raises UsageError for one that is not installed."""
+    try:
+        version(package)
+    except (PackageNotFoundError, ValueError) as error:
+        raise UsageError(
+            f"record_version({package!r}): expected the name of an installed package, as pip shows it"
+        ) from error
+    if package not in _PACKAGES:
+        _PACKAGES.append(package)
+
+
 def environment() -> dict[str, str]:
     """What a reader needs to judge a run's seconds: machine, threads and versions; no host name, no path."""
     torch = sys.modules.get("torch")
@@ -110,7 +125,7 @@ def environment() -> dict[str, str]:
     }
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         found |= {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
-    for package in ("torch", "diffusers", "open_clip_torch", "scikit-optimize", "numpy"):
+    for package in _PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import traceback
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class UsageError(Exception):
@@ -22,6 +24,8 @@ class StorageError(BaseException):
 
 
 _SAID = 10_000  # characters
+_ROOT = Path(__file__).parent.parent
+SUITE = tuple(_ROOT / name for name in ("benchmark", "methods", "tasks"))
 
 
 def said(error: BaseException) -> str:
@@ -31,6 +35,28 @@ def said(error: BaseException) -> str:
     except Exception:
         text = "(it cannot be printed)"
     return one_line(f"{type(error).__name__}: {text}")
+
+
+def located(error: BaseException, own: Collection[Path] = ()) -> str:
+    """What an error says, and where it arose: the innermost line in `own` files and folders, else outside of the suite."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return one_line(f"{type(error).__name__}: {error.msg} ({_shown(error.filename)}, line {error.lineno})")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")]
+    others = [f for f in frames if not within(Path(f.filename), SUITE)]
+    mine = [f for f in others if within(Path(f.filename).resolve(), own)]
+    place = next((f"{_shown(f.filename)}, line {f.lineno}" for f in reversed(mine or others or frames)), "")
+    return f"{said(error)} ({place})" if place else said(error)
+
+
+def within(path: Path, places: Iterable[Path]) -> bool:
+    """Whether it is one of these files, or lies in one of these folders, what is installed there left out."""
+    parts = [set(path.relative_to(place).parts) for place in places if path.is_relative_to(place)]
+    return any(not {"site-packages", "dist-packages"} & found for found in parts)
+
+
+def _shown(filename: str) -> str:
+    path, here = Path(filename), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def one_line(text: str) -> str:

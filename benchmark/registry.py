@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
-from benchmark.errors import UsageError, suggest
+from benchmark.errors import UsageError, located, suggest
+from benchmark.plugin_files import helpers
 from benchmark.protocol import Prices, Task
 
 T = TypeVar("T")
@@ -99,11 +100,12 @@ class Tolerant(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered name: where it comes from, and how to get what it names."""
+    """A registered name: where it comes from, and how to get what it names. plugin: the file that registered it."""
 
     name: str
     origin: str
     load: Callable[[], Any]
+    plugin: Path | None = None
 
 
 class Registry:
@@ -131,7 +133,7 @@ class Registry:
                 self.add(Entry(name, f"built-in {target}", partial(resolve, target)))
             for point in entry_points(group=f"bench.{self.kind}s"):
                 try:
-                    self.add(Entry(point.name, f"plug-in {point.value}", point.load))
+                    self.add(Entry(point.name, f"plug-in {point.value}", partial(_load, point)))
                 except UsageError as error:
                     self.warnings.append(str(error))
         return self.entries
@@ -147,17 +149,31 @@ class Registry:
             return entries[name].load()
         except Exception as error:
             if entries[name].origin.startswith("plug-in"):
-                raise UsageError(f"{self.kind} {name!r} ({entries[name].origin}) cannot be loaded: {error}") from error
+                raise UsageError(
+                    f"{self.kind} {name!r} ({entries[name].origin}) cannot be loaded: {located(error)}"
+                ) from error
             raise
 
-    def source(self, name: str) -> dict[str, str]:
-        """SHA-256 of the file that defines a plug-in, so that an edited one never reuses results; built-ins have versions."""
-        if self.complete()[name].origin.startswith("built-in"):
+    def files(self, name: str) -> dict[str, Path]:
+        """The files that decide what a plug-in does, by what a fingerprint calls them; of a built-in, none."""
+        entry = self.complete()[name]
+        if entry.origin.startswith("built-in"):
             return {}
-        path = inspect.getsourcefile(inspect.unwrap(self.get(name)))
-        return {f"{self.kind} {name}": hashlib.sha256(Path(path).read_bytes()).hexdigest()} if path else {}
+        path = _defined(self.get(name)) or entry.plugin
+        found = {f"{self.kind} {name}": path} if path else {}
+        if entry.plugin is not None and (others := _HELPERS.get(entry.plugin)):
+            for other in {entry.plugin, *others} - {path}:
+                found[f"{self.kind} {name}: {other.relative_to(entry.plugin.parent).as_posix()}"] = other
+        return found
+
+    def source(self, name: str) -> dict[str, str]:
+        """SHA-256 of the files that define a plug-in, so that an edited one never reuses results; built-ins have versions."""
+        return {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in self.files(name).items()}
 
 
+_HELPERS: dict[Path, tuple[Path, ...]] = {}
+"""By plug-in file: the modules beside it that it imports."""
+_LOADING: list[Path] = []
 METHODS = Registry("method")
 TASKS = Registry("task")
 
@@ -168,11 +184,30 @@ def resolve(target: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def _defined(thing: Any) -> Path | None:
+    """The file that defines it; None for what has none of its own, such as a partial."""
+    try:
+        path = inspect.getsourcefile(inspect.unwrap(thing))
+    except TypeError:
+        return None
+    return Path(path).resolve() if path else None
+
+
+def _load(point: EntryPoint) -> Any:
+    """What an installed plug-in offers; its package's version goes into the records of runs."""
+    thing = point.load()
+    if point.dist is not None:
+        from benchmark.device import record_version
+
+        record_version(point.dist.name)
+    return thing
+
+
 def _decorator(registry: Registry, name: str) -> Callable[[T], T]:
     def register(thing: T) -> T:
         origin = getattr(thing, "__module__", "?")
         registry.complete()
-        registry.add(Entry(name, f"decorator in {origin}", lambda: thing))
+        registry.add(Entry(name, f"decorator in {origin}", lambda: thing, _LOADING[-1] if _LOADING else None))
         return thing
 
     return register
@@ -189,17 +224,27 @@ def register_task(name: str) -> Callable[[T], T]:
 
 
 def load_plugin(path: Path) -> None:
-    """Run a Python file for the sake of its decorators. Raises UsageError when it is missing or broken."""
+    """Run a Python file for the sake of its decorators; modules beside it can be imported.
+
+    Raises UsageError when it is missing or broken.
+    """
     if not path.is_file():
         raise UsageError(f"plug-in {path}: no such file")
     spec = importlib.util.spec_from_file_location(f"bench_plugin_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plug-in {path}: expected a Python file (.py)")
+    file, before = path.resolve(), set(sys.modules)
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))  # last: a tasks.py or json.py beside it shadows nothing
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and inspect look for it there
+    _LOADING.append(file)
     try:
         spec.loader.exec_module(module)
-    except UsageError:
-        raise
+        _HELPERS[file] = helpers(file, before | {spec.name}, {f.parent for f in _HELPERS})
+    except UsageError as error:
+        raise UsageError(f"plug-in {path}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise UsageError(f"plug-in {path} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise UsageError(f"plug-in {path} cannot be loaded: {located(error, [file.parent])}") from error
+    finally:
+        _LOADING.pop()
