@@ -53,6 +53,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--grace", default="30s", metavar="TIME",
         help="how long past a budget of seconds a run may go on before it is stopped from outside (default: %(default)s)",
     )  # fmt: skip
+    run.add_argument(
+        "--idle", default="10m", metavar="TIME",
+        help="how long a method may compute without a request where the budget is in evaluations (default: %(default)s)",
+    )  # fmt: skip
     run.add_argument("--retry-failed", action="store_true", help="run failed runs again, from their start")
     run.add_argument("--in-process", action="store_true", help="one after the other in this process, for debugging")
     run.add_argument("--dry-run", action="store_true", help="print what would run and what it would cost; run nothing")

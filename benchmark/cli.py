@@ -51,13 +51,15 @@ def _run(args: argparse.Namespace) -> int:
 
     specs = _specs(args)
     devices = _devices(args.device or specs[0].device)
-    grace = Budget.parse(args.grace)
+    grace, idle = Budget.parse(args.grace), Budget.parse(args.idle)
     if args.jobs < 1 or args.jobs > 1024:
         raise UsageError(f"--jobs: expected a number from 1 to 1024, got {args.jobs}")
     if args.jobs > 1 and devices != ("cpu",):
         raise UsageError("--jobs: expected one run at a time on a GPU; name several with --device cuda:0,cuda:1")
     if grace.unit != "s":
         raise UsageError(f"--grace {args.grace}: expected a time, such as 30s")
+    if idle.unit != "s":
+        raise UsageError(f"--idle {args.idle}: expected a time, such as 10m")
     args.out = _folder(args.out)
     store = Store(args.out)
     if args.dry_run:
@@ -71,7 +73,7 @@ def _run(args: argparse.Namespace) -> int:
 
         preflight([s for s in specs if (r := store.find(s)) is None or r.open], devices, args.jobs)
     store.prepare()
-    settings = Settings(devices, args.jobs, grace.amount, args.quiet, tuple(args.plugin))
+    settings = Settings(devices, args.jobs, grace.amount, args.quiet, tuple(args.plugin), idle.amount)
     return _run_all(args, specs, store, settings)
 
 
@@ -120,9 +122,10 @@ def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, setti
     stopped = False
     if args.in_process:
         from benchmark.api import carry_out
+        from benchmark.guard import Guard
 
         try:
-            carry_out(specs, store, args.quiet, settings.devices[0])
+            carry_out(specs, store, args.quiet, settings.devices[0], Guard(idle=settings.idle))
         except KeyboardInterrupt:
             stopped = True
     else:
