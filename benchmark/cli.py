@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace) -> int:
         for line in forecast(specs, store, devices[0], max(args.jobs, len(devices)), args.retry_failed):
             print(line)
         return 0
-    todo = [s for s in specs if (r := store.find(s)) is None or r.open]
+    todo = [s for s in specs if (r := store.find(s)) is None or r.open or (args.retry_failed and not r.done)]
     if not args.no_preflight:
         from benchmark.preflight import preflight
 

@@ -33,7 +33,8 @@ class Pulse:
 
     def _run(self) -> None:
         while not self._done.wait(_EVERY):
-            self._tell(self.left())
+            if (left := self.left()) > 0:  # past that silence tells it: whatever is told now would count from now on
+                self._tell(left)
 
     def __enter__(self) -> Pulse:
         self._tell(self._idle)

@@ -1,5 +1,7 @@
 """Limits beside a budget: reached, recorded, and the same for a run that was resumed."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -181,7 +183,8 @@ def test_sigterm_ends_the_search_of_a_method_that_was_idle_and_interrupts_any_ot
     assert len(found.tests) == 1
 
 
-def test_the_pulse_tells_what_is_left():
+def test_the_pulse_tells_what_is_left(monkeypatch):
+    monkeypatch.setattr("benchmark.pulse._EVERY", 0.01)
     computing, over, told = [0.0], [False], []
     pulse = Pulse(lambda: computing[0], lambda: over[0], 10.0, told.append)
     assert pulse.left() == 10.0
@@ -190,6 +193,11 @@ def test_the_pulse_tells_what_is_left():
     over[0] = True  # then nothing is charged to the method, and its own clock counts
     assert 9.0 < pulse.left() <= 10.0
     assert pulse.left() < 10.0
+    over[0], computing[0] = False, 11.0
     with pulse:
-        assert told == [10.0]
+        time.sleep(0.2)
+        assert told == [10.0], "past the end nothing is told that would put it off"
+        computing[0] = 1.0
+        time.sleep(0.2)
+    assert set(told[1:]) == {9.0}
     assert not pulse._thread.is_alive(), "nothing is told of a search once it is over"
