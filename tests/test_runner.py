@@ -8,6 +8,7 @@ import pytest
 from benchmark import Proposal, fit, run
 from benchmark.budget import Budget
 from benchmark.plan import plan
+from benchmark.protocol import Test
 from benchmark.registry import METHODS, Entry
 from benchmark.report import report
 from benchmark.runner import run_one
@@ -101,6 +102,18 @@ def test_before_its_first_proposal_a_method_has_no_answer(tmp_path, monkeypatch,
     _, found = go(tmp_path, climbs, monkeypatch, marks=["10nfe", "50nfe"])
     assert [t["nfe"] for t in found.tests] == [43, 211]
     assert len(steps) == 10 * 20 + 9  # a start, ten fits of 21, and what is left of 220
+
+
+@pytest.mark.parametrize("value", [2.5, float("nan")])
+def test_reference_lines_are_stored_and_finite(value, tmp_path, monkeypatch):
+    line = {"real images": {"objective": value}}
+    monkeypatch.setattr(QuadraticTask, "test", lambda self, *a: Test({"objective": 1.0}, references=line))
+    status, found = go(tmp_path, climbs, monkeypatch, marks=[])
+    if np.isfinite(value):
+        assert found.tests[-1]["references"] == line
+    else:
+        assert status == "failed"
+        assert "not finite: real images: objective" in found.run["error"]
 
 
 def test_what_is_proposed_is_what_is_measured(tmp_path, monkeypatch):
