@@ -9,8 +9,8 @@ from benchmark.budget import Budget
 from benchmark.clock import Clock, Ledger
 from benchmark.company import Company
 from benchmark.device import environment
-from benchmark.notes import Notes
 from benchmark.plan import SCHEMA, RunSpec
+from benchmark.remarks import Notes
 from benchmark.store import Writer
 
 
