@@ -35,13 +35,17 @@ class DearTask(QuadraticTask):
 
 @dataclass(frozen=True)
 class Free(Quadratic):
+    prices = None  # it states none, whatever the toy itself does
+
     def open(self, seed, prompt, lower, device):
         return FreeTask(seed, self.horizon, self.rate)
 
 
 @dataclass(frozen=True)
 class Dear(Quadratic):
-    """It states no prices."""
+    """It states no prices, whatever the toy itself does."""
+
+    prices = None
 
     def open(self, seed, prompt, lower, device):
         return DearTask(seed, self.horizon, self.rate)
