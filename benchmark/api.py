@@ -9,19 +9,27 @@ from typing import Any
 import pandas as pd
 
 from benchmark import datasets
+from benchmark.errors import Refused
 from benchmark.frame import frame
+from benchmark.guard import Guard
 from benchmark.plan import RunSpec, plan
 from benchmark.runner import run_one
 from benchmark.store import Store
 
 
-def carry_out(specs: Sequence[RunSpec], store: Store, quiet: bool, device: str = "") -> None:
-    """Run what is neither stored nor held by another process. Raises StorageError and KeyboardInterrupt."""
+def carry_out(
+    specs: Sequence[RunSpec], store: Store, quiet: bool, device: str = "", guard: Guard | None = None
+) -> None:
+    """Run what is neither stored nor held by another process. Raises StorageError, KeyboardInterrupt and Refused."""
     for spec in specs:
         with store.lock(spec) as lock:
             found = store.find(spec)
             if lock is not None and (found is None or found.open):
-                run_one(spec, store, quiet=quiet, device=device)
+                try:
+                    run_one(spec, store, quiet=quiet, device=device, guard=guard)
+                except Refused:
+                    store.withdraw(spec)
+                    raise
 
 
 def run(

@@ -53,6 +53,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--grace", default="30s", metavar="TIME",
         help="how long past a budget of seconds a run may go on before it is stopped from outside (default: %(default)s)",
     )  # fmt: skip
+    run.add_argument(
+        "--idle", default="10m", metavar="TIME",
+        help="how long a method may compute without a request where the budget is in evaluations (default: %(default)s)",
+    )  # fmt: skip
     run.add_argument("--retry-failed", action="store_true", help="run failed runs again, from their start")
     run.add_argument("--in-process", action="store_true", help="one after the other in this process, for debugging")
     run.add_argument("--dry-run", action="store_true", help="print what would run and what it would cost; run nothing")
@@ -125,3 +129,37 @@ def parser() -> argparse.ArgumentParser:
             help="a Python file that registers more; repeatable",
         )
     return top
+
+
+def seconds_of(name: str, text: str, example: str) -> float:
+    """Raises UsageError for what is no time."""
+    from benchmark.budget import Budget
+
+    found = Budget.parse(text)
+    if found.unit != "s":
+        raise UsageError(f"{name} {text}: expected a time, such as {example}")
+    return found.amount
+
+
+def devices_of(names: str) -> tuple[str, ...]:
+    """Raises UsageError for what this machine does not have."""
+    given = [n.strip() for n in names.split(",")]
+    found = tuple(dict.fromkeys("cuda:0" if n == "cuda" and len(given) > 1 else n for n in given))
+    for name in found:
+        kind, colon, index = name.partition(":")
+        if (
+            kind not in ("cpu", "cuda")
+            or (colon and not index.isdecimal())
+            or (kind == "cpu" and (colon or len(found) > 1))
+        ):
+            raise UsageError(
+                f"--device {names!r}: expected cpu, cuda or cuda:N, or several of the last such as cuda:0,cuda:1"
+            )
+        if kind == "cuda":
+            import torch
+
+            if not torch.cuda.is_available() or int(index or 0) >= torch.cuda.device_count():
+                raise UsageError(
+                    f"--device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu"
+                )
+    return found

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.arguments import SHORT, parser
+from benchmark.arguments import SHORT, devices_of, parser, seconds_of
 from benchmark.errors import StorageError, UsageError, one_line, said
 
 if TYPE_CHECKING:
@@ -45,19 +45,17 @@ def _specs(args: argparse.Namespace) -> list[RunSpec]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from benchmark.budget import Budget
+    from benchmark.afford import warnings
     from benchmark.store import Store
     from benchmark.supervisor import Settings
 
     specs = _specs(args)
-    devices = _devices(args.device or specs[0].device)
-    grace = Budget.parse(args.grace)
+    devices = devices_of(args.device or specs[0].device)
     if args.jobs < 1 or args.jobs > 1024:
         raise UsageError(f"--jobs: expected a number from 1 to 1024, got {args.jobs}")
     if args.jobs > 1 and devices != ("cpu",):
         raise UsageError("--jobs: expected one run at a time on a GPU; name several with --device cuda:0,cuda:1")
-    if grace.unit != "s":
-        raise UsageError(f"--grace {args.grace}: expected a time, such as 30s")
+    grace, idle = (seconds_of(f"--{name}", getattr(args, name), eg) for name, eg in (("grace", "30s"), ("idle", "10m")))
     args.out = _folder(args.out)
     store = Store(args.out)
     if args.dry_run:
@@ -66,12 +64,15 @@ def _run(args: argparse.Namespace) -> int:
         for line in forecast(specs, store, devices[0], max(args.jobs, len(devices)), args.retry_failed):
             print(line)
         return 0
+    todo = [s for s in specs if (r := store.find(s)) is None or r.open or (args.retry_failed and not r.done)]
     if not args.no_preflight:
         from benchmark.preflight import preflight
 
-        preflight([s for s in specs if (r := store.find(s)) is None or r.open], devices, args.jobs)
+        preflight(todo, devices, args.jobs)
+    for line in warnings(todo):
+        print(line, file=sys.stderr)
     store.prepare()
-    settings = Settings(devices, args.jobs, grace.amount, args.quiet, tuple(args.plugin))
+    settings = Settings(devices, args.jobs, grace, args.quiet, tuple(args.plugin), idle)
     return _run_all(args, specs, store, settings)
 
 
@@ -79,30 +80,6 @@ def _folder(name: str) -> Path:
     if not name.strip():
         raise UsageError("--out: expected a folder that can be written, got an empty name")
     return Path(name)
-
-
-def _devices(names: str) -> tuple[str, ...]:
-    """Raises UsageError for what this machine does not have."""
-    given = [n.strip() for n in names.split(",")]
-    found = tuple(dict.fromkeys("cuda:0" if n == "cuda" and len(given) > 1 else n for n in given))
-    for name in found:
-        kind, colon, index = name.partition(":")
-        if (
-            kind not in ("cpu", "cuda")
-            or (colon and not index.isdecimal())
-            or (kind == "cpu" and (colon or len(found) > 1))
-        ):
-            raise UsageError(
-                f"--device {names!r}: expected cpu, cuda or cuda:N, or several of the last such as cuda:0,cuda:1"
-            )
-        if kind == "cuda":
-            import torch
-
-            if not torch.cuda.is_available() or int(index or 0) >= torch.cuda.device_count():
-                raise UsageError(
-                    f"--device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu"
-                )
-    return found
 
 
 def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, settings: Settings) -> int:
@@ -120,9 +97,10 @@ def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, setti
     stopped = False
     if args.in_process:
         from benchmark.api import carry_out
+        from benchmark.guard import Guard
 
         try:
-            carry_out(specs, store, args.quiet, settings.devices[0])
+            carry_out(specs, store, args.quiet, settings.devices[0], Guard(idle=settings.idle))
         except KeyboardInterrupt:
             stopped = True
     else:

@@ -26,12 +26,13 @@ class Ledger:
         self._open = opened
         self._accounts = dict.fromkeys(ACCOUNTS, 0.0) | {"paused": paused}
         self._began = self._since = clock()
+        self._restored = 0.0
 
     def _settle(self) -> None:
         synchronize()
         now = self._clock()
-        self._accounts[self._open] += now - self._since
-        self._since = now
+        before, self._since = self._since, now  # in this order: see `worked`
+        self._accounts[self._open] += now - before
 
     @contextmanager
     def account(self, name: str) -> Iterator[None]:
@@ -51,8 +52,11 @@ class Ledger:
         self._open = name
 
     def restore(self, accounts: Mapping[str, float]) -> None:
-        """What the accounts held at a moment of an earlier process; `paused`, which holds this process's own, stays."""
-        self._accounts |= {name: accounts[name] for name in ACCOUNTS if name != "paused"}
+        """What the accounts held at a moment of an earlier process; what this one has charged since goes to `paused`."""
+        kept = {name: accounts[name] for name in ACCOUNTS if name != "paused"}
+        self._accounts["paused"] += sum(self._accounts[name] for name in kept) - self._restored
+        self._accounts |= kept
+        self._restored = sum(kept.values())
 
     def accounts(self) -> dict[str, float]:
         """Seconds by account, up to now."""
@@ -63,6 +67,14 @@ class Ledger:
         """Seconds that count against a budget: method + objective."""
         accounts = self.accounts()
         return sum(accounts[name] for name in SPENT)
+
+    def worked(self, name: str) -> float:
+        """Seconds of one account up to now, for another thread: it changes nothing, and may miss what is being added."""
+        while True:
+            since = self._since
+            found = self._accounts[name] + (self._clock() - since if self._open == name else 0.0)
+            if since == self._since:
+                return found
 
     def elapsed(self) -> float:
         """Seconds from its opening to the latest reading, by the clock alone: what the accounts are checked against."""

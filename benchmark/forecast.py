@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from benchmark.afford import distinct, prices, shortfall, warnings, where
 from benchmark.budget import Budget
 from benchmark.plan import RunSpec
 from benchmark.preflight import needs
+from benchmark.protocol import Prices
 from benchmark.store import Store
 from benchmark.supervisor import label
 
@@ -18,12 +20,17 @@ _LINE = 250  # bytes of an oracle call that is written down
 
 @dataclass(frozen=True)
 class Probe:
-    """setup: seconds until a search begins.  rate: network evaluations a second.  state: bytes of one.  nfe: of a step."""
+    """setup: seconds until a search begins.  rate: network evaluations a second.  state: bytes of one.  nfe: of a step.
+
+    start, fit: (seconds, network evaluations) of an `init`, and of that with all steps; F comes on top.
+    """
 
     setup: float
     rate: float
     state: int
     nfe: float
+    start: tuple[float, float]
+    fit: tuple[float, float]
 
     @classmethod
     def of(cls, spec: RunSpec, device: str) -> Probe:
@@ -34,12 +41,30 @@ class Probe:
         ready = time.monotonic()
         lam, before, steps = task.space.default(), task.nfe, 0
         state = task.init(0)
+        start = (time.monotonic() - ready, float(task.nfe - before))
         while steps < task.horizon and time.monotonic() < ready + _PROBE:
             state, steps = task.step(state, lam), steps + 1
         spent = max(time.monotonic() - ready, 1e-6)
         nfe = task.nfe - before
         size = sum(a.nbytes for a in task.pack(state).values())
-        return cls(ready - began, nfe / spent, size, nfe / max(1, steps))
+        times = task.horizon / max(1, steps)
+        fit = (start[0] + times * (spent - start[0]), start[1] + times * (nfe - start[1]))
+        return cls(ready - began, nfe / spent, size, nfe / max(1, steps), start, fit)
+
+    def shortfall(self, spec: RunSpec, stated: Prices | None) -> str:
+        """What to say of a budget that is too small: by stated prices and the measured rate, or as it was measured."""
+        counted = Budget.parse(spec.budget).unit == "nfe"
+        if counted and stated is not None:
+            return "".join(warnings([spec]))
+        if counted:
+            (start, fit), unit = (self.start[1], self.fit[1]), "evaluations"
+        elif stated is not None and self.rate > 0:
+            (start, fit), unit = (stated.init / self.rate, stated.fit / self.rate), "s"
+        else:
+            (start, fit), unit = (self.start[0], self.fit[0]), "s"
+        digits = 0 if counted else 1
+        detail = f"about {fit:,.{digits}f} {unit}, of which {start:,.{digits}f} to start"
+        return shortfall(spec.budget, where(spec), start, fit, detail)
 
 
 def _seconds(value: float) -> str:
@@ -75,6 +100,7 @@ def forecast(
         yield f"{need.task}: about {_bytes(need.needed)} of memory at a run's peak"
     probes: dict[tuple[str, str], Probe] = {}
     evaluations = seconds = disk = 0.0
+    short = {spec.run_id for spec in distinct(todo)}
     for spec in todo:
         name = f"{spec.task}, {spec.preset}{', ' if spec.lower else ''}{spec.lower}"
         key = (name, str(sorted(spec.task_options.items())))
@@ -85,6 +111,8 @@ def forecast(
                 f"(probed on {device}); a state is {_bytes(p.state)}"
             )
         p, budget = probes[key], Budget.parse(spec.budget)
+        if spec.run_id in short and (line := p.shortfall(spec, prices(spec))):
+            yield line
         search = budget.amount if budget.unit == "s" else budget.amount / max(p.rate, 1e-9)
         nfe = budget.amount if budget.unit == "nfe" else budget.amount * p.rate
         evaluations, seconds = evaluations + nfe, seconds + p.setup + search

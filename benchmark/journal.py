@@ -7,11 +7,12 @@ by its number: its arrays are kept now and then, and what lies between is comput
 
 from __future__ import annotations
 
+import builtins
 import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,14 +83,26 @@ class Line:
         """Whether the oracle raised: then the answer is [`raised`, the error's type, its text]."""
         return isinstance(self.gave, list) and self.gave[:1] == ["raised"]
 
+    def answer(self) -> Any:
+        """What was given, or raises what was raised."""
+        if not self.raised:
+            return self.gave
+        _, name, text = self.gave
+        kind = getattr(builtins, str(name), RuntimeError)
+        raise (kind if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError)(text)
+
 
 @dataclass
 class Journal:
-    """lines: those of an earlier process, to be replayed. sink, shelf: where new ones and states go; None: nowhere."""
+    """lines: those of an earlier process, to be replayed. sink, shelf: where new ones and states go; None: nowhere.
+
+    size: bytes of the sink.
+    """
 
     lines: Sequence[Line] = ()
     sink: Any = None
     shelf: Shelf | None = None
+    size: int = 0
     _next: int = 0
     _flushed: float = field(default_factory=time.monotonic)
 
@@ -119,7 +132,9 @@ class Journal:
 
     def write(self, line: Line) -> None:
         if self.sink is not None:
-            self.sink.write(line.text() + "\n")
+            text = line.text() + "\n"  # ASCII
+            self.size += len(text)
+            self.sink.write(text)
             if time.monotonic() - self._flushed > _FLUSH:
                 self.flush()
 
@@ -135,11 +150,12 @@ def _short(ask: Sequence[Any]) -> str:
 
 
 class Shelf:
-    """The arrays of states by number, one safetensors file each, in a folder."""
+    """The arrays of states by number, one safetensors file each, in a folder. held: bytes by number.  size: of all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._due = folder, time.monotonic() + _EVERY
-        self.held = {int(p.stem) for p in folder.glob("*.safetensors") if p.stem.isdigit()}
+        self.held = {int(p.stem): p.stat().st_size for p in folder.glob("*.safetensors") if p.stem.isdigit()}
+        self.size = sum(self.held.values())
 
     @property
     def due(self) -> bool:
@@ -159,26 +175,30 @@ class Shelf:
             return None
         return found
 
-    def hold(self, states: Mapping[int, Arrays], keep: set[int]) -> None:
-        """Save states; forget all but them and those to keep."""
+    def hold(self, states: Iterable[tuple[int, Arrays]], keep: set[int], most: float = math.inf) -> None:
+        """Save states, up to the first with which they are so many bytes; forget all that were held but those to keep."""
         from safetensors.numpy import save
 
         began = time.monotonic()
         self.folder.mkdir(exist_ok=True)
-        for number, arrays in states.items():
-            scratch = self._path(number).with_suffix(".part")
-            scratch.write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
-            os.replace(scratch, self._path(number))
-        for number in self.held - keep - set(states):
+        for number in set(self.held) - keep:
             self._path(number).unlink(missing_ok=True)
-        self.held = (self.held & keep) | set(states)
+            self.size -= self.held.pop(number)
+        for number, arrays in states:
+            if self.size >= most:
+                break
+            scratch = self._path(number).with_suffix(".part")
+            size = scratch.write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+            os.replace(scratch, self._path(number))
+            self.held[number] = size
+            self.size += size
         now = time.monotonic()
         self._due = now + max(_EVERY, (now - began) / _SHARE)
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a file up to the first that is torn; the file is cut there. Nothing, where there is no file."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > _LIMIT:
+    """The lines of a file up to the first that is torn; the file is cut there. Nothing, where there is no file, or `too_long`."""
+    if path.is_symlink() or not path.is_file() or too_long(path):
         return []
     lines: list[Line] = []
     good = states = 0
@@ -197,3 +217,10 @@ def read_lines(path: Path) -> list[Line]:
         if good < path.stat().st_size:
             file.truncate(good)
     return lines
+
+
+def too_long(path: Path) -> str:
+    """What to say of a journal that is larger than what is read back; "" for any other."""
+    if path.is_symlink() or not path.is_file() or (size := path.stat().st_size) <= _LIMIT:
+        return ""
+    return f"its journal of {size} bytes is larger than the {_LIMIT} that are read back, so the run was begun anew"

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 
+from benchmark.books import Books
 from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Ledger
 from benchmark.errors import one_line
+from benchmark.facade import Handle
+from benchmark.gate import Gate
+from benchmark.guard import Guard
 from benchmark.journal import Journal, Line
-from benchmark.protocol import Proposal, Task
+from benchmark.protocol import Prices, Proposal, Task
 from benchmark.space import Lam, Space
 
 _LIFE = 0.2  # seconds between two signs of life
-
-
-class Handle:
-    """A state as a method has it: to keep and to pass on."""
-
-    __slots__ = ("__weakref__", "inside", "number")
-
-    def __init__(self, number: int, inside: Any = None) -> None:
-        self.number, self.inside = number, inside
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"states are opaque: a method read .{name}")
+_OWN = ("proposal", "end")  # lines that are no request to an oracle
 
 
 @dataclass(frozen=True)
@@ -52,6 +44,7 @@ class Metered:
     The state of `init` for one seed is one value, so it is computed and charged once.
     tick: called after each request.  alive: called now and then, and when the search goes on after a replay; a watchdog
     cannot know otherwise how much of the time was writing, which no budget counts.
+    prices: what a request costs, where the task knows.
     """
 
     def __init__(
@@ -62,15 +55,18 @@ class Metered:
         tick: Callable[[], None] = lambda: None,
         journal: Journal | None = None,
         alive: Callable[[], None] = lambda: None,
+        prices: Prices | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._task, self._budget, self._ledger, self._tick, self._alive = task, budget, ledger, tick, alive
-        self._journal = journal or Journal()
+        self._journal, self._guard, self._books = journal or Journal(), guard or Guard(), Books(task)
+        self.gate = Gate(budget, ledger, self._journal, prices, self._guard)
         self._inits: dict[int, Handle] = {}
         self._handles: WeakValueDictionary[int, Handle] = WeakValueDictionary()
+        self._inside: WeakKeyDictionary[Handle, Any] = WeakKeyDictionary()
         self._made = 0
         self._shown = -math.inf
         self.nfe = 0
-        self.calls = 0
         self.longest = 0.0  # seconds of one request; of a run that was resumed, since then
 
     @property
@@ -87,10 +83,19 @@ class Metered:
         return self._journal.ahead is not None
 
     @property
+    def over(self) -> bool:
+        """Whether this is a replay that has come to where the search was over."""
+        ahead = self._journal.ahead
+        return ahead is not None and ahead.ask == ["end"]
+
+    @property
     def live(self) -> bool:
         """Whether the next request is a new one, or comes after what was the end."""
-        ahead = self._journal.ahead
-        return ahead is None or ahead.ask == ["end"]
+        return self.over or not self.replaying
+
+    @property
+    def calls(self) -> int:
+        return self.gate.calls
 
     def spent(self) -> float:
         """How much of the budget is gone, in its unit."""
@@ -104,27 +109,27 @@ class Metered:
         return self._inits[seed]
 
     def step(self, state: Handle, lam: Lam, tilt: float = 0.0) -> Handle:
-        return self._state(["step", *_where(state, lam, tilt)], state, lambda s: self._task.step(s, lam, tilt))
+        return self._state(["step", *self._where(state, lam, tilt)], state, lambda s: self._task.step(s, lam, tilt))
 
     def loss(self, state: Handle, lam: Lam) -> float:
         def call(inside: Any) -> float:
             value = float(self._task.loss(inside, lam))
             return math.inf if math.isnan(value) else value
 
-        return float(self._answer(["loss", *_where(state, lam, 0.0)], state, call))
+        return float(self._answer(["loss", *self._where(state, lam, 0.0)], state, call))
 
     def grad(self, state: Handle, lam: Lam, tilt: float = 0.0) -> Lam:
         def call(inside: Any) -> list[float]:
             return [float(v) for v in np.asarray(self._task.grad(inside, lam, tilt)).ravel()]
 
-        return np.array(self._answer(["grad", *_where(state, lam, tilt)], state, call), dtype=np.float64)
+        return np.array(self._answer(["grad", *self._where(state, lam, tilt)], state, call), dtype=np.float64)
 
     # what the runner asks
 
     def propose(self, proposal: Proposal[Any]) -> Incumbent:
         """Stamp a proposal. Raises OutOfBudget where it comes too late."""
         loss = math.inf if math.isnan(proposal.loss) else float(proposal.loss)
-        ask = ["proposal", *_where(proposal.state, proposal.lam, loss)]
+        ask = ["proposal", *self._where(proposal.state, proposal.lam, loss)]
         line = self._recall(ask)
         if line is None:
             if self.spent() > self._budget.amount:
@@ -132,18 +137,24 @@ class Metered:
             line = self._write(ask, None)
         return Incumbent(proposal, line.spent, line.nfe)
 
-    def end(self) -> None:
-        """Write down that the search is over, so that a replay of it ends there too. Raises ReplayError where it goes on."""
-        if self._recall(["end"]) is None:
-            self._write(["end"], None)
+    def end(self, why: str = "") -> str:
+        """Write down that the search is over, and why, so that a replay of it ends there too.
+
+        Returns why it was over the first time. Raises ReplayError where it goes on, and BooksError.
+        """
+        self._books.check(self.nfe)
+        line = self._recall(["end"])
+        if line is None:
+            line = self._write(["end"], why or None)
             self._journal.flush()
+        return str(line.gave or "")
 
     def inside(self, state: Handle) -> Any:
         """The task's own state, computed again where it was not kept."""
-        if state.inside is None:
-            with self._ledger.account("paused"):
-                state.inside = self._again(state.number)
-        return state.inside
+        if state not in self._inside:
+            with self._ledger.account("paused"), self._books.own():
+                self._inside[state] = self._again(state.number)
+        return self._inside[state]
 
     def keep(self) -> None:
         """Save the states that are still in use; on a replay those that will be are not known yet, and are saved already."""
@@ -151,8 +162,9 @@ class Metered:
         if shelf is not None and not self.replaying:
             self._journal.flush()
             alive = dict(self._handles)
-            new = {n: h for n, h in alive.items() if h.inside is not None and n not in shelf.held}
-            shelf.hold({n: self._task.pack(h.inside) for n, h in new.items()}, set(alive))
+            new = [(n, h) for n, h in alive.items() if h in self._inside and n not in shelf.held]
+            with self._books.own():
+                shelf.hold(((n, self._task.pack(self._inside[h])) for n, h in new), set(alive), self._guard.disk)
 
     # one request
 
@@ -160,7 +172,7 @@ class Metered:
         handle = Handle(self._made)
 
         def make(inside: Any) -> int:
-            handle.inside = call(inside)
+            self._inside[handle] = call(inside)
             return handle.number
 
         self._answer(ask, of, make)
@@ -171,20 +183,11 @@ class Metered:
     def _answer(self, ask: list[Any], of: Handle | None, call: Callable[[Any], Any]) -> Any:
         line = self._recall(ask)
         if line is not None:
-            self.calls += 1
-            if not self.replaying:  # the method's own clock runs again
-                self._ledger.become("method")
-                self.show_life()
-            if line.raised:
-                _, name, text = line.gave
-                kind = getattr(builtins, str(name), RuntimeError)
-                raise (kind if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError)(text)
-            return line.gave
-        spent = self.spent()
-        if spent >= self._budget.amount:
-            raise OutOfBudget(f"spent {spent:.6g} of {self._budget} after {self.calls} oracle calls")
+            return self._recalled(line)
+        self._books.check(self.nfe)
+        seconds = self.gate.admit(ask, self.nfe, len(self._handles))
         inside = None if of is None else self.inside(of)
-        before, seconds = self._task.nfe, self._ledger.spent()
+        before = self._task.nfe
         raised: Exception | None = None
         try:
             with self._ledger.account("objective"):
@@ -192,11 +195,14 @@ class Metered:
         except Exception as error:
             raised, gave = error, ["raised", type(error).__name__, one_line(str(error))]
         finally:
-            self.nfe += self._task.nfe - before
-            self.calls += 1
+            cost = self._task.nfe - before
+            self.nfe += cost
+            self.gate.answered(cost)
+            self._books.request(cost)
         with self._ledger.account("io"):
             line = self._write(ask, gave)
             self.longest = max(self.longest, line.spent - seconds)
+            self.gate.paid(ask, cost)
             self._tick()
             if self._journal.shelf is not None and self._journal.shelf.due:
                 self.keep()
@@ -204,6 +210,13 @@ class Metered:
         if raised is not None:
             raise raised
         return gave
+
+    def _recalled(self, line: Line) -> Any:
+        """What a request was answered the first time."""
+        if not self.replaying:  # the method's own clock runs again
+            self._ledger.become("method")
+            self.show_life()
+        return line.answer()
 
     def show_life(self) -> None:
         """Tell the watchdog how much of the budget is left, unless it has just been told."""
@@ -214,17 +227,21 @@ class Metered:
 
     def _recall(self, ask: list[Any]) -> Line | None:
         """The line of this request on a replay, whose evaluations and seconds then count as this process's."""
-        ahead = self._journal.ahead
-        if ahead is not None and ahead.ask == ["end"] and ask != ["end"]:
+        if self.over and ask != ["end"]:
             raise OutOfBudget("the search was over here")
         line = self._journal.replay(ask)
         if line is not None:
+            if ask[0] not in _OWN:
+                self.gate.answered(line.nfe - self.nfe)
+            self._books.replayed(line.nfe)
             self.nfe = line.nfe
+            self.gate.asked(line.accounts["method"])  # before the ledger: no other thread may see a difference
             self._ledger.restore(line.accounts)
         return line
 
     def _write(self, ask: list[Any], gave: Any) -> Line:
         line = Line(ask, gave, self.nfe, self._ledger.accounts())
+        self.gate.asked(line.accounts["method"])
         self._journal.write(line)
         return line
 
@@ -245,14 +262,15 @@ class Metered:
 
     def _at_hand(self, number: int) -> Any:
         alive = self._handles.get(number)
-        if alive is not None and alive.inside is not None:
-            return alive.inside
+        if alive is not None and alive in self._inside:
+            return self._inside[alive]
         arrays = self._journal.shelf.get(number) if self._journal.shelf is not None else None
         return None if arrays is None else self._task.unpack(arrays)
 
-
-def _where(state: object, lam: Lam, number: float) -> list[Any]:
-    """A request's arguments as they are written down."""
-    if not isinstance(state, Handle):
-        raise TypeError(f"a method passes on states that it got from init or step, got {type(state).__name__}")
-    return [state.number, [float(v) for v in np.asarray(lam).ravel()], float(number)]
+    def _where(self, state: object, lam: Lam, number: float) -> list[Any]:
+        """A request's arguments as they are written down."""
+        if not isinstance(state, Handle):
+            raise TypeError(f"a method passes on states that it got from init or step, got {type(state).__name__}")
+        if self._handles.get(state.number) is not state:
+            raise TypeError("a method passes on states that it got from init or step, got a handle of its own making")
+        return [state.number, [float(v) for v in np.asarray(lam).ravel()], float(number)]

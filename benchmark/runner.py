@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import logging
-import math
+import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.books import BooksError, balanced
 from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Clock, Ledger
-from benchmark.device import environment, in_use, peak_memory_bytes, reset_peak_memory, use
-from benchmark.errors import Refused, StorageError, UsageError, one_line, said
-from benchmark.fitting import advance
+from benchmark.device import in_use, peak_memory_bytes, reset_peak_memory, use
+from benchmark.errors import Refused, StorageError, UsageError, said
+from benchmark.facade import facade
+from benchmark.guard import Guard
 from benchmark.journal import ReplayError
+from benchmark.measure import Found, measured, stamp
 from benchmark.metered import Incumbent, Metered
-from benchmark.plan import SCHEMA, RunSpec, make_method
+from benchmark.plan import RunSpec, make_method
 from benchmark.progress import Progress
-from benchmark.protocol import Method, Proposal, Task, Test
+from benchmark.protocol import Method, Proposal, Task
+from benchmark.pulse import Pulse
+from benchmark.record import Record
+from benchmark.registry import Priced
 from benchmark.seeds import generator
 from benchmark.store import Store, Writer
 
 LOG = logging.getLogger("benchmark")
 _IDLE = 1000  # proposals in a row without an oracle call: such a method would never end
-_NOTES = 20
 _STRIP = 8  # images of samples.png
 
 
@@ -37,32 +42,19 @@ class Terminated(BaseException):
     """SIGTERM: past the budget the search ends here, before it the run stops and can be resumed."""
 
 
-class Notes(logging.Handler):
-    """Keeps what a task or a method had to say (a back-off, a fallback), each message once."""
-
-    def __init__(self, texts: Iterable[str] = ()) -> None:
-        super().__init__(logging.WARNING)
-        self.texts = list(texts)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = one_line(record.getMessage())
-        if text not in self.texts and len(self.texts) < _NOTES:
-            self.texts.append(text)
-
-
 def checked(proposal: object, dim: int) -> Proposal[Any]:
-    """The proposal, or ValueError where a method yields anything else."""
+    """The proposal, with a lam of its own, or ValueError where a method yields anything else."""
     if not isinstance(proposal, Proposal):
         raise ValueError(f"a method yields Proposals, got {type(proposal).__name__}")
     lam = np.asarray(proposal.lam)
     if lam.shape != (dim,) or not np.all(np.isfinite(lam)) or np.any(lam < 0) or np.any(lam > 1):
         raise ValueError(f"a proposal's lam is {dim} numbers in [0, 1], got {proposal.lam}")
-    return proposal
+    return Proposal(np.array(lam, dtype=np.float64), proposal.state, proposal.loss)
 
 
 def search(method: Method, metered: Metered, rng: np.random.Generator, ledger: Ledger) -> Iterator[Incumbent]:
     """The proposals that came within the budget, stamped. The clock stands still while this is suspended."""
-    proposals = iter(method(metered, rng))
+    proposals = iter(method(facade(metered), rng))
     idle = 0
     while True:
         calls = metered.calls
@@ -80,42 +72,44 @@ def search(method: Method, metered: Metered, rng: np.random.Generator, ledger: L
         yield incumbent
 
 
-@dataclass
-class Found:
-    """What a search left: what stood at the marks, what stands now, and whether a mark came before the first proposal."""
-
-    marks: list[float]
-    unit: str
-    kept: list[Incumbent] = field(default_factory=list)
-    last: Incumbent | None = None
-    late: bool = False
-
-    def add(self, incumbent: Incumbent) -> None:
-        at = incumbent.at(self.unit)
-        if self.last is None:
-            self.late = any(m < at for m in self.marks)
-        elif any(self.last.at(self.unit) <= m < at for m in self.marks):
-            self.kept.append(self.last)
-        self.last = incumbent
-
-
 @dataclass(frozen=True)
 class Run:
-    """One run while it lasts. event: told what begins, and the seconds of budget that are left, for a watchdog."""
+    """One run while it lasts. event: told what begins, and the seconds that are left, for a watchdog."""
 
     spec: RunSpec
     device: str
-    ledger: Ledger
-    writer: Writer
+    record: Record
     progress: Progress
     event: Callable[[str, float | None], None]
+    guard: Guard
 
     @property
     def budget(self) -> Budget:
-        return Budget.parse(self.spec.budget)
+        return self.record.budget
 
-    def _left(self) -> float | None:
-        return self.budget.amount - self.ledger.spent() if self.budget.unit == "s" else None
+    @property
+    def ledger(self) -> Ledger:
+        return self.record.ledger
+
+    @property
+    def writer(self) -> Writer:
+        return self.record.writer
+
+    def _left(self) -> float:
+        return self.budget.amount - self.ledger.spent()
+
+    def _alive(self) -> None:
+        if self.budget.unit == "s":
+            self.event("search", self._left())
+        self.record.company.look()
+
+    def _watched(self, metered: Metered) -> AbstractContextManager[object]:
+        if self.budget.unit == "nfe":
+            return Pulse(
+                metered.gate.computing, lambda: metered.over, self.guard.idle, lambda left: self.event("search", left)
+            )
+        self.event("search", self.budget.amount)  # a replay takes no longer
+        return nullcontext()
 
     def _warm(self) -> Task[Any]:
         spec = self.spec
@@ -128,58 +122,66 @@ class Run:
             task.warm_up()
         return task
 
-    def _search(self, metered: Metered, task: Task[Any], found: Found) -> str:
-        """Spend the budget; returns the status."""
+    def _search(self, metered: Metered, task: Task[Any], found: Found) -> tuple[str, str]:
+        """Spend the budget; returns the status, and the guard that ended it or ""."""
         spec = self.spec
         rng = generator(spec.seed, "method", spec.method, spec.prompt)
         status = "ok"
-        self.event("search", self.budget.amount if self._left() is not None else None)  # a replay takes no longer
         try:
-            for incumbent in search(make_method(spec.method, spec.method_options), metered, rng, self.ledger):
-                found.add(incumbent)
-                with self.ledger.account("io"):
-                    self.writer.proposal(_stamp(incumbent, task))
-                    self.progress.incumbent(incumbent.proposal.loss)
+            with self._watched(metered):
+                for incumbent in search(make_method(spec.method, spec.method_options), metered, rng, self.ledger):
+                    found.add(incumbent)
+                    with self.ledger.account("io"):
+                        self.writer.proposal(stamp(incumbent, task))
+                        self.progress.incumbent(incumbent.proposal.loss)
         except OutOfBudget:
             status = "budget_exhausted"
         except (KeyboardInterrupt, Terminated) as error:
-            if isinstance(error, Terminated) and (self._left() or 1.0) <= 0:
+            if isinstance(error, Terminated) and self._at_its_end(metered):
                 status = "budget_exhausted"
             else:
                 with suppress(Exception, StorageError), self.ledger.account("io"):
                     metered.keep()
                 raise
         with self.ledger.account("io"):
-            metered.end()
-        return status
+            guarded = metered.end(metered.gate.guarded)
+        if guarded:
+            LOG.warning(f"the search was ended by its {guarded}")
+        return ("budget_exhausted" if guarded else status), guarded
+
+    def _at_its_end(self, metered: Metered) -> bool:
+        """Whether a SIGTERM ends the search and not the run: the watchdog's, past the budget or of a method that is idle."""
+        if self.budget.unit == "s":
+            return self._left() <= 0
+        return metered.over or metered.gate.idled()
 
     def __call__(self) -> dict[str, Any]:
         """The record of the search, and of the measurement of its last incumbent and of those that stood at a mark."""
         self.progress.phase("set-up")
+        maker = self.spec.maker()
+        priced = maker if isinstance(maker, Priced) else None
         try:
             task = self._warm()
+            prices = priced.prices(self.spec.lower) if priced is not None else None
         except UsageError as error:
             raise Refused(str(error)) from error
         budget, ledger = self.budget, self.ledger
         metered = Metered(
-            task,
-            budget,
-            ledger,
-            lambda: self.progress.spent(metered.spent()),
-            self.writer.journal,
-            lambda: self.event("search", self._left()),
-        )
+            task, budget, ledger, lambda: self.progress.spent(metered.spent()), self.writer.journal, self._alive, prices,
+            self.guard,
+        )  # fmt: skip
         found = Found([Budget.parse(m).amount for m in self.spec.marks], budget.unit)
         self.progress.phase("search")
         own = reset_peak_memory(self.device)  # set-up loads some things once a process: they are not the method's
-        status = self._search(metered, task, found)
+        status, guarded = self._search(metered, task, found)
         self.event("measure", None)
-        seconds = ledger.spent()
+        seconds, by = ledger.spent(), budget.unit
         result = {
             "status": status, "nfe": metered.nfe, "oracle_calls": metered.calls, "search_seconds": seconds,
-            "longest_call_seconds": metered.longest,
-            "overrun_seconds": max(0.0, seconds - budget.amount) if budget.unit == "s" else 0.0,
-            "no_incumbent": found.last is None,
+            "longest_call_seconds": metered.longest, "ended_by": guarded,
+            "overrun_seconds": max(0.0, seconds - budget.amount) if by == "s" else 0.0,
+            "overrun_nfe": max(0, metered.nfe - int(budget.amount)) if by == "nfe" else 0,
+            "counted": priced.counted if priced is not None else "", "no_incumbent": found.last is None,
             "peak_memory_bytes": peak_memory_bytes(self.device), "peak_memory_of": "search" if own else "process",
         }  # fmt: skip
         self.progress.phase("measuring")
@@ -190,17 +192,13 @@ class Run:
         return result
 
     def _measure(self, metered: Metered, task: Task[Any], found: Found) -> tuple[list[dict[str, Any]], NDArray[Any]]:
-        """What stood at the marks and at the end on held-out data; until its first proposal a method stands for the default."""
-        wanted = [(i, metered.inside(i.proposal.state)) for i in [*found.kept, found.last] if i]
-        if found.last is None or found.late:
-            lam = task.space.default()
-            default = Incumbent(Proposal(lam, None), 0.0, 0)
-            wanted.insert(0, (default, advance(task, task.init(0), lam, task.horizon)))
-        tests = []
-        for incumbent, state in wanted:
+        """What stood at the marks and at the end on held-out data; nothing where nothing was proposed in time."""
+        tests, images = [], np.zeros((0, 1, 1, 3), np.uint8)
+        for incumbent, state in [(i, metered.inside(i.proposal.state)) for i in found.wanted]:
             test = task.test(state, incumbent.proposal.lam)
-            tests.append(_measured(incumbent, task, test))
-        return tests, test.images[:_STRIP]
+            tests.append(measured(incumbent, task, test))
+            images = test.images[:_STRIP]
+        return tests, images
 
 
 def run_one(
@@ -212,80 +210,42 @@ def run_one(
     device: str = "",
     event: Callable[[str, float | None], None] = lambda name, left: None,
     jobs: int = 1,
+    guard: Guard | None = None,
 ) -> str:
     """Run and store one specification, or go on with it where it was cut short; the caller holds its lock.
 
-    device: which one of the specification's kind (default: the first).  jobs: how many runs share the machine.
+    device: which one of the specification's kind (default: the first).  jobs: how many runs are known to share the
+    machine; others are looked for.
     Returns the status: ok, budget_exhausted or failed. Raises KeyboardInterrupt, Refused where the task cannot be
     set up, and StorageError where the output cannot be written; what is stored then can be resumed.
     """
-    began = time.time()
-    writer = Writer(store.folder(spec))
-    lines = writer.journal.lines
-    down = max(0.0, began - writer.stopped) if lines else 0.0
-    before = lines[-1].accounts if lines else {}
-    ledger = Ledger(clock, "paused" if lines else "setup", before.get("paused", 0.0) + down)
-    notes, budget = Notes(writer.before.get("notes", ())), Budget.parse(spec.budget)
-    label = " ".join(filter(None, (spec.method, spec.lower, f"seed {spec.seed}", spec.prompt)))
+    record = Record(spec, Writer(store.folder(spec)), clock, jobs)
+    budget, label = record.budget, " ".join(filter(None, (spec.method, spec.lower, f"seed {spec.seed}", spec.prompt)))
     progress = Progress(label, budget.amount, budget.unit, quiet)
-    record: dict[str, Any] = {
-        "schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json(), "status": "running", "error": "",
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)), "ledger": {},
-        "resumed": writer.resumed, "jobs": max(jobs, writer.before.get("jobs", 1)), "notes": notes.texts,
-    }  # fmt: skip
+    if record.lost:
+        print(f"bench: {label}: {record.lost}", file=sys.stderr)
     try:
-        writer.run(record)
-        LOG.addHandler(notes)
+        record.write()
+        LOG.addHandler(record.notes)
         LOG.propagate = False  # some libraries print whatever reaches the root; a note is shown below the table
-        record |= Run(spec, device or spec.device, ledger, writer, progress, event)()
+        result = Run(spec, device or spec.device, record, progress, event, guard or Guard())()
+        balanced(record.ledger.accounts(), record.wall)
+        record.values |= result
     except (KeyboardInterrupt, Terminated) as error:
-        record["status"] = "interrupted"
+        record.values["status"] = "interrupted"
         raise KeyboardInterrupt from error
     except (StorageError, Refused):
-        record["status"] = "interrupted"
+        record.values["status"] = "interrupted"
         raise
-    except (Exception, SystemExit, ReplayError) as error:
+    except (Exception, SystemExit, ReplayError, BooksError) as error:
         # one failure never stops the other runs: it is stored, and shown in the table
         traceback.clear_frames(error.__traceback__)  # what it had allocated may be what is missing now
-        record |= {"status": "failed", "error": said(error)}
+        record.values |= {"status": "failed", "error": said(error)}
     finally:
-        LOG.removeHandler(notes)
+        LOG.removeHandler(record.notes)
         LOG.propagate = True
-        accounts = ledger.accounts()
-        ended = {
-            "ledger": accounts,
-            "wall_seconds": ledger.elapsed() + down + sum(before.values()),
-            "environment": environment(),
-            "notes": notes.texts,
-        }
-        with suppress(*([StorageError] if record["status"] == "interrupted" else [])):
-            writer.run(record | ended)
-        writer.close(str(record["status"]))
-        progress.close(
-            f"{record['status']}{': ' + record['error'] if record['error'] else ''} ({sum(accounts.values()):.1f} s)"
-        )
-    return str(record["status"])
-
-
-def _stamp(incumbent: Incumbent, task: Task[Any]) -> dict[str, Any]:
-    p = incumbent.proposal
-    loss = math.inf if math.isnan(p.loss) else float(p.loss)
-    return {"seconds": incumbent.seconds, "nfe": incumbent.nfe, "lam": task.space.native(p.lam), "loss": loss}
-
-
-def _measured(incumbent: Incumbent, task: Task[Any], test: Test) -> dict[str, Any]:
-    bad = [name for name, value in test.metrics.items() if not math.isfinite(value)]
-    if bad:
-        raise ValueError(f"the measurement gave a value that is not finite: {', '.join(bad)}")
-    curves = {name: _curve(name, values) for name, values in test.curves.items()}
-    return _stamp(incumbent, task) | {
-        "metrics": dict(test.metrics), "passport": dict(test.passport), "curves": curves,
-    }  # fmt: skip
-
-
-def _curve(name: str, values: NDArray[np.float64]) -> list[list[float]]:
-    """(3, M), rounded to what a picture can show. Raises ValueError for another shape, or a value that is not finite."""
-    table = np.asarray(values, dtype=np.float64)
-    if table.ndim != 2 or len(table) != 3 or not table.size or not np.isfinite(table).all():
-        raise ValueError(f"curve {name!r}: expected (3, M) finite numbers, got {table.shape}")
-    return [[float(f"{v:.6g}") for v in row] for row in table]
+        with suppress(*([StorageError] if record.status == "interrupted" else [])):
+            record.end()
+        record.writer.close(record.status)
+        progress.close(record.summary)
+    return record.status

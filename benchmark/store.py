@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.bounded import read_bounded
 from benchmark.errors import StorageError, UsageError
-from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines
+from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines, too_long
 from benchmark.plain import plain
 from benchmark.plan import SCHEMA, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
@@ -104,7 +106,7 @@ class Writer:
     """Writes one run's folder: status first, proposals as they come, measurements and status last.
 
     Where the folder holds a run that was cut short, its journal is taken up. before: its record.  resumed: how often
-    that has happened.
+    that has happened.  lost: what to say of a journal that could not be.
     stopped: when it was last written to, by the calendar.
     """
 
@@ -117,6 +119,7 @@ class Writer:
             before = _unfinished(folder)
             calls = folder / CALLS
             self.stopped = calls.stat().st_mtime if calls.exists() else 0.0  # reading may cut it, and so write to it
+            self.lost = too_long(calls) if before is not None else ""
             lines = read_lines(calls) if before is not None else []
             if not lines:
                 shutil.rmtree(folder / STATES, ignore_errors=True)
@@ -124,7 +127,7 @@ class Writer:
         self.resumed = self.before.get("resumed", 0) + bool(lines)
         self._written = 0
         self._calls = Lines(calls, keep=bool(lines))
-        self.journal = Journal(lines, self._calls, _Shelf(folder / STATES))
+        self.journal = Journal(lines, self._calls, _Shelf(folder / STATES), calls.stat().st_size)
         self._proposals = Lines(folder / "proposals.jsonl")  # those from before come again with the replay
 
     def run(self, record: Mapping[str, Any]) -> None:
@@ -162,9 +165,9 @@ class Writer:
 
 
 class _Shelf(Shelf):
-    def hold(self, states: Mapping[int, Arrays], keep: set[int]) -> None:
+    def hold(self, states: Iterable[tuple[int, Arrays]], keep: set[int], most: float = math.inf) -> None:
         with storing(self.folder):
-            super().hold(states, keep)
+            super().hold(states, keep, most)
 
 
 def _unfinished(folder: Path) -> dict[str, Any] | None:
@@ -233,6 +236,11 @@ class Store:
             for name in ("run.json", CALLS):
                 (self.folder(spec) / name).unlink(missing_ok=True)
 
+    def withdraw(self, spec: RunSpec) -> None:
+        """Forget a run that was refused, unless an earlier process had got as far as a proposal. Raises StorageError."""
+        if (found := self.find(spec)) is not None and not found.proposals:
+            self.forget(spec)
+
     def __iter__(self) -> Iterator[Stored]:
         for path in self.records():
             yield read(path.parent)
@@ -240,15 +248,6 @@ class Store:
     def records(self) -> list[Path]:
         """The run.json of each run."""
         return sorted(self.root.glob("*/*/*/run.json")) if os.path.isdir(self.root) else []
-
-
-def read_bounded(path: Path, limit: int) -> bytes:
-    """The content. Raises ValueError for more than so many bytes, whatever its size is said to be, and OSError."""
-    with open(path, "rb") as file:
-        found = file.read(limit + 1)
-    if len(found) > limit:
-        raise ValueError(f"it is larger than {limit} bytes")
-    return found
 
 
 def _json(path: Path) -> dict[str, Any]:

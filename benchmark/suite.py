@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmark.bounded import read_bounded
 from benchmark.errors import UsageError, suggest
 from benchmark.plan import RunSpec, plan
-from benchmark.store import read_bounded
 
 _LIMIT = 2**20  # bytes
 _KEYS: Mapping[str, type] = {

@@ -1,7 +1,8 @@
 """Many runs: each in a fresh process, several at a time if asked, with a watchdog that does not depend on them.
 
-A run that does not stop by itself gets SIGTERM once its budget and the grace are over, and after another grace its whole
-process group gets SIGKILL. A process that ends without having stored how its run ended leaves a failed run.
+A run that does not stop by itself gets SIGTERM once its budget and the grace are over (where that is in evaluations: once
+its method has asked for nothing for the idle time and the grace), and after another grace its whole process group gets
+SIGKILL. A process that ends without having stored how its run ended leaves a failed run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.budget import Budget
 from benchmark.errors import StorageError, UsageError, one_line
+from benchmark.guard import Guard
 from benchmark.plan import RunSpec
 from benchmark.store import Store
 from benchmark.worker import INTERRUPTED, REFUSED, SIGNALS, STORAGE
@@ -34,6 +37,7 @@ class Settings:
     """How runs are carried out; no part of their identity.
 
     devices: one run at a time on each, `jobs` of them on a CPU.  grace: seconds.  plugins: files to load.
+    idle: seconds that a method may compute without a request, where its budget is in evaluations.
     """
 
     devices: tuple[str, ...] = ("cpu",)
@@ -41,6 +45,7 @@ class Settings:
     grace: float = 30.0
     quiet: bool = False
     plugins: tuple[Path, ...] = ()
+    idle: float = Guard.idle
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -183,7 +188,7 @@ class Supervisor:
         job: dict[str, Any] = {
             "spec": spec.as_json(), "out": str(self.store.root.absolute()), "device": slot, "events": writer,
             "quiet": self.settings.quiet or len(self.settings.slots) > 1,
-            "plugins": [str(p.absolute()) for p in self.settings.plugins], "jobs": self.beside,
+            "plugins": [str(p.absolute()) for p in self.settings.plugins], "jobs": self.beside, "idle": self.settings.idle,
         }  # fmt: skip
         assert process.stdin is not None
         with suppress(BrokenPipeError):
@@ -220,8 +225,7 @@ class Supervisor:
         try:
             if code == REFUSED:
                 self.refused = self.refused or child.refused
-                if (found := self.store.find(child.spec)) is not None and not found.proposals:
-                    self.store.forget(child.spec)
+                self.store.withdraw(child.spec)
                 return
             if code == STORAGE:
                 self.broken = f"the output of {label(child.spec)} cannot be written"
@@ -240,9 +244,10 @@ class Supervisor:
 
     def _why(self, child: Child, code: int) -> str:
         if child.killed:
+            grace, counted = self.settings.grace, Budget.parse(child.spec.budget).unit == "nfe"
+            end = f"after {self.settings.idle:g} s without a request" if counted else "at its budget"
             return (
-                f"Killed: it stopped neither at its budget nor within {self.settings.grace:g} s of SIGTERM, which came "
-                f"{self.settings.grace:g} s after that"
+                f"Killed: it stopped neither {end} nor within {grace:g} s of SIGTERM, which came {grace:g} s after that"
             )
         if code < 0:
             return f"Died: its process was killed by {signal.Signals(-code).name}, not by the suite"

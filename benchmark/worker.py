@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmark.errors import Refused, StorageError, UsageError, one_line, said
+from benchmark.guard import Guard
 from benchmark.plan import RunSpec
 from benchmark.registry import METHODS, TASKS, load_plugin
 from benchmark.runner import Terminated, run_one
@@ -82,7 +83,10 @@ def _run(job: dict[str, Any]) -> int:
             if _changed(spec, METHODS.source(spec.method) | TASKS.source(spec.task)):
                 raise UsageError("its plug-in file was changed after the run had been planned; start `bench run` again")
             _same_files(spec)
-            run_one(spec, store, quiet=job["quiet"], device=job["device"], event=event, jobs=job["jobs"])
+            run_one(
+                spec, store, quiet=job["quiet"], device=job["device"], event=event, jobs=job["jobs"],
+                guard=Guard(idle=job["idle"]),
+            )  # fmt: skip
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     except (KeyboardInterrupt, Terminated):

@@ -106,7 +106,7 @@ def test_the_optimizer_is_torch_s_adamw(task):
 
 def test_a_state_saved_and_loaded_continues_bit_for_bit(task, trained, tmp_path):
     shelf, other = Shelf(tmp_path), make()
-    shelf.hold({0: task.pack(task.init(0)), 1: task.pack(trained)}, set())
+    shelf.hold([(0, task.pack(task.init(0))), (1, task.pack(trained))], set())
     assert equal(other.unpack(shelf.get(0)), task.init(0))
     again = other.unpack(shelf.get(1))
     assert equal(again, trained)

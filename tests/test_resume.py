@@ -304,6 +304,22 @@ def test_a_damaged_journal_is_a_shorter_one(damage, tmp_path, monkeypatch):
     assert numbers(cut.find(spec)) == numbers(whole.find(spec))
 
 
+def test_a_journal_that_is_too_long_to_be_read_back_is_said(tmp_path, monkeypatch, capsys):
+    (spec,) = plan("bilevel", "quadratic", budget="300nfe")
+    whole, cut = Store(tmp_path / "whole"), Store(tmp_path / "cut")
+    run_one(spec, whole, quiet=True)
+    cut_short(spec, cut, monkeypatch, 200)
+    size = (cut.folder(spec) / CALLS).stat().st_size
+    monkeypatch.setattr("benchmark.journal._LIMIT", size - 1)
+    run_one(spec, cut, quiet=True)
+    found = cut.find(spec)
+    said = f"its journal of {size} bytes is larger than the {size - 1} that are read back, so the run was begun anew"
+    assert found.run["notes"] == [said]
+    assert said in capsys.readouterr().err
+    assert found.run["resumed"] == 0
+    assert numbers(found) == numbers(whole.find(spec))
+
+
 def test_a_damaged_state_is_computed_again(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmark.journal._EVERY", 0.0)
     monkeypatch.setattr("benchmark.journal._SHARE", 1e9)

@@ -1,5 +1,7 @@
 """One run: marks, failures, no incumbent, and what a method cannot see."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,11 +9,13 @@ from benchmark import Proposal, fit, run
 from benchmark.budget import Budget
 from benchmark.frame import standing
 from benchmark.plan import plan
+from benchmark.protocol import Test
 from benchmark.registry import METHODS, Entry
 from benchmark.report import report
 from benchmark.runner import run_one
 from benchmark.store import Store
 from benchmark.table import tables
+from tasks.quadratic import QuadraticTask
 
 
 def go(tmp_path, method, monkeypatch, task="quadratic", **options):
@@ -76,21 +80,55 @@ def test_nan_for_a_loss_is_stored_as_inf(tmp_path, monkeypatch):
     assert found.proposals[0]["loss"] == np.inf
 
 
-def test_no_proposal_in_time_means_the_default_and_says_so(tmp_path, monkeypatch):
+@pytest.fixture
+def steps(monkeypatch):
+    """How many steps the task took, on the clock or off it."""
+    taken = []
+    before = QuadraticTask.step
+    monkeypatch.setattr(QuadraticTask, "step", lambda self, *a: (taken.append(1), before(self, *a))[1])
+    return taken
+
+
+def test_no_proposal_in_time_is_no_answer(tmp_path, monkeypatch, steps):
     status, found = go(tmp_path, climbs, monkeypatch, budget="5nfe")
     assert status == "budget_exhausted"
     assert found.run["no_incumbent"]
-    assert found.tests[-1]["lam"] == pytest.approx({"a": 0.5, "b": 2.0})
-    report([found], tmp_path / "report")
-    assert (tmp_path / "report" / "table1.csv").exists()
+    assert json.loads((found.folder / "final.json").read_text())["tests"] == found.tests == []
+    assert not (found.folder / "samples.png").exists()
+    assert found.run["nfe"] == 5
+    assert len(steps) == 4, "nothing is trained that nobody paid for"
 
 
-def test_before_its_first_proposal_a_method_stands_for_the_default(tmp_path, monkeypatch):
-    _, long = go(tmp_path / "a", climbs, monkeypatch, marks=["10nfe", "50nfe"])
-    _, short = go(tmp_path / "b", climbs, monkeypatch, budget="10nfe", marks=[])
-    at, real = standing(long, Budget.parse("10nfe")), standing(short, None)
-    assert (at["lam"], at["metrics"]) == (real["lam"], real["metrics"])
-    assert [t["nfe"] for t in long.tests] == [0, 43, 211]
+def test_before_its_first_proposal_a_method_has_no_answer(tmp_path, monkeypatch, steps):
+    _, found = go(tmp_path, climbs, monkeypatch, marks=["10nfe", "50nfe"])
+    assert [t["nfe"] for t in found.tests] == [43, 211]
+    assert len(steps) == 10 * 20 + 9  # a start, ten fits of 21, and what is left of 220
+
+
+@pytest.mark.parametrize("value", [2.5, float("nan")])
+def test_reference_lines_are_stored_and_finite(value, tmp_path, monkeypatch):
+    line = {"real images": {"objective": value}}
+    monkeypatch.setattr(QuadraticTask, "test", lambda self, *a: Test({"objective": 1.0}, references=line))
+    status, found = go(tmp_path, climbs, monkeypatch, marks=[])
+    if np.isfinite(value):
+        assert found.tests[-1]["references"] == line
+    else:
+        assert status == "failed"
+        assert "not finite: real images: objective" in found.run["error"]
+
+
+def test_what_is_proposed_is_what_is_measured(tmp_path, monkeypatch):
+    """A method may go on working in its own array."""
+
+    def in_place(problem, rng):
+        lam = np.full(2, 0.25)
+        state = problem.step(problem.init(0), lam)
+        yield Proposal(lam, state)
+        lam[:] = 0.75
+        problem.loss(state, lam)
+
+    _, found = go(tmp_path, in_place, monkeypatch)
+    assert found.tests[-1]["lam"]["a"] == found.proposals[-1]["lam"]["a"] == pytest.approx(-1.0)
 
 
 def test_other_options_are_another_row_and_other_marks_are_not(tmp_path):

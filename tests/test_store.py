@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from benchmark import UsageError, load_results, run
+from benchmark.api import carry_out
+from benchmark.errors import Refused
 from benchmark.frame import COLUMNS
 from benchmark.plan import plan
 from benchmark.runner import run_one
 from benchmark.store import Store, read, write_atomic
+from tasks.quadratic import Quadratic
 
 
 @pytest.fixture
@@ -139,4 +142,21 @@ def test_a_run_that_was_cut_short_is_run_again(stored):
     path.write_text(json.dumps(record | {"status": "running"}))
     assert not store.find(spec).done
     run("random", "quadratic", out=store.root, budget="300nfe", settings=["random.trials=9"])
+    assert store.find(spec).done
+
+
+def test_a_run_that_is_refused_in_this_process_was_never_begun(tmp_path, monkeypatch):
+    """As one in a process of its own: what was refused once may be right the next time."""
+    (spec,) = plan("random", "quadratic", budget="100nfe")
+    store = Store(tmp_path)
+
+    def refuse(self, *args):
+        raise UsageError("no such file")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Quadratic, "open", refuse)
+        with pytest.raises(Refused, match="no such file"):
+            carry_out([spec], store, quiet=True)
+    assert store.find(spec) is None
+    carry_out([spec], store, quiet=True)
     assert store.find(spec).done

@@ -20,16 +20,17 @@ RUN = ["run", "--method", "grid,random", "--task", "quadratic", "--budget", "200
 
 def test_several_at_a_time_are_marked_and_give_the_same(tmp_path):
     one = bench(*RUN, "--seeds", "0-1", cwd=tmp_path)
-    assert "shared the machine" not in one.stdout
+    assert one.returncode == 0, one.stderr
     (tmp_path / "other").mkdir()
     two = bench(*RUN, "--seeds", "0-1", "--jobs", "2", cwd=tmp_path / "other")
     assert two.returncode == 0, two.stderr
-    assert "4 of 4 runs shared the machine with others (up to 2 at a time)" in two.stdout
+    assert "4 of 4 runs shared the machine with others" in two.stdout
     assert "†" in two.stdout
     first, second = (pd.read_csv(p / "runs" / "report" / "runs.csv") for p in (tmp_path, tmp_path / "other"))
     assert list(first["run_id"]) == list(second["run_id"])
     assert list(first["objective"]) == list(second["objective"])
-    assert set(second["jobs"]) == {2}
+    assert second["jobs"].min() >= 2, "and more where other tests are at work"
+    assert ("shared the machine" in one.stdout) == (first["jobs"].max() > 1)
 
 
 def test_threads_are_divided_unless_the_user_has_said(tmp_path, monkeypatch):
@@ -94,6 +95,7 @@ def test_suite_files_and_dry_run(tmp_path):
         ([*RUN, "--device", "cuda:"], "--device"),
         ([*RUN, "--grace", "5nfe"], "--grace"),
         ([*RUN, "--grace", "soon"], "expected a positive amount"),
+        ([*RUN, "--idle", "5nfe"], "--idle 5nfe: expected a time, such as 10m"),
         (["run", "none.toml"], "No such file"),
         (["run"], "--method (or a suite file)"),
         (["verify", "nothing"], "expected stored runs"),

@@ -11,6 +11,7 @@ import time
 import numpy as np
 
 from benchmark import Proposal, fit, register_method
+from tasks.quadratic import QuadraticTask
 
 
 def good(problem):
@@ -125,5 +126,5 @@ def long_call(problem, rng):
     """Its time goes in one oracle call, as that of a large model may."""
     found = good(problem)
     yield found
-    problem._task.step = lambda *a: time.sleep(100)
+    QuadraticTask.step = lambda *a: time.sleep(100)
     yield good(problem)
