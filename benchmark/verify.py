@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.bounded import read_bounded
 from benchmark.budget import Budget
 from benchmark.clock import SPENT
 from benchmark.compare import FAILURES
@@ -24,7 +25,7 @@ from benchmark.frame import frame, read_frame
 from benchmark.notes import footnote, reading
 from benchmark.plan import identity
 from benchmark.report import MADE, admitting
-from benchmark.store import Store, Stored, read, read_bounded
+from benchmark.store import Store, Stored, read
 from benchmark.table import Table, tables, tables_of
 
 _SUM = 0.01  # of the wall time, by which the accounts may miss it

@@ -263,7 +263,6 @@ def test_a_failing_method_does_not_stop_the_others(tmp_path):
     assert "RuntimeError: boom (mine.py, line 5)" in failing.stdout
 
 
-@pytest.mark.xfail(strict=False, reason="needs the facade of branch h2")
 def test_a_method_that_conforms_has_status_0(tmp_path):
     done = bench("check", "grid", cwd=tmp_path)
     assert done.returncode == 0, done.stdout

@@ -50,7 +50,6 @@ def equal(a, b):
     )
 
 
-@pytest.mark.xfail(strict=False, reason="needs the prices and tolerances of the other branch")
 def test_conformance():
     results = list(check_task("noise_schedule"))
     assert len(results) >= 7

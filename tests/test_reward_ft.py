@@ -37,7 +37,6 @@ def importance():
     return SMALL.open(0, PROMPT, "importance", "cpu")
 
 
-@pytest.mark.xfail(strict=False, reason="needs the prices and tolerances of the other branch")
 def test_both_solvers_conform():
     results = list(check_task("reward_ft"))
     assert len(results) >= 14

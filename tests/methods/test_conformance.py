@@ -21,7 +21,6 @@ def test_built_in_method(name):
     assert [r for r in results[1:] if r[1]] == []
 
 
-@pytest.mark.xfail(strict=False, reason="needs the facade of branch h2")
 def test_what_a_method_is_given_hides_the_task():
     assert problem_hides_the_task() == ""
 
