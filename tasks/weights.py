@@ -110,8 +110,12 @@ def read(what: str, path: Path) -> dict[str, Tensor]:
         raise UsageError(f"{what}: {path} cannot be read as tensors: {why}") from error
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]
-    if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
-        raise UsageError(f"{what}: {path} holds no table of tensors")
+    if not isinstance(found, Mapping):
+        raise UsageError(f"{what}: {path} cannot be read as tensors: it holds a {type(found).__name__}")
+    # what counts as safe to load differs between versions of torch: 2.14 lets classes of exceptions through
+    other = next((name for name, value in found.items() if not isinstance(value, Tensor)), None)
+    if other is not None:
+        raise UsageError(f"{what}: {path} cannot be read as tensors: {other!r} is a {type(found[other]).__name__}")
     return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
 
 

@@ -110,7 +110,8 @@ def test_another_network_and_what_is_no_tensors_are_refused(folder):
     with pytest.raises(UsageError, match=r"has no tensor Conv2d_1a_3x3\.conv\.weight; expected \(32, 3, 3, 3\)"):
         inception("cpu")
     torch.save({"a": Exception}, path)
-    with pytest.raises(UsageError, match="cannot be read as tensors: UnpicklingError: Weights only load failed$") as e:
+    refused = "UnpicklingError: Weights only load failed|'a' is a type"  # by torch 2.15, or by the suite after 2.14
+    with pytest.raises(UsageError, match=rf"cannot be read as tensors: ({refused})$") as e:
         inception("cpu")
     assert "\n" not in str(e.value)
 
