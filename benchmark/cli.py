@@ -69,9 +69,9 @@ def _run(args: argparse.Namespace) -> int:
         from benchmark.preflight import preflight
 
         preflight(todo, devices, args.jobs)
+    store.prepare()
     for line in warnings(todo):
         print(line, file=sys.stderr)
-    store.prepare()
     settings = Settings(devices, args.jobs, grace, args.quiet, tuple(args.plugin), idle)
     return _run_all(args, specs, store, settings)
 
