@@ -19,7 +19,7 @@ from benchmark.bounded import read_bounded
 from benchmark.errors import StorageError, UsageError
 from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines, too_long
 from benchmark.plain import plain
-from benchmark.plan import SCHEMA, RunSpec
+from benchmark.plan import SCHEMA, SCHEMAS, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
 
 _LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 3 MB
@@ -255,10 +255,11 @@ def _json(path: Path) -> dict[str, Any]:
         found = json.loads(read_bounded(path, _LIMIT))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected a run's JSON; {error}; remove that folder to leave the run out") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+    if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
         version = found.get("schema") if isinstance(found, dict) else None
         raise UsageError(
-            f"{path}: expected schema {SCHEMA}, got {version}; read it with the version of the suite that wrote it"
+            f"{path}: expected schema {' or '.join(map(str, SCHEMAS))}, got {version}; "
+            "read it with the version of the suite that wrote it"
         )
     return found
 
