@@ -60,6 +60,7 @@ def frame(runs: Iterable[Stored], at: Budget | None = None, across: bool = False
             "budget": spec["budget"],
             "total_seconds": sum(record["ledger"].values()),
             "passport": "",
+            "machine": _machine(record),
         }
         if run.done and at is not None:
             row["search_seconds" if at.unit == "s" else "nfe"] = _by(at, record)
@@ -83,6 +84,15 @@ def frame(runs: Iterable[Stored], at: Budget | None = None, across: bool = False
     last = sorted(c for c in found.columns if c.startswith("lam."))
     rest = sorted(c for c in found.columns if c not in COLUMNS and c not in last)
     return found[[*COLUMNS, *rest, *last]]
+
+
+def _machine(record: Mapping[str, Any]) -> str | None:
+    """The kind of machine, where that is known: the CPU's model and, for a run on one, the GPU's name."""
+    found: Mapping[str, str] = record.get("environment", {})
+    if not (cpu := found.get("cpu")):
+        return None
+    on_gpu = str(record["spec"]["device"]).startswith("cuda")
+    return ", ".join(filter(None, (cpu, found.get("gpu") if on_gpu else "")))
 
 
 def _by(at: Budget, record: Mapping[str, Any]) -> float:

@@ -14,6 +14,7 @@ import pandas as pd
 from benchmark.budget import Budget, Unit
 from benchmark.columns import COSTS, METRICS
 from benchmark.compare import Cells, Failures, filled
+from benchmark.each import Each
 from benchmark.frame import REFERENCE, frame
 from benchmark.schema import DONE
 from benchmark.stats import Cell, Estimate, Values, best
@@ -26,7 +27,8 @@ class Row:
     best mean.  tied: others in which it may be the best.
 
     variant: the options in which it differs from the same method elsewhere in the table.  stored: its finished runs.
-    unanswered: runs that proposed nothing in time.  shared: whether any of them ran beside others on one machine.
+    unanswered: runs that proposed nothing in time.  shared: whether its seconds are not to be compared: any of them ran
+    beside others on one machine, or on another kind of machine than most of the table's.
     incomplete, apart: see `Cells`.  values: what the metrics are means of, by metric.
     """
 
@@ -64,7 +66,8 @@ class Table:
     unit: the budget's.  frame: its part of `frame`, from which all else follows.  names: what a metric's heading adds.
     runs: what is stored of them; empty where the frame was read from a file.  base: what rows without options have.
     cells: what the rows are compared over.  failures: see `Failures`.  references: lines that no method made, by name: metrics.
-    left_out: how many stored runs of the same set are not in it.
+    left_out: how many stored runs of the same set are not in it.  conflicts: of finished runs of one cell whose results
+    differ, (the one that counts, another).
     """
 
     title: str
@@ -80,6 +83,7 @@ class Table:
     failures: Failures = "common"
     references: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: int = 0
+    conflicts: list[tuple[Stored, Stored]] = field(default_factory=list)
 
     def heading(self, metric: str) -> str:
         """Such as `FID (digits)`."""
@@ -153,6 +157,13 @@ def _references(part: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[st
     return found
 
 
+def machines(part: pd.DataFrame) -> dict[str, int]:
+    """How many finished runs there are of each kind of machine that is known, the most first."""
+    known = part.loc[part["status"].isin(DONE), "machine"].dropna() if "machine" in part else pd.Series([], dtype=str)
+    counts = Counter(map(str, known))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
 def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget | None, failures: Failures) -> Table:
     """The table of a part of the runs; its index says which of `stored` they are, if any are."""
     done = part["status"].isin(DONE)
@@ -177,6 +188,7 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
         if (down := METRICS[metric].lower) is not None
     }
     tops = {metric: _top({name: values[metric][name] for name in kept}, metric) for metric, kept in marked.items()}
+    usual = set(list(machines(part))[:1])
     rows = []
     for key, (name, g) in zip(split, groups.items(), strict=True):
         rows.append(
@@ -192,7 +204,7 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
                 tied={m for m, kept in marked.items() if name in kept - tops[m]},
                 stored=[stored[i] for i in g.spent.index] if stored else [],
                 unanswered=len(g.spent) - len(g.scored),
-                shared=bool("jobs" in g.spent and (g.spent["jobs"] > 1).any()),
+                shared=bool("jobs" in g.spent and (g.spent["jobs"] > 1).any()) or bool(set(machines(g.spent)) - usual),
                 incomplete=name in cells.incomplete,
                 apart=name in cells.apart,
                 values={m: values[m][name] for m in metrics},
@@ -202,14 +214,6 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
     kept = part.drop(columns="overrun_nfe")
     references = _references(part, metrics)
     return Table(title, budget.unit, metrics, rows, kept, names, runs, at, "", cells, failures, references)
-
-
-def _newest(runs: Iterable[Stored]) -> list[Stored]:
-    """One run for each cell: where only the marks differ, a finished one before a failed one, then the newest."""
-    cells: dict[str, Stored] = {}
-    for run in sorted(runs, key=lambda r: (r.done, str(r.run.get("started")))):
-        cells[json.dumps({**run.run["spec"], "marks": None}, sort_keys=True)] = run
-    return sorted(cells.values(), key=lambda r: str(r.folder))
 
 
 def _variants(runs: list[Stored], across: bool) -> tuple[list[str], str]:
@@ -267,10 +271,13 @@ def tables(
 
     across: task options may differ within a set; what differs from most runs becomes part of a row's name.
     """
-    stored = _newest(r for r in runs if r.run["status"] in (*DONE, "failed"))
+    each = Each(at)
+    stored = each.by_specification(r for r in runs if r.run["status"] in (*DONE, "failed"))
     variants, base = _variants(stored, across)
-    found = tables_of(frame(stored, at, across).assign(variant=variants), stored, at, failures)
-    return [replace(t, base=base) for t in found]
+    rows = frame(stored, at, across).assign(variant=variants)
+    kept = each.by_row(rows, stored)
+    found = tables_of(rows.iloc[kept].reset_index(drop=True), [stored[k] for k in kept], at, failures)
+    return [replace(t, base=base, conflicts=each.conflicts(t.runs)) for t in found]
 
 
 def tables_of(
