@@ -117,6 +117,7 @@ class Registry:
         self.entries: dict[str, Entry] = {}
         self.warnings: list[str] = []
         self._complete = False
+        self._loaded: dict[str, tuple[Any, str]] = {}
 
     def add(self, entry: Entry) -> None:
         """Raises UsageError for what is no name and, with both origins, when the name is taken."""
@@ -180,7 +181,14 @@ class Registry:
         thing, entry = self.get(name), self.entries[name]
         defined = {path} if (path := _defined(thing)) else set()
         base = entry.plugin.parent if entry.plugin is not None else None
-        return sources.digest(set(self.files(name).values()) | defined, thing, base)
+        digest = sources.digest(set(self.files(name).values()) | defined, thing, base)
+        if name not in self._loaded or self._loaded[name][0] is not thing:
+            self._loaded[name] = thing, digest
+        return digest
+
+    def stale(self, name: str, digest: str) -> bool:
+        """Whether its code is not what this process had loaded when it was first asked for."""
+        return name in self._loaded and self._loaded[name][1] != digest
 
 
 _HELPERS: dict[Path, tuple[Path, ...]] = {}

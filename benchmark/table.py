@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +17,7 @@ from benchmark.frame import REFERENCE, frame
 from benchmark.schema import DONE
 from benchmark.stats import Cell, Estimate, Values, best
 from benchmark.store import Stored
+from benchmark.variants import variants
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def _references(part: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[st
 def machines(part: pd.DataFrame) -> dict[str, int]:
     """How many finished runs there are of each kind of machine that is known, the most first."""
     known = part.loc[part["status"].isin(DONE), "machine"].dropna() if "machine" in part else pd.Series([], dtype=str)
-    counts = Counter(map(str, known))
+    counts = Counter(name for name in map(str, known) if name)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -216,54 +215,6 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
     return Table(title, budget.unit, metrics, rows, kept, names, runs, at, "", cells, failures, references)
 
 
-def _variants(runs: list[Stored], across: bool) -> tuple[list[str], str]:
-    """For each run, what is not the same in all runs of its method and solver; and what to compare it with: options, and
-    the method's code, by as much of its hash as tells the versions apart.
-
-    across: task options too, and only those that differ from what most of the runs have (a tie: from the earliest run's).
-    """
-    codes = _shortened([_code(r.run["spec"]["fingerprint"]) for r in runs])
-    options = [
-        s["method_options"] | (s["task_options"] if across else {}) | ({_CODE: c} if c else {})
-        for s, c in zip((r.run["spec"] for r in runs), codes, strict=True)
-    ]
-    owners = [(r.run["spec"]["method"], r.run["spec"]["lower"]) for r in runs]
-    seen: dict[tuple[tuple[str, str], str], Counter[str]] = {}
-    for k in sorted(range(len(runs)), key=lambda k: str(runs[k].run.get("started"))):
-        for name, value in options[k].items():
-            seen.setdefault((owners[k], name), Counter())[str(value)] += 1
-    usual = {key: values.most_common(1)[0][0] for key, values in seen.items() if len(values) > 1}
-    named = [
-        {k: v for k, v in mine.items() if (owner, k) in usual and not (across and str(v) == usual[owner, k])}
-        for owner, mine in zip(owners, options, strict=True)
-    ]
-    base = dict.fromkeys(_named(name, value) for (_, name), value in sorted(usual.items())) if across else ()
-    return [", ".join(_named(k, v) for k, v in sorted(n.items())) for n in named], ", ".join(base)
-
-
-_CODE = " code"  # no option's name
-_SHORT = 4  # digits of a hash that are shown, or more where they are the same
-
-
-def _named(name: str, value: object) -> str:
-    return f"code {value}" if name == _CODE else f"{name}={value}"
-
-
-def _code(fingerprint: Mapping[str, str]) -> str:
-    """The method's; under schema 1 that of a plug-in's files, and of a built-in none."""
-    if (found := fingerprint.get("method code")) is not None:
-        return found
-    files = sorted((k, v) for k, v in fingerprint.items() if k.startswith("method "))
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest() if files else ""
-
-
-def _shortened(codes: Sequence[str]) -> list[str]:
-    every = set(codes)
-    longest = max(map(len, every), default=0)
-    size = next((n for n in range(_SHORT, longest) if len({c[:n] for c in every}) == len(every)), longest)
-    return [c[:size] for c in codes]
-
-
 def tables(
     runs: Iterable[Stored], at: Budget | None = None, across: bool = False, failures: Failures = "common"
 ) -> list[Table]:
@@ -273,8 +224,8 @@ def tables(
     """
     each = Each(at)
     stored = each.by_specification(r for r in runs if r.run["status"] in (*DONE, "failed"))
-    variants, base = _variants(stored, across)
-    rows = frame(stored, at, across).assign(variant=variants)
+    named, base = variants(stored, across)
+    rows = frame(stored, at, across).assign(variant=named)
     kept = each.by_row(rows, stored)
     found = tables_of(rows.iloc[kept].reset_index(drop=True), [stored[k] for k in kept], at, failures)
     return [replace(t, base=base, conflicts=each.conflicts(t.runs)) for t in found]
@@ -283,17 +234,32 @@ def tables(
 def tables_of(
     found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | None = None, failures: Failures = "common"
 ) -> list[Table]:
-    """Comparable sets of `frame`'s rows, each a table. A run without a score has no passport and joins those of its budget.
+    """Comparable sets of `frame`'s rows, each a table. A run without a score joins those that it may be one of.
 
     stored: the runs behind the rows, in their order, if they are at hand.
     """
     result = []
     for (task, preset, budget), part in found.groupby(["task", "preset", "budget"], sort=True) if len(found) else ():
-        passports = sorted(set(part["passport"]) - {""}) or [""]
-        for passport in passports:
-            chosen = part[part["passport"].isin([passport, ""])]
+        sets = _sets(part)
+        for name, chosen in sets.items():
             title = f"{task}, {preset}, budget {budget}" + (f", at {at}" if at else "")
-            if len(passports) > 1:
-                title += f", settings {passport}"
+            if len(sets) > 1:
+                title += f", settings {name}"
             result.append(_table(title, chosen, stored, at, failures))
     return result
+
+
+def _sets(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """By passport, its runs, and those without a score that differ from them in nothing that is known of these.
+
+    Runs without a score that are like none of the others are sets of their own, by what is known of them.
+    """
+    lost = part["passport"] == ""
+    known = part["known"].fillna("") if "known" in part else pd.Series("", part.index)
+    found: dict[str, pd.DataFrame] = {}
+    for passport in sorted(set(part["passport"]) - {""}):
+        own = part["passport"] == passport
+        found[passport] = part[own | (lost & known.isin([*known[own], ""]))]
+    left = lost & ~known.isin([*known[~lost], ""])
+    found |= {name: part[left & (known == name)] for name in sorted(set(known[left]))}
+    return found or {"": part}

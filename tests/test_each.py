@@ -8,11 +8,12 @@ import pytest
 from benchmark import UsageError, run
 from benchmark.budget import Budget
 from benchmark.device import environment
+from benchmark.frame import read_frame
 from benchmark.notes import footnote, reading
 from benchmark.plan import identity
 from benchmark.report import report_folder
 from benchmark.store import Misplaced, Store, read
-from benchmark.table import tables
+from benchmark.table import tables, tables_of
 from benchmark.verify import verify
 from tests.made import made
 
@@ -138,6 +139,28 @@ def test_two_versions_of_a_task_or_of_the_suite_are_two_tables(hashed, tmp_path)
     for folder in [r.folder for r in Store(tmp_path)]:
         copied(folder, fingerprint={hashed: "another"})
     assert [t.rows[0].runs for t in tables(Store(tmp_path))] == [2, 2]
+
+
+def test_a_failure_of_other_code_or_settings_is_in_no_table_of_these(tmp_path):
+    """What failed has no passport; what is known of it says where it belongs."""
+    hashes, failed = {"suite": "1", "task code": "a", "method code": "m"}, {"status": "failed", "error": "it fell"}
+    made(tmp_path, methods=("alpha",), seeds=3)
+    for run_ in list(Store(tmp_path)):
+        folder = copied(run_.folder, fingerprint=hashes)
+        shutil.rmtree(run_.folder)
+        if run_.run["spec"]["seed"] == 2:
+            copied(folder, lambda r: r.update(failed), fingerprint=hashes | {"task code": "b"})
+            copied(folder, lambda r: r.update(failed), seed=7)
+            copied(folder, lambda r: r.update(failed), seed=8, task_options={"rate": 1.0})
+    found = {tuple(sorted(zip(t.frame["seed"], t.frame["status"], strict=True))) for t in tables(Store(tmp_path))}
+    assert found == {
+        ((0, "ok"), (1, "ok"), (2, "ok"), (7, "failed")),
+        ((2, "failed"),),
+        ((8, "failed"),),
+    }
+    for table, folder in report_folder(tmp_path):
+        (again,) = tables_of(read_frame(folder / "runs.csv"))
+        assert [(r.runs, r.failed) for r in again.rows] == [(r.runs, r.failed) for r in table.rows]
 
 
 def test_a_folder_of_another_name_is_passed_over_and_said(tmp_path, capsys):

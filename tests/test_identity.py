@@ -128,6 +128,46 @@ def test_code_that_changed_before_the_run_began_is_noticed():
     assert _changed(spec, dict(spec.fingerprint) | {"method code": "other"}) == ["method code"]
 
 
+EDITED = """
+import sys
+from pathlib import Path
+from benchmark.errors import UsageError
+from benchmark.plan import plan
+from benchmark.store import Store
+from benchmark.supervisor import Settings, Supervisor
+import benchmark
+
+store, method = Store(Path("edited")), Path("methods/grid_search.py")
+if sys.argv[1] == "process":
+    specs = plan("grid", "quadratic", budget="100nfe", seeds="0-1")
+    method.write_text(method.read_text() + "EDITED = True")
+    supervisor = Supervisor(store, Settings(quiet=True))
+    supervisor(specs)
+    print(supervisor.refused)
+else:
+    benchmark.run("grid", "quadratic", budget="100nfe", out="edited")
+    method.write_text(method.read_text() + "EDITED = True")
+    benchmark.run("grid", "quadratic", budget="100nfe", out="edited")
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "said", "stored"),
+    [
+        ("process", "method code was changed after the run had been planned; start `bench run` again", 0),
+        ("python", "method 'grid': its code was changed after this process had loaded it; start Python again", 1),
+    ],
+)
+def test_code_that_is_edited_meanwhile_is_refused_and_stored_nowhere(copy, where, said, stored):
+    method = copy / "methods" / "grid_search.py"
+    text = method.read_text()
+    done = subprocess.run([sys.executable, "-c", EDITED, where], cwd=copy, capture_output=True, text=True, check=False)
+    method.write_text(text)
+    assert said in done.stdout + done.stderr
+    assert len(list(Store(copy / "edited"))) == stored
+    shutil.rmtree(copy / "edited")
+
+
 def test_a_run_of_schema_1_is_called_as_it_was():
     """The name is what the version before code was hashed gave it."""
     (spec,) = plan("random", "quadratic", budget="300nfe", settings=["random.trials=9"])
