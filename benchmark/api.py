@@ -13,6 +13,7 @@ from benchmark.errors import Refused
 from benchmark.frame import frame
 from benchmark.guard import Guard
 from benchmark.plan import RunSpec, plan
+from benchmark.registry import METHODS, TASKS
 from benchmark.runner import run_one
 from benchmark.store import Store
 
@@ -22,6 +23,12 @@ def carry_out(
 ) -> None:
     """Run what is neither stored nor held by another process. Raises StorageError, KeyboardInterrupt and Refused."""
     for spec in specs:
+        for registry, name in ((METHODS, spec.method), (TASKS, spec.task)):
+            if registry.stale(name, spec.fingerprint.get(f"{registry.kind} code", "")):
+                raise Refused(
+                    f"{registry.kind} {name!r}: its code was changed after this process had loaded it; start Python again, or "
+                    "use `bench run`"
+                )
         with store.lock(spec) as lock:
             found = store.find(spec)
             if lock is not None and (found is None or found.open):

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, one_line
 
 _OWN = 3 * 2**29  # bytes; a context of CUDA takes some hundred MiB of a GPU, and asking for this opens one
 _PACKAGES = ["torch", "diffusers", "open_clip_torch", "scikit-optimize", "numpy"]  # whose versions are recorded
@@ -113,6 +113,14 @@ def record_version(package: str) -> None:
         _PACKAGES.append(package)
 
 
+def _cpu() -> str:
+    """The CPU's model as Linux names it; "" where it does not."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next((one_line(line.partition(":")[2]) for line in lines if line.startswith("model name")), "")
+    return ""
+
+
 def environment() -> dict[str, str]:
     """What a reader needs to judge a run's seconds: machine, threads and versions; no host name, no path."""
     torch = sys.modules.get("torch")
@@ -120,6 +128,7 @@ def environment() -> dict[str, str]:
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": platform.machine(),
+        "cpu": _cpu(),
         "cpus": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "threads": str(torch.get_num_threads()) if torch is not None else "",
     }

@@ -22,7 +22,20 @@ COLUMNS = (
     "total_seconds", "nfe", "peak_memory_bytes", "overrun_seconds", "run_id",
 )  # fmt: skip
 _LIMIT = 64 * 2**20  # bytes of a runs.csv
-_TEXT = ("task", "preset", "method", "lower", "prompt", "status", "run_id", "budget", "passport", "variant")
+_TEXT = (
+    "task",
+    "preset",
+    "method",
+    "lower",
+    "prompt",
+    "status",
+    "run_id",
+    "budget",
+    "passport",
+    "variant",
+    "known",
+    "machine",
+)
 
 
 def standing(run: Stored, at: Budget | None) -> dict[str, Any] | None:
@@ -60,19 +73,19 @@ def frame(runs: Iterable[Stored], at: Budget | None = None, across: bool = False
             "budget": spec["budget"],
             "total_seconds": sum(record["ledger"].values()),
             "passport": "",
+            "machine": _machine(record),
+            "known": _known(spec, across),
         }
         if run.done and at is not None:
             row["search_seconds" if at.unit == "s" else "nfe"] = _by(at, record)
         if run.done and (test := standing(run, at)) is not None:
             row |= test["metrics"] | {f"lam.{k}": v for k, v in test["lam"].items()}
             row |= {f"{REFERENCE}{k}.{m}": v for k, line in test.get("references", {}).items() for m, v in line.items()}
-            files = {k: v for k, v in spec["fingerprint"].items() if not k.startswith("method ")}
-            settings = {"task": {} if across else spec["task_options"], "device": spec["device"], **test["passport"]}
-            settings |= {"version": spec["task_version"], "files": files}
+            settings = (own := _settings(spec, across)) | test["passport"] | {k: own[k] for k in ("version", "files")}
             row |= {k: test["passport"][k] for m in METRICS if (k := f"{m}_name") in test["passport"]}
             for key in ("fid_reference",):  # each prompt has its own reference; the prompt is in the row
                 settings.pop(key, None)
-            row["passport"] = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+            row["passport"] = _hash(settings)
             if at is not None:
                 other = "nfe" if at.unit == "s" else "search_seconds"
                 row[other] = test["nfe" if at.unit == "s" else "seconds"]
@@ -83,6 +96,31 @@ def frame(runs: Iterable[Stored], at: Budget | None = None, across: bool = False
     last = sorted(c for c in found.columns if c.startswith("lam."))
     rest = sorted(c for c in found.columns if c not in COLUMNS and c not in last)
     return found[[*COLUMNS, *rest, *last]]
+
+
+def _settings(spec: Mapping[str, Any], across: bool) -> dict[str, Any]:
+    """What must agree in a table, as far as it is known before anything is measured."""
+    files = {k: v for k, v in spec["fingerprint"].items() if not k.startswith("method ")}
+    options = {} if across else spec["task_options"]
+    return {"task": options, "device": spec["device"], "version": spec["task_version"], "files": files}
+
+
+def _known(spec: Mapping[str, Any], across: bool) -> str | None:
+    """The settings' hash; None under schema 1, whose tables were made without."""
+    return _hash(_settings(spec, across)) if "suite" in spec["fingerprint"] else None
+
+
+def _hash(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _machine(record: Mapping[str, Any]) -> str | None:
+    """The kind of machine, where that is known: the CPU's model and, for a run on one, the GPU's name."""
+    found: Mapping[str, str] = record.get("environment", {})
+    if not (cpu := found.get("cpu")):
+        return None
+    on_gpu = str(record["spec"]["device"]).startswith("cuda")
+    return ", ".join(filter(None, (cpu, found.get("gpu") if on_gpu else "")))
 
 
 def _by(at: Budget, record: Mapping[str, Any]) -> float:

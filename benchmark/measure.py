@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metered import Incumbent
+from benchmark.names import check_metric
 from benchmark.protocol import Task, Test
 
 
@@ -40,7 +41,9 @@ def stamp(incumbent: Incumbent, task: Task[Any]) -> dict[str, Any]:
 
 
 def measured(incumbent: Incumbent, task: Task[Any], test: Test) -> dict[str, Any]:
-    """A line of final.json. Raises ValueError for numbers that are not finite."""
+    """A line of final.json. Raises ValueError for numbers that are not finite, and for names that no table can have."""
+    for name in test.metrics:
+        check_metric(name)
     every = {"": test.metrics, **{f"{name}: ": values for name, values in test.references.items()}}
     bad = [of + name for of, values in every.items() for name, value in values.items() if not math.isfinite(value)]
     if bad:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from benchmark.clock import ACCOUNTS
@@ -12,7 +13,7 @@ from benchmark.plan import by_owner, make_task
 from benchmark.registry import TASKS
 from benchmark.stats import LEAST_SEEDS
 from benchmark.store import Stored
-from benchmark.table import Table
+from benchmark.table import Table, machines
 
 INCOMPLETE, APART = "‡", "§"
 
@@ -51,6 +52,13 @@ def reading(table: Table) -> str:
     lines += _cells(table)
     if lost := sum(r.unanswered for r in table.rows):
         lines.append(f"{lost} runs had no answer within their budget and have no score.")
+    kinds = machines(table.frame)
+    if len(kinds) > 1:
+        each = "; ".join(f"{name} ({n} runs)" for name, n in kinds.items())
+        lines.append(
+            f"Seconds are from {len(kinds)} kinds of machine: {each}; do not compare them (†: not all of a row's runs are on "
+            "the first)."
+        )
     if table.references:
         lines.append("Lines without runs: images that no method made.")
     return " ".join(lines)
@@ -98,6 +106,34 @@ def _went_otherwise(table: Table, runs: list[Stored]) -> Iterator[str]:
         yield f"{len(said)} of {len(runs)} runs left a note, the first: {said[0]}."
     if table.left_out:
         yield f"{table.left_out} stored runs of the same set are left out."
+    # last: they are about runs that are not in the table, and whoever makes the footnote from the table's alone has none
+    if table.conflicts:
+        kept, other = table.conflicts[0]
+        spec = kept.run["spec"]
+        where = ", ".join(filter(None, (spec["method"], f"seed {spec['seed']}", spec["prompt"])))
+        yield (
+            f"{len(table.conflicts)} finished runs do not count, since one of the same row, seed and prompt, with another "
+            f"result, was started first; the first: {where} ({kept.run['run_id']} counts, {other.run['run_id']} does not)."
+        )
+    passed = sorted({name for r in table.runs for name in r.passed_over})
+    if passed:
+        yield f"{len(passed)} folders were passed over, which have another name than their run; the first: {passed[0]}."
+
+
+_SAID = ("cpu", "cpus", "threads", "system")  # elsewhere, or beside the point
+
+
+def _differing(environments: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Versions and cards where they are not the same in all runs that tell them."""
+    names = dict.fromkeys(name for e in environments for name in e if name not in _SAID)
+    counts = {name: Counter(e[name] or "none" for e in environments if name in e) for name in names}
+    found = [
+        f"{name} {', '.join(f'{value} ({n} runs)' for value, n in sorted(c.items()))}"
+        for name, c in counts.items()
+        if len(c) > 1
+    ]
+    if found:
+        yield f"Not the same in all runs: {'; '.join(found)}."
 
 
 def footnote(table: Table) -> str:
@@ -113,6 +149,7 @@ def footnote(table: Table) -> str:
     environments = [r.run.get("environment", {}) for r in runs]
     machines = sorted({f"{e.get('cpus', '?')} CPUs, {e.get('threads') or 1} threads a run" for e in environments})
     lines.append(f"Time: method + objective, on {' and '.join(machines)}.")
+    lines += _differing(environments)
     means = {name: sum(r.run["ledger"].get(name, 0.0) for r in runs) / len(runs) for name in ACCOUNTS}
     lines.append(f"A run took on average: {', '.join(f'{name} {v:.1f} s' for name, v in means.items())}.")
     return " ".join([*lines, *_went_otherwise(table, runs)])

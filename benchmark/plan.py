@@ -9,19 +9,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmark import sources
 from benchmark.budget import Budget
 from benchmark.errors import UsageError, suggest
 from benchmark.options import check, places, values
 from benchmark.registry import METHODS, TASKS, TaskMaker
 
-SCHEMA = 1
+SCHEMA = 2
+"""Of a run's identity. 1, which is still read: without the code of the method, the task and the suite."""
+SCHEMAS = (1, SCHEMA)
+_CODE = ("suite", "task code", "method code")
 
 
-def identity(spec: Mapping[str, Any]) -> str:
+def identity(spec: Mapping[str, Any], schema: int = SCHEMA) -> str:
     """A run's name: the hash of its specification as JSON, without the places where its files lie on one machine."""
     decisive = {name: value for name, value in spec.items() if name != "places"}
-    text = json.dumps({"schema": SCHEMA, **decisive}, sort_keys=True)
+    text = json.dumps({"schema": schema, **decisive}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def earlier_identity(spec: Mapping[str, Any]) -> str:
+    """What a run of built-ins was called under schema 1.
+
+    Its stored run is not taken for one of the specification all the same: nobody knows what code made it.
+    """
+    files = {name: value for name, value in spec["fingerprint"].items() if name not in _CODE}
+    return identity({**spec, "fingerprint": files}, 1)
+
+
+def code(method: str, task: str) -> dict[str, str]:
+    """What a fingerprint says of the code of a run, in the order of _CODE."""
+    return dict(zip(_CODE, (sources.suite(), TASKS.code(task), METHODS.code(method)), strict=True))
 
 
 @dataclass(frozen=True)
@@ -90,7 +108,7 @@ def parse_settings(settings: Sequence[str], owners: Sequence[str]) -> dict[str, 
     table: dict[str, dict[str, str]] = {owner: {} for owner in owners}
     for text in settings:
         target, equals, value = text.partition("=")
-        owner, dot, name = target.partition(".")
+        owner, dot, name = target.rpartition(".")  # an owner may have dots in its name
         if not (equals and dot and owner and name):
             raise UsageError(f"--set {text!r}: expected OWNER.OPTION=VALUE, such as bilevel.gamma=100")
         if owner not in table:
@@ -111,7 +129,7 @@ def by_owner(preset: Mapping[str, object]) -> tuple[dict[str, object], dict[str,
     own = {name: value for name, value in preset.items() if "." not in name}
     others: dict[str, dict[str, object]] = {}
     for name, value in preset.items():
-        owner, dot, option = name.partition(".")
+        owner, dot, option = name.rpartition(".")
         if dot:
             others.setdefault(owner, {})[option] = value
     return own, others
@@ -158,7 +176,8 @@ def plan(
     for prompt in prompts:
         maker.check_prompt(prompt)
     built = {name: make_method(name, {**others.get(name, {}), **table[name]}) for name in names}
-    files = dict(maker.fingerprint()) | TASKS.source(task)
+    files = dict(maker.fingerprint())
+    fingerprints = {name: files | code(name, task) for name in names}
     return [
         RunSpec(
             task=task,
@@ -175,7 +194,7 @@ def plan(
             task_options=values(maker),
             method_options=values(built[name]),
             task_version=kind.version,
-            fingerprint=files | METHODS.source(name),
+            fingerprint=fingerprints[name],
             places=places(maker),
         )
         for seed in parse_seeds(seeds)

@@ -44,7 +44,7 @@ def _imports(path: Path, folder: Path, folders: Collection[Path]) -> Iterator[Pa
         elif isinstance(node, ast.ImportFrom) and node.level:
             base = path.parents[node.level - 1]
             for alias in node.names:
-                yield from _below(base, ".".join(filter(None, (node.module, alias.name))))
+                yield from below(base, ".".join(filter(None, (node.module, alias.name))))
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 yield from _named(f"{node.module}.{alias.name}", folder, folders)
@@ -60,12 +60,12 @@ def _named(dotted: str, folder: Path, folders: Collection[Path]) -> Iterator[Pat
     origins = [spec.origin or "", *(spec.submodule_search_locations or ())] if spec is not None else []
     places = {Path(p).resolve() for p in origins}
     if places & {folder / f"{top}.py", folder / top / "__init__.py", folder / top}:
-        yield from _below(folder, dotted)
+        yield from below(folder, dotted)
     elif hidden := {p for p in places if p.parent in folders}:
         raise UsageError(f"module {top!r} beside it is hidden by {min(hidden)} of another plug-in; rename one of them")
 
 
-def _below(base: Path, dotted: str) -> Iterator[Path]:
+def below(base: Path, dotted: str) -> Iterator[Path]:
     """The module's file, and those of the packages that it lies in; a last part that is no module names something in it."""
     for part in dotted.split("."):
         base = base / part

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -14,7 +13,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
+from benchmark import sources
 from benchmark.errors import UsageError, located, suggest
+from benchmark.names import check_name, check_parts
 from benchmark.plugin_files import helpers
 from benchmark.protocol import Prices, Task
 
@@ -116,9 +117,16 @@ class Registry:
         self.entries: dict[str, Entry] = {}
         self.warnings: list[str] = []
         self._complete = False
+        self._loaded: dict[str, tuple[Any, str]] = {}
 
     def add(self, entry: Entry) -> None:
-        """Raises UsageError, with both origins, when the name is taken."""
+        """Raises UsageError for what is no name and, with both origins, when the name is taken."""
+        try:
+            check_name(f"name of a {self.kind}", entry.name)
+            if self.kind == "method" and entry.name == "all":
+                raise UsageError("name of a method: expected another than 'all', which means all of them")
+        except UsageError as error:
+            raise UsageError(f"{error} ({entry.origin})") from None
         taken = self.entries.get(entry.name)
         if taken is not None:
             raise UsageError(f"{self.kind} {entry.name!r} is registered twice: by {taken.origin} and by {entry.origin}")
@@ -146,13 +154,15 @@ class Registry:
                 f"unknown {self.kind} {name!r}{suggest(name, entries)}; known: {', '.join(sorted(entries))}"
             )
         try:
-            return entries[name].load()
+            thing = entries[name].load()
+            check_parts(self.kind, name, thing)
         except Exception as error:
             if entries[name].origin.startswith("plug-in"):
                 raise UsageError(
                     f"{self.kind} {name!r} ({entries[name].origin}) cannot be loaded: {located(error)}"
                 ) from error
             raise
+        return thing
 
     def files(self, name: str) -> dict[str, Path]:
         """The files that decide what a plug-in does, by what a fingerprint calls them; of a built-in, none."""
@@ -166,9 +176,19 @@ class Registry:
                 found[f"{self.kind} {name}: {other.relative_to(entry.plugin.parent).as_posix()}"] = other
         return found
 
-    def source(self, name: str) -> dict[str, str]:
-        """SHA-256 of the files that define a plug-in, so that an edited one never reuses results; built-ins have versions."""
-        return {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in self.files(name).items()}
+    def code(self, name: str) -> str:
+        """One SHA-256 of all code that decides what it does, so that an edited one never reuses results."""
+        thing, entry = self.get(name), self.entries[name]
+        defined = {path} if (path := _defined(thing)) else set()
+        base = entry.plugin.parent if entry.plugin is not None else None
+        digest = sources.digest(set(self.files(name).values()) | defined, thing, base)
+        if name not in self._loaded or self._loaded[name][0] is not thing:
+            self._loaded[name] = thing, digest
+        return digest
+
+    def stale(self, name: str, digest: str) -> bool:
+        """Whether its code is not what this process had loaded when it was first asked for."""
+        return name in self._loaded and self._loaded[name][1] != digest
 
 
 _HELPERS: dict[Path, tuple[Path, ...]] = {}
@@ -190,7 +210,7 @@ def _defined(thing: Any) -> Path | None:
         path = inspect.getsourcefile(inspect.unwrap(thing))
     except TypeError:
         return None
-    return Path(path).resolve() if path else None
+    return found if path and (found := Path(path).resolve()).is_file() else None
 
 
 def _load(point: EntryPoint) -> Any:
@@ -207,6 +227,8 @@ def _decorator(registry: Registry, name: str) -> Callable[[T], T]:
     def register(thing: T) -> T:
         origin = getattr(thing, "__module__", "?")
         registry.complete()
+        check_name(f"name of a {registry.kind}", name)
+        check_parts(registry.kind, name, thing)
         registry.add(Entry(name, f"decorator in {origin}", lambda: thing, _LOADING[-1] if _LOADING else None))
         return thing
 

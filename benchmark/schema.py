@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, Val
 from benchmark.budget import Budget
 from benchmark.clock import ACCOUNTS
 from benchmark.errors import UsageError
+from benchmark.names import is_name
 
 DONE = ("ok", "budget_exhausted")
 Seconds = Annotated[FiniteFloat, Field(ge=0, le=1e12)]
 Count = Annotated[int, Field(ge=0, le=10**15, strict=True)]
-Name = Annotated[str, Field(pattern=r"^[^/\\\x00]+$", max_length=200)]
+Name = Annotated[str, Field(pattern=r"^[^/\\\x00]+$", max_length=200)]  # since schema 2 stricter: Run._named
 Text = Annotated[str, Field(max_length=10**5)]
 Option = bool | int | FiniteFloat | Text
 
@@ -84,6 +85,18 @@ class Run(_Model):
                 raise ValueError(f"the ledger of a finished run has {', '.join(ACCOUNTS)}")
             if not {"nfe", "search_seconds"} <= self.model_fields_set:
                 raise ValueError("a finished run has nfe and search_seconds")
+        return self
+
+    @model_validator(mode="after")
+    def _named(self) -> Run:
+        """Names as they are checked since schema 2; what was stored before stays readable."""
+        if (self.model_extra or {}).get("schema", 1) != 1:
+            spec = self.spec
+            for part, name in {"task": spec.task, "preset": spec.preset, "method": spec.method}.items():
+                if not is_name(name):
+                    raise ValueError(f"spec.{part}: {name[:120]!r} is no name")
+            if spec.lower and not is_name(spec.lower):
+                raise ValueError(f"spec.lower: {spec.lower[:120]!r} is no name")
         return self
 
 

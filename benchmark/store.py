@@ -6,9 +6,10 @@ import json
 import math
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.bounded import read_bounded
-from benchmark.errors import StorageError, UsageError
+from benchmark.errors import UsageError, one_line
 from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines, too_long
+from benchmark.lines import Lines
+from benchmark.lines import storing as storing  # noqa: PLC0414 - part of this module
 from benchmark.plain import plain
-from benchmark.plan import SCHEMA, RunSpec
+from benchmark.plan import SCHEMA, SCHEMAS, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
 
 _LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 3 MB
@@ -27,13 +30,17 @@ _LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 
 
 @dataclass(frozen=True)
 class Stored:
-    """A run as it lies on the disk. torn: proposal lines that were dropped because they were cut short."""
+    """A run as it lies on the disk. torn: proposal lines that were dropped because they were cut short.
+
+    passed_over: folders beside it that were not read, since they have another name than their run.
+    """
 
     folder: Path
     run: Mapping[str, Any]
     proposals: list[dict[str, Any]] = field(default_factory=list)
     tests: list[dict[str, Any]] = field(default_factory=list)
     torn: int = 0
+    passed_over: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -43,15 +50,6 @@ class Stored:
     def open(self) -> bool:
         """Neither finished nor failed: it was cut short, or is at work now."""
         return self.run["status"] not in (*DONE, "failed")
-
-
-@contextmanager
-def storing(path: Path) -> Iterator[None]:
-    """Turns what the system says of a file that cannot be written into a StorageError."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -78,28 +76,6 @@ def make_folder(path: Path) -> None:
         probe.unlink()
     except (OSError, ValueError) as error:
         raise UsageError(f"output {str(path)!r}: expected a folder that can be written; {error}") from error
-
-
-class Lines:
-    """A file to which lines are added; one that cannot be written is a StorageError."""
-
-    def __init__(self, path: Path, *, keep: bool = False) -> None:
-        self._path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if keep else os.O_TRUNC)
-        with storing(path):  # a link in a folder from elsewhere must not lead out of it
-            self._file = os.fdopen(os.open(path, flags, 0o644), "a", encoding="utf-8")
-
-    def write(self, text: str) -> None:
-        with storing(self._path):
-            self._file.write(text)
-
-    def flush(self) -> None:
-        with storing(self._path):
-            self._file.flush()
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._file.close()
 
 
 class Writer:
@@ -242,8 +218,15 @@ class Store:
             self.forget(spec)
 
     def __iter__(self) -> Iterator[Stored]:
+        """Every run; one whose folder has another name is passed over, which is said. Raises UsageError."""
+        found, misplaced = [], []
         for path in self.records():
-            yield read(path.parent)
+            try:
+                found.append(read(path.parent))
+            except Misplaced as error:
+                print(f"bench: passed over: {one_line(str(error))}", file=sys.stderr)
+                misplaced.append(path.parent.relative_to(self.root).as_posix())
+        yield from (replace(run, passed_over=tuple(misplaced)) for run in found)
 
     def records(self) -> list[Path]:
         """The run.json of each run."""
@@ -255,17 +238,28 @@ def _json(path: Path) -> dict[str, Any]:
         found = json.loads(read_bounded(path, _LIMIT))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected a run's JSON; {error}; remove that folder to leave the run out") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+    if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
         version = found.get("schema") if isinstance(found, dict) else None
         raise UsageError(
-            f"{path}: expected schema {SCHEMA}, got {version}; read it with the version of the suite that wrote it"
+            f"{path}: expected schema {' or '.join(map(str, SCHEMAS))}, got {version}; "
+            "read it with the version of the suite that wrote it"
         )
     return found
 
 
+class Misplaced(UsageError):
+    """A run in a folder of another name: a copy, or one that was renamed."""
+
+
 def read(folder: Path) -> Stored:
-    """Read one run's folder. Raises UsageError for broken JSON or another schema; torn lines are dropped and counted."""
+    """Read one run's folder; torn lines are dropped and counted. Raises UsageError for broken JSON or another schema, and
+    Misplaced where the folder is not called as the run.
+    """
     run = _checked(folder / "run.json", RUN, _json(folder / "run.json"))
+    if folder.name != run["run_id"]:
+        raise Misplaced(
+            f"{folder}: its folder is called {folder.name}, the run {run['run_id']}; rename it, or move it elsewhere"
+        )
     proposals: list[dict[str, Any]] = []
     torn = 0
     path = folder / "proposals.jsonl"

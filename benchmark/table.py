@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,10 +12,12 @@ import pandas as pd
 from benchmark.budget import Budget, Unit
 from benchmark.columns import COSTS, METRICS
 from benchmark.compare import Cells, Failures, filled
+from benchmark.each import Each
 from benchmark.frame import REFERENCE, frame
 from benchmark.schema import DONE
 from benchmark.stats import Cell, Estimate, Values, best
 from benchmark.store import Stored
+from benchmark.variants import variants
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Row:
     best mean.  tied: others in which it may be the best.
 
     variant: the options in which it differs from the same method elsewhere in the table.  stored: its finished runs.
-    unanswered: runs that proposed nothing in time.  shared: whether any of them ran beside others on one machine.
+    unanswered: runs that proposed nothing in time.  shared: whether its seconds are not to be compared: any of them ran
+    beside others on one machine, or on another kind of machine than most of the table's.
     incomplete, apart: see `Cells`.  values: what the metrics are means of, by metric.
     """
 
@@ -63,7 +65,8 @@ class Table:
     unit: the budget's.  frame: its part of `frame`, from which all else follows.  names: what a metric's heading adds.
     runs: what is stored of them; empty where the frame was read from a file.  base: what rows without options have.
     cells: what the rows are compared over.  failures: see `Failures`.  references: lines that no method made, by name: metrics.
-    left_out: how many stored runs of the same set are not in it.
+    left_out: how many stored runs of the same set are not in it.  conflicts: of finished runs of one cell whose results
+    differ, (the one that counts, another).
     """
 
     title: str
@@ -79,6 +82,7 @@ class Table:
     failures: Failures = "common"
     references: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: int = 0
+    conflicts: list[tuple[Stored, Stored]] = field(default_factory=list)
 
     def heading(self, metric: str) -> str:
         """Such as `FID (digits)`."""
@@ -152,6 +156,13 @@ def _references(part: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[st
     return found
 
 
+def machines(part: pd.DataFrame) -> dict[str, int]:
+    """How many finished runs there are of each kind of machine that is known, the most first."""
+    known = part.loc[part["status"].isin(DONE), "machine"].dropna() if "machine" in part else pd.Series([], dtype=str)
+    counts = Counter(name for name in map(str, known) if name)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
 def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget | None, failures: Failures) -> Table:
     """The table of a part of the runs; its index says which of `stored` they are, if any are."""
     done = part["status"].isin(DONE)
@@ -176,6 +187,7 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
         if (down := METRICS[metric].lower) is not None
     }
     tops = {metric: _top({name: values[metric][name] for name in kept}, metric) for metric, kept in marked.items()}
+    usual = set(list(machines(part))[:1])
     rows = []
     for key, (name, g) in zip(split, groups.items(), strict=True):
         rows.append(
@@ -191,7 +203,7 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
                 tied={m for m, kept in marked.items() if name in kept - tops[m]},
                 stored=[stored[i] for i in g.spent.index] if stored else [],
                 unanswered=len(g.spent) - len(g.scored),
-                shared=bool("jobs" in g.spent and (g.spent["jobs"] > 1).any()),
+                shared=bool("jobs" in g.spent and (g.spent["jobs"] > 1).any()) or bool(set(machines(g.spent)) - usual),
                 incomplete=name in cells.incomplete,
                 apart=name in cells.apart,
                 values={m: values[m][name] for m in metrics},
@@ -203,34 +215,6 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
     return Table(title, budget.unit, metrics, rows, kept, names, runs, at, "", cells, failures, references)
 
 
-def _newest(runs: Iterable[Stored]) -> list[Stored]:
-    """One run for each cell: where only the marks differ, a finished one before a failed one, then the newest."""
-    cells: dict[str, Stored] = {}
-    for run in sorted(runs, key=lambda r: (r.done, str(r.run.get("started")))):
-        cells[json.dumps({**run.run["spec"], "marks": None}, sort_keys=True)] = run
-    return sorted(cells.values(), key=lambda r: str(r.folder))
-
-
-def _variants(runs: list[Stored], across: bool) -> tuple[list[str], str]:
-    """For each run, the options that are not the same in all runs of its method and solver; and what to compare them with.
-
-    across: task options too, and only those that differ from what most of the runs have (a tie: from the earliest run's).
-    """
-    options = [s["method_options"] | (s["task_options"] if across else {}) for s in (r.run["spec"] for r in runs)]
-    owners = [(r.run["spec"]["method"], r.run["spec"]["lower"]) for r in runs]
-    seen: dict[tuple[tuple[str, str], str], Counter[str]] = {}
-    for k in sorted(range(len(runs)), key=lambda k: str(runs[k].run.get("started"))):
-        for name, value in options[k].items():
-            seen.setdefault((owners[k], name), Counter())[str(value)] += 1
-    usual = {key: values.most_common(1)[0][0] for key, values in seen.items() if len(values) > 1}
-    named = [
-        {k: v for k, v in mine.items() if (owner, k) in usual and not (across and str(v) == usual[owner, k])}
-        for owner, mine in zip(owners, options, strict=True)
-    ]
-    base = dict.fromkeys(f"{name}={value}" for (_, name), value in sorted(usual.items())) if across else ()
-    return [", ".join(f"{k}={v}" for k, v in sorted(n.items())) for n in named], ", ".join(base)
-
-
 def tables(
     runs: Iterable[Stored], at: Budget | None = None, across: bool = False, failures: Failures = "common"
 ) -> list[Table]:
@@ -238,26 +222,44 @@ def tables(
 
     across: task options may differ within a set; what differs from most runs becomes part of a row's name.
     """
-    stored = _newest(r for r in runs if r.run["status"] in (*DONE, "failed"))
-    variants, base = _variants(stored, across)
-    found = tables_of(frame(stored, at, across).assign(variant=variants), stored, at, failures)
-    return [replace(t, base=base) for t in found]
+    each = Each(at)
+    stored = each.by_specification(r for r in runs if r.run["status"] in (*DONE, "failed"))
+    named, base = variants(stored, across)
+    rows = frame(stored, at, across).assign(variant=named)
+    kept = each.by_row(rows, stored)
+    found = tables_of(rows.iloc[kept].reset_index(drop=True), [stored[k] for k in kept], at, failures)
+    return [replace(t, base=base, conflicts=each.conflicts(t.runs)) for t in found]
 
 
 def tables_of(
     found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | None = None, failures: Failures = "common"
 ) -> list[Table]:
-    """Comparable sets of `frame`'s rows, each a table. A run without a score has no passport and joins those of its budget.
+    """Comparable sets of `frame`'s rows, each a table. A run without a score joins those that it may be one of.
 
     stored: the runs behind the rows, in their order, if they are at hand.
     """
     result = []
     for (task, preset, budget), part in found.groupby(["task", "preset", "budget"], sort=True) if len(found) else ():
-        passports = sorted(set(part["passport"]) - {""}) or [""]
-        for passport in passports:
-            chosen = part[part["passport"].isin([passport, ""])]
+        sets = _sets(part)
+        for name, chosen in sets.items():
             title = f"{task}, {preset}, budget {budget}" + (f", at {at}" if at else "")
-            if len(passports) > 1:
-                title += f", settings {passport}"
+            if len(sets) > 1:
+                title += f", settings {name}"
             result.append(_table(title, chosen, stored, at, failures))
     return result
+
+
+def _sets(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """By passport, its runs, and those without a score that differ from them in nothing that is known of these.
+
+    Runs without a score that are like none of the others are sets of their own, by what is known of them.
+    """
+    lost = part["passport"] == ""
+    known = part["known"].fillna("") if "known" in part else pd.Series("", part.index)
+    found: dict[str, pd.DataFrame] = {}
+    for passport in sorted(set(part["passport"]) - {""}):
+        own = part["passport"] == passport
+        found[passport] = part[own | (lost & known.isin([*known[own], ""]))]
+    left = lost & ~known.isin([*known[~lost], ""])
+    found |= {name: part[left & (known == name)] for name in sorted(set(known[left]))}
+    return found or {"": part}

@@ -47,7 +47,7 @@ class _Finding:
 
 def _spec(run: Stored, found: _Finding) -> None:
     spec, name = run.run["spec"], run.folder
-    found.expect(run.run["run_id"] == identity(spec), "its name is not its specification's hash")
+    found.expect(run.run["run_id"] == identity(spec, run.run["schema"]), "its name is not its specification's hash")
     found.expect(name.name == run.run["run_id"], f"its folder is called {name.name}, the run {run.run['run_id']}")
     found.expect(
         (name.parent.name, name.parent.parent.name) == (spec["method"], spec["task"]), "it lies in another's folder"

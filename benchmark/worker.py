@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 
 from benchmark.errors import Refused, StorageError, UsageError, one_line, said
 from benchmark.guard import Guard
-from benchmark.plan import RunSpec
-from benchmark.registry import METHODS, TASKS, load_plugin
+from benchmark.plan import RunSpec, code
+from benchmark.registry import load_plugin
 from benchmark.runner import Terminated, run_one
 from benchmark.store import Store
 
@@ -59,9 +59,9 @@ def _changed(spec: RunSpec, now: Mapping[str, str]) -> list[str]:
 
 
 def _same_files(spec: RunSpec) -> None:
-    """Raises Refused where a file is no longer the one that the run was planned with."""
+    """Raises Refused where a file or code is no longer what the run was planned with."""
     try:
-        now = spec.maker().fingerprint()
+        now = code(spec.method, spec.task) | dict(spec.maker().fingerprint())
     except UsageError as error:
         raise Refused(str(error)) from error
     if other := _changed(spec, now):
@@ -80,8 +80,6 @@ def _run(job: dict[str, Any]) -> int:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             for path in job["plugins"]:
                 load_plugin(Path(path))
-            if _changed(spec, METHODS.source(spec.method) | TASKS.source(spec.task)):
-                raise UsageError("its plug-in file was changed after the run had been planned; start `bench run` again")
             _same_files(spec)
             run_one(
                 spec, store, quiet=job["quiet"], device=job["device"], event=event, jobs=job["jobs"],

@@ -13,6 +13,7 @@ ALLOWED = {
     "fitting",
     "options",
     "errors",
+    "names",
     "seeds",
 }  # what methods and tasks may use of the harness
 

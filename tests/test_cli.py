@@ -147,7 +147,7 @@ BAD = {
     "colliding plug-in": ([*RUN, "--plugin", "clash.py"], "registered twice"),
     "report of nothing": (["report", "empty"], "found none"),
     "report of a broken run": (["report", "bad"], "expected a run's JSON"),
-    "report of another schema": (["report", "old"], "expected schema 1, got 7"),
+    "report of another schema": (["report", "old"], "expected schema 1 or 2, got 7"),
     "run onto a broken run": ([*RUN, "--out", "onto"], "expected a run's JSON"),
     "unknown format": (["report", "good", "--format", "mdd"], "unknown format"),
     "unknown metric": (["report", "good", "--metric", "objectiv"], "did you mean 'objective'"),

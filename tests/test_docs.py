@@ -10,6 +10,7 @@ import pytest
 from benchmark.columns import COSTS, METRICS
 from benchmark.formats import markdown
 from benchmark.frame import COLUMNS, read_frame
+from benchmark.plan import earlier_identity
 from benchmark.registry import METHODS
 from benchmark.stats import Estimate, best
 from benchmark.suite import read_suite
@@ -147,9 +148,11 @@ def test_the_signal_of_the_schedule_exceeds_the_noise_of_seeds():
      ("noise_schedule_ablations", "ablations"), ("noise_schedule_mnist", "mnist"), ("noise_schedule_nfe", "zeroth_order")],
 )  # fmt: skip
 def test_the_suites_name_the_stored_runs(suite, folder, monkeypatch):
-    """By identity, so that a changed default is seen; what the files of MNIST are is known without them."""
+    """By the identity that they were stored under, so that a changed default is seen; what the files of MNIST are is known
+    without them.
+    """
     monkeypatch.setattr("tasks.data.mnist_fingerprint", lambda: {name: file.md5 for name, file in idx.MNIST.items()})
-    named = {s.run_id for s in read_suite(ROOT / "suites" / f"{suite}.toml")}
+    named = {earlier_identity(s.as_json()) for s in read_suite(ROOT / "suites" / f"{suite}.toml")}
     stored = set(
         pd.read_csv(ROOT / "results" / "noise_schedule" / folder / "runs.csv", dtype={"run_id": str})["run_id"]
     )

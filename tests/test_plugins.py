@@ -9,7 +9,7 @@ import pytest
 
 from benchmark import UsageError, record_version
 from benchmark.device import environment
-from benchmark.plan import plan
+from benchmark.plan import code, plan
 from benchmark.registry import METHODS, TASKS, Registry, load_plugin
 from tests.test_cli import bench
 
@@ -53,7 +53,7 @@ def write(folder, imports="", inside="pass", factor="0.9", **helpers):
 
 def files(path):
     load_plugin(path)
-    return sorted(METHODS.source("mine"))
+    return sorted(METHODS.files("mine"))
 
 
 def run_id(path):
@@ -68,11 +68,13 @@ def run_id(path):
 
 
 def test_a_plug_in_without_helpers_keeps_its_identity(tmp_path):
-    import hashlib
-
-    path = write(tmp_path, "import json", json="1 / 0", unused="x = 1")
-    load_plugin(path)
-    assert METHODS.source("mine") == {"method mine": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path = write(tmp_path / "a", "import json", json="1 / 0", unused="x = 1")
+    first = run_id(path)
+    (path.parent / "unused.py").write_text("x = 2")
+    assert run_id(path) == first
+    assert list(METHODS.files("mine")) == ["method mine"]
+    elsewhere = write(tmp_path / "b", "import json")
+    assert run_id(elsewhere) == first, "wherever it lies"
 
 
 def test_a_run_finds_the_helper_in_its_own_process(tmp_path):
@@ -85,7 +87,7 @@ def test_a_run_finds_the_helper_in_its_own_process(tmp_path):
     assert done.returncode == 0, done.stderr
     (stored,) = tmp_path.glob("runs/quadratic/mine/*/run.json")
     spec = json.loads(stored.read_text())["spec"]
-    assert sorted(k for k in spec["fingerprint"]) == ["method mine", "method mine: scale_of_mine.py"]
+    assert set(spec["fingerprint"]) == {"suite", "task code", "method code"}
     assert "1 of 1 runs are stored already" in bench(*words, "--out", "runs", cwd=tmp_path).stderr
     (folder / "scale_of_mine.py").write_text("SCALE = 0.25")
     again = bench(*words, "--out", "runs", cwd=tmp_path)
@@ -111,9 +113,9 @@ def test_a_helper_that_changed_before_the_run_began_is_refused(tmp_path):
     path = write(tmp_path, "import helper_c", helper_c="X = 1")
     load_plugin(path)
     (spec,) = plan("mine", "quadratic", budget="50nfe")
-    assert _changed(spec, METHODS.source("mine") | TASKS.source("quadratic")) == []
+    assert _changed(spec, code("mine", "quadratic")) == []
     (tmp_path / "helper_c.py").write_text("X = 2")
-    assert _changed(spec, METHODS.source("mine") | TASKS.source("quadratic")) == ["method mine: helper_c.py"]
+    assert _changed(spec, code("mine", "quadratic")) == ["method code"]
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,8 @@ def test_an_edited_plug_in_is_another_run(tmp_path, monkeypatch):
     METHODS.complete()
     monkeypatch.setitem(METHODS.entries, "mine", Entry("mine", "test", lambda: climbs))
     (mine,) = plan("mine", "quadratic")
-    assert spec.fingerprint == {}
-    assert set(mine.fingerprint) == {"method mine"}
+    assert set(spec.fingerprint) == set(mine.fingerprint) == {"suite", "task code", "method code"}
+    assert {k for k, v in spec.fingerprint.items() if mine.fingerprint[k] != v} == {"method code"}
 
 
 def test_the_ledger_sums_to_the_wall_time(tmp_path, monkeypatch):

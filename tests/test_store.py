@@ -72,8 +72,8 @@ def test_torn_lines_are_dropped_and_counted(stored):
     [
         ("{", "expected a run's JSON"),
         ("", "expected a run's JSON"),
-        ("[1]", "schema 1"),
-        ('{"schema": 99}', "schema 1, got 99"),
+        ("[1]", "schema 1 or 2, got None"),
+        ('{"schema": 99}', "schema 1 or 2, got 99"),
         ('{"schema": 1}', "run_id: Field required"),
     ],
 )

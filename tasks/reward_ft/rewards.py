@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.errors import UsageError, one_line, suggest
+from benchmark.names import check_name
 from tasks.download import Source
 from tasks.reward_ft import EMBEDDED
 
@@ -49,7 +50,8 @@ _registered: dict[str, type[Reward]] = {}
 
 
 def register_reward(name: str) -> Callable[[Kind], Kind]:
-    """Register a class as `Reward` describes it. Raises UsageError for a name that is taken."""
+    """Register a class as `Reward` describes it. Raises UsageError for what is no name, or is taken."""
+    check_name("name of a reward", name)
 
     def register(kind: Kind) -> Kind:
         if name in (*_BUILT_IN, *EMBEDDED, *_registered):
