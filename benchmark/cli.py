@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.arguments import SHORT, devices_of, parser, seconds_of
 from benchmark.errors import StorageError, UsageError, one_line, said
+from benchmark.surroundings import settle
 
 if TYPE_CHECKING:
     from benchmark.plan import RunSpec
@@ -242,6 +243,7 @@ def _fetch(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done; 1 a run or a check failed; 2 wrong usage, said in one line; 130 interrupted."""
+    settle()
     try:
         args = parser().parse_args(argv)
         for path in getattr(args, "plugin", ()):

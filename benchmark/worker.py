@@ -23,6 +23,7 @@ from benchmark.plan import RunSpec
 from benchmark.registry import METHODS, TASKS, load_plugin
 from benchmark.runner import Terminated, run_one
 from benchmark.store import Store
+from benchmark.surroundings import settle
 
 STORAGE, REFUSED, INTERRUPTED = 4, 5, 130
 """Exit statuses: the output cannot be written; the task cannot be set up; stopped, and can be resumed."""
@@ -105,6 +106,7 @@ def _run(job: dict[str, Any]) -> int:
 def main() -> int:
     _die_with_parent()
     signal.signal(signal.SIGTERM, _terminate)
+    settle()
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     sys.stdout = sys.stderr  # what a method prints is no part of the table
