@@ -58,6 +58,8 @@ def finish(figure: Any, path: Path) -> Path:
 
 def picture(path: Path) -> Any:
     """The pixels of a stored picture; None where there is none, or what is there is no picture of a sane size."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with Image.open(path) as found:
             if found.width * found.height > _PIXELS:

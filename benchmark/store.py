@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchmark.bounded import read_bounded
 from benchmark.errors import StorageError, UsageError
 from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines, too_long
+from benchmark.locks import see_locks, take
 from benchmark.plain import plain
 from benchmark.plan import SCHEMA, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
@@ -85,7 +86,7 @@ class Lines:
 
     def __init__(self, path: Path, *, keep: bool = False) -> None:
         self._path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if keep else os.O_TRUNC)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_APPEND if keep else os.O_TRUNC)
         with storing(path):  # a link in a folder from elsewhere must not lead out of it
             self._file = os.fdopen(os.open(path, flags, 0o644), "a", encoding="utf-8")
 
@@ -186,8 +187,9 @@ class Store:
         self.root = root
 
     def prepare(self) -> None:
-        """Make the folder and see that it can be written. Raises UsageError."""
+        """Make the folder and see that it can be written and locked. Raises UsageError."""
         make_folder(self.root)
+        see_locks(self.root)
 
     def folder(self, spec: RunSpec) -> Path:
         return self.root / spec.task / spec.method / spec.run_id
@@ -203,20 +205,14 @@ class Store:
 
         The kernel lets go of it when the last of them ends, however it ends. Raises StorageError.
         """
-        import fcntl
-
         folder = self.folder(spec)
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            yield None
-            return
-        try:
-            yield fd
+            with storing(folder / ".lock"):
+                held = take(fd)
+            yield fd if held else None
         finally:
             os.close(fd)
 
