@@ -15,6 +15,7 @@ from benchmark.options import check, places, values
 from benchmark.registry import METHODS, TASKS, TaskMaker
 
 SCHEMA = 1
+_LAST_SEED = 10**15  # what stored runs may hold: a double has every whole number up to there
 
 
 def identity(spec: Mapping[str, Any]) -> str:
@@ -76,9 +77,11 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
-        numbers = re.fullmatch(r"[0-9]{1,9}(-[0-9]{1,9})?", part.strip())
+        numbers = re.fullmatch(r"[0-9]{1,99}(-[0-9]{1,99})?", part.strip())
         if not numbers or (dash and int(high) < int(low)):
             raise UsageError(f"seeds {text!r}: expected whole numbers and ranges such as 0-4 or 0,2,5")
+        if (last := int(high or low)) > _LAST_SEED:
+            raise UsageError(f"seeds {text!r}: expected seeds of at most {_LAST_SEED} (10**15), got {last}")
         if dash and int(high) - int(low) >= 10_000:
             raise UsageError(f"seeds {text!r}: expected at most 10000 seeds in a range")
         seeds += range(int(low), int(high or low) + 1)
