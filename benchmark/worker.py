@@ -45,6 +45,19 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _keep(*numbers: int) -> None:
+    """These file descriptors are this process's alone: one that a method leaves behind must not hold the run's lock."""
+
+    def close() -> None:
+        for number in numbers:
+            with suppress(OSError):
+                os.close(number)
+
+    for number in numbers:
+        os.set_inheritable(number, False)
+    os.register_at_fork(after_in_child=close)
+
+
 def _terminate(signum: int, frame: object) -> NoReturn:
     raise Terminated
 
@@ -72,9 +85,11 @@ def _same_files(spec: RunSpec) -> None:
 def _run(job: dict[str, Any]) -> int:
     spec, store = read_spec(job["spec"]), Store(Path(job["out"]))
 
-    def event(name: str, left: float | None) -> None:
+    def event(name: str, left: float | str | None) -> None:
         with suppress(OSError):  # a supervisor that is gone is seen elsewhere
-            os.write(job["events"], json.dumps([name, left]).encode() + b"\n")
+            os.write(
+                job["events"], b"\n" + json.dumps([name, left]).encode() + b"\n"
+            )  # apart from what a method writes
 
     try:
         try:
@@ -93,7 +108,7 @@ def _run(job: dict[str, Any]) -> int:
     except (KeyboardInterrupt, Terminated):
         return INTERRUPTED
     except Refused as error:
-        os.write(job["events"], json.dumps(["refused", one_line(str(error))]).encode() + b"\n")
+        event("refused", one_line(str(error)))
         return REFUSED
     except StorageError as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -108,6 +123,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _terminate)
     settle()
     job = json.loads(sys.stdin.readline())
+    _keep(job["lock"], job["events"])
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     sys.stdout = sys.stderr  # what a method prints is no part of the table
     return _run(job)
