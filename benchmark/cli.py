@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.arguments import SHORT, devices_of, parser, seconds_of
+from benchmark.arguments import SHORT, devices_of, files_for, folder_of, parser, seconds_of
 from benchmark.errors import StorageError, UsageError, one_line, said
 from benchmark.surroundings import settle
 
@@ -56,8 +56,9 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError(f"--jobs: expected a number from 1 to 1024, got {args.jobs}")
     if args.jobs > 1 and devices != ("cpu",):
         raise UsageError("--jobs: expected one run at a time on a GPU; name several with --device cuda:0,cuda:1")
+    files_for(min(args.jobs, len(specs)))
     grace, idle = (seconds_of(f"--{name}", getattr(args, name), eg) for name, eg in (("grace", "30s"), ("idle", "10m")))
-    args.out = _folder(args.out)
+    args.out = folder_of(args.out)
     store = Store(args.out)
     if args.dry_run:
         from benchmark.forecast import forecast
@@ -75,12 +76,6 @@ def _run(args: argparse.Namespace) -> int:
     store.prepare()
     settings = Settings(devices, args.jobs, grace, args.quiet, tuple(args.plugin), idle)
     return _run_all(args, specs, store, settings)
-
-
-def _folder(name: str) -> Path:
-    if not name.strip():
-        raise UsageError("--out: expected a folder that can be written, got an empty name")
-    return Path(name)
 
 
 def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, settings: Settings) -> int:
@@ -150,7 +145,7 @@ def _report(args: argparse.Namespace) -> int:
     from benchmark.report import report_folder
 
     at = Budget.parse(args.at) if args.at else None
-    out = None if args.out is None else _folder(args.out)
+    out = None if args.out is None else folder_of(args.out)
     formats = [f.strip() for f in args.format.split(",") if f.strip()]
     options = {"formats": formats, "at": at, "metric": args.metric, "across": args.across, "failures": args.failures}
     for table, folder in report_folder(args.dir, out, **options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import codecs
 import os
 import sys
@@ -34,12 +35,21 @@ def _open_standard() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
+def _once_more(lost: sys.UnraisableHookArgs) -> None:
+    """A Ctrl-C that comes in a callback, of which imports have many, is lost there."""
+    if lost.exc_type is KeyboardInterrupt:
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def settle() -> None:
     """Streams that are there and show any character; a warning is never an error; no backend of a notebook.
 
     For a process of its own only: who imports the suite keeps all of that.
     """
     _open_standard()
+    sys.unraisablehook = _once_more
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             with suppress(OSError, ValueError):
