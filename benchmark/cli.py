@@ -120,10 +120,23 @@ def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, setti
         print(
             f"failed: {r.run['spec']['method']}, seed {r.run['spec']['seed']}: {r.run['error']}{again}", file=sys.stderr
         )
+    for line in _unanswered(found):
+        print(line, file=sys.stderr)
     if ended < len(specs):
         left = len(specs) - ended
         print(f"{left} of {len(specs)} runs were cut short; the same command goes on with them", file=sys.stderr)
     return 1 if failed or ended < len(specs) else 0
+
+
+def _unanswered(found: list[Stored]) -> list[str]:
+    """A line for each cause of a run without an answer."""
+    causes: dict[str, list[str]] = {}
+    for r in found:
+        if r.run.get("no_incumbent") and (why := r.run.get("why_none")):
+            causes.setdefault(one_line(str(why)), []).append(f"{r.run['spec']['method']}, seed {r.run['spec']['seed']}")
+    return [
+        f"no answer: {who[0]}{f' and {len(who) - 1} more' if who[1:] else ''}: {why}" for why, who in causes.items()
+    ]
 
 
 def _print(runs: list[Stored], out: Path, stored: Path) -> None:

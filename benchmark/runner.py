@@ -21,7 +21,7 @@ from benchmark.device import in_use, peak_memory_bytes, reset_peak_memory, use
 from benchmark.errors import Refused, StorageError, UsageError, said
 from benchmark.facade import facade
 from benchmark.guard import Guard
-from benchmark.measure import Found, measured, stamp
+from benchmark.measure import Found, measured, stamp, why_none
 from benchmark.metered import Incumbent, Metered
 from benchmark.plan import RunSpec, make_method
 from benchmark.progress import Progress
@@ -174,6 +174,9 @@ class Run:
         self.progress.phase("search")
         own = reset_peak_memory(self.device)  # set-up loads some things once a process: they are not the method's
         status, guarded = self._search(metered, task, found)
+        why = why_none(status, guarded, metered.losses, metered.not_finite) if found.last is None else ""
+        if why:
+            LOG.warning(f"no answer: {why}")
         self.event("measure", None)
         seconds, by = ledger.spent(), budget.unit
         result = {
@@ -182,6 +185,7 @@ class Run:
             "overrun_seconds": max(0.0, seconds - budget.amount) if by == "s" else 0.0,
             "overrun_nfe": max(0, metered.nfe - int(budget.amount)) if by == "nfe" else 0,
             "counted": priced.counted if priced is not None else "", "no_incumbent": found.last is None,
+            "losses": metered.losses, "not_finite": metered.not_finite, "why_none": why,
             "peak_memory_bytes": peak_memory_bytes(self.device), "peak_memory_of": "search" if own else "process",
         }  # fmt: skip
         self.progress.phase("measuring")
