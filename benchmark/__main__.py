@@ -2,6 +2,11 @@
 
 import sys
 
-from benchmark.cli import main
+try:
+    from benchmark.cli import main
 
-sys.exit(main())
+    status = main()
+except KeyboardInterrupt:  # before the command could take it
+    print("bench: interrupted", file=sys.stderr)
+    status = 130
+sys.exit(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,6 +11,9 @@ from benchmark.errors import UsageError
 
 SHORT = {"model": "the pre-trained model, a folder or a hub id", "dtype": "its precision, fp32, bf16 or fp16"}
 """Options that tasks of a pre-trained model have, with an argument of their own, also beside a suite."""
+
+_LONG = "x" * 40  # about as long as the names of tasks, methods and runs below an output folder
+_FILES, _FILES_EACH = 24, 4  # open at once: of a command, and of each run
 
 
 class _Parser(argparse.ArgumentParser):
@@ -163,3 +167,35 @@ def devices_of(names: str) -> tuple[str, ...]:
                     f"--device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu"
                 )
     return found
+
+
+def files_for(jobs: int) -> None:
+    """Raises UsageError where so many runs at once need more open files than this process may have."""
+    import resource
+
+    most, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = _FILES + _FILES_EACH * jobs
+    if most != resource.RLIM_INFINITY and most < need:
+        if limit != resource.RLIM_INFINITY and limit < need:
+            fit = max(0, (limit - _FILES) // _FILES_EACH)
+            cure = f"use --jobs {fit} or raise it" if fit else "raise it"
+            raise UsageError(
+                f"--jobs: {jobs} at a time need {need} open files, this process may have {limit} (ulimit -n); {cure}"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (need, limit))
+
+
+def folder_of(name: str) -> Path:
+    if not name.strip():
+        raise UsageError("--out: expected a folder that can be written, got an empty name")
+    path = Path(name)
+    try:
+        os.lstat(path.absolute().joinpath(*[_LONG] * 3, "proposals.jsonl"))
+    except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):  # said when it is made
+        return path
+    except OSError as error:
+        short = name if len(name) <= 80 else f"{name[:77]}..."
+        raise UsageError(
+            f"--out {short!r}: expected a folder that can be written; {error.strerror or error}"
+        ) from error
+    return path

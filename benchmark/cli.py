@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.arguments import SHORT, devices_of, parser, seconds_of
+from benchmark.arguments import SHORT, devices_of, files_for, folder_of, parser, seconds_of
 from benchmark.errors import StorageError, UsageError, one_line, said
+from benchmark.surroundings import settle
 
 if TYPE_CHECKING:
     from benchmark.plan import RunSpec
@@ -55,8 +56,9 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError(f"--jobs: expected a number from 1 to 1024, got {args.jobs}")
     if args.jobs > 1 and devices != ("cpu",):
         raise UsageError("--jobs: expected one run at a time on a GPU; name several with --device cuda:0,cuda:1")
+    files_for(min(args.jobs, len(specs)))
     grace, idle = (seconds_of(f"--{name}", getattr(args, name), eg) for name, eg in (("grace", "30s"), ("idle", "10m")))
-    args.out = _folder(args.out)
+    args.out = folder_of(args.out)
     store = Store(args.out)
     if args.dry_run:
         from benchmark.forecast import forecast
@@ -74,12 +76,6 @@ def _run(args: argparse.Namespace) -> int:
         print(line, file=sys.stderr)
     settings = Settings(devices, args.jobs, grace, args.quiet, tuple(args.plugin), idle)
     return _run_all(args, specs, store, settings)
-
-
-def _folder(name: str) -> Path:
-    if not name.strip():
-        raise UsageError("--out: expected a folder that can be written, got an empty name")
-    return Path(name)
 
 
 def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, settings: Settings) -> int:
@@ -124,10 +120,23 @@ def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, setti
         print(
             f"failed: {r.run['spec']['method']}, seed {r.run['spec']['seed']}: {r.run['error']}{again}", file=sys.stderr
         )
+    for line in _unanswered(found):
+        print(line, file=sys.stderr)
     if ended < len(specs):
         left = len(specs) - ended
         print(f"{left} of {len(specs)} runs were cut short; the same command goes on with them", file=sys.stderr)
     return 1 if failed or ended < len(specs) else 0
+
+
+def _unanswered(found: list[Stored]) -> list[str]:
+    """A line for each cause of a run without an answer."""
+    causes: dict[str, list[str]] = {}
+    for r in found:
+        if r.run.get("no_incumbent") and (why := r.run.get("why_none")):
+            causes.setdefault(one_line(str(why)), []).append(f"{r.run['spec']['method']}, seed {r.run['spec']['seed']}")
+    return [
+        f"no answer: {who[0]}{f' and {len(who) - 1} more' if who[1:] else ''}: {why}" for why, who in causes.items()
+    ]
 
 
 def _print(runs: list[Stored], out: Path, stored: Path) -> None:
@@ -149,7 +158,7 @@ def _report(args: argparse.Namespace) -> int:
     from benchmark.report import report_folder
 
     at = Budget.parse(args.at) if args.at else None
-    out = None if args.out is None else _folder(args.out)
+    out = None if args.out is None else folder_of(args.out)
     formats = [f.strip() for f in args.format.split(",") if f.strip()]
     options = {"formats": formats, "at": at, "metric": args.metric, "across": args.across, "failures": args.failures}
     for table, folder in report_folder(args.dir, out, **options):
@@ -242,6 +251,7 @@ def _fetch(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done; 1 a run or a check failed; 2 wrong usage, said in one line; 130 interrupted."""
+    settle()
     try:
         args = parser().parse_args(argv)
         for path in getattr(args, "plugin", ()):

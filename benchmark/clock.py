@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from benchmark.beats import Beats
 from benchmark.device import synchronize
 
 Clock = Callable[[], float]
@@ -18,11 +19,16 @@ SPENT = ("method", "objective")
 class Ledger:
     """Charges every moment to exactly one account. The device is synchronised before each read.
 
+    beats: notices when this process stood still, which is charged to `paused`; the clock stands still by itself while the
+    machine sleeps.
     opened: the account that is charged first.  paused: seconds from before, of a run that goes on where it was cut short.
     """
 
-    def __init__(self, clock: Clock = time.monotonic, opened: str = "setup", paused: float = 0.0) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Clock = time.monotonic, opened: str = "setup", paused: float = 0.0, beats: Beats | None = None
+    ) -> None:
+        self._clock, self._beats = clock, beats
+        self._lost = self._slept = 0.0
         self._open = opened
         self._accounts = dict.fromkeys(ACCOUNTS, 0.0) | {"paused": paused}
         self._began = self._since = clock()
@@ -31,8 +37,15 @@ class Ledger:
     def _settle(self) -> None:
         synchronize()
         now = self._clock()
+        lost = slept = 0.0
+        if self._beats is not None:
+            self._beats.see(now)
+            lost, slept = self._beats.lost - self._lost, self._beats.slept - self._slept
         before, self._since = self._since, now  # in this order: see `worked`
-        self._accounts[self._open] += now - before
+        self._lost, self._slept = self._lost + lost, self._slept + slept
+        lost = min(lost, now - before)
+        self._accounts[self._open] += now - before - lost
+        self._accounts["paused"] += lost + slept
 
     @contextmanager
     def account(self, name: str) -> Iterator[None]:
@@ -72,10 +85,11 @@ class Ledger:
         """Seconds of one account up to now, for another thread: it changes nothing, and may miss what is being added."""
         while True:
             since = self._since
-            found = self._accounts[name] + (self._clock() - since if self._open == name else 0.0)
+            lost = self._beats.lost - self._lost if self._beats is not None else 0.0
+            found = self._accounts[name] + (max(0.0, self._clock() - since - lost) if self._open == name else 0.0)
             if since == self._since:
                 return found
 
     def elapsed(self) -> float:
         """Seconds from its opening to the latest reading, by the clock alone: what the accounts are checked against."""
-        return self._since - self._began
+        return self._since - self._began + self._slept

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from benchmark.stats import Estimate, Values, estimate
 
+_LONG = 1e13  # from here on digits after the point, and all those before it, are no help
+
+
+def _shown(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if not abs(value) >= _LONG else f"{value:.4g}"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -30,7 +36,7 @@ class Column:
         """`mean [low, high]`; the mean alone where the interval is unknown, and - without a value."""
         if e is None:
             return "-"
-        mean, low, high = (f"{v / self.scale:.{self.digits}f}" for v in (e.mean, e.low, e.high))
+        mean, low, high = (_shown(v / self.scale, self.digits) for v in (e.mean, e.low, e.high))
         return mean if math.isnan(e.low) else f"{mean} [{low}, {high}]"
 
 

@@ -8,12 +8,11 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from benchmark.frame import standing
-from benchmark.look import SPENT, finish, last, looks, spent, spent_axis, value_axis
+from benchmark.look import SPENT, finish, last, looks, spent, spent_axis, subplots, value_axis
 from benchmark.table import Row, Table
 
 
@@ -27,7 +26,7 @@ def lam_over_time(table: Table, path: Path) -> Path | None:
     wide = min(4, len(rows)) if alone else len(rows)
     deep = -(-len(rows) // wide) if alone else len(names)
     size = (2.6 * wide + 0.6, 2.3 * deep) if alone else (1.9 * wide + 0.6, 1.7 * deep)
-    figure, grid = plt.subplots(deep, wide, figsize=size, sharex=True, sharey="none" if alone else "row", squeeze=False)
+    figure, grid = subplots(deep, wide, figsize=size, sharex=True, sharey="none" if alone else "row", squeeze=False)
     used = list(grid.flat)[: len(rows) * len(names)]
     for axes in list(grid.flat)[len(used) :]:
         axes.axis("off")
@@ -72,7 +71,7 @@ def curves(table: Table, path: Path) -> Path | None:
     if not names:
         return None
     size = (2.2 * len(found) + 0.6, 2.3 * len(names))
-    figure, grid = plt.subplots(len(names), len(found), figsize=size, sharex="row", sharey="row", squeeze=False)
+    figure, grid = subplots(len(names), len(found), figsize=size, sharex="row", sharey="row", squeeze=False)
     for i, name in enumerate(names):
         for axes, (label, runs) in zip(grid[i], found.items(), strict=True):
             drawn = [run[name] for run in runs if name in run]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from benchmark.afford import distinct, prices, shortfall, warnings, where
 from benchmark.budget import Budget
+from benchmark.child import label
 from benchmark.plan import RunSpec
 from benchmark.preflight import needs
 from benchmark.protocol import Prices
 from benchmark.store import Store
-from benchmark.supervisor import label
 
 _PROBE = 3.0  # seconds
 _LINE = 250  # bytes of an oracle call that is written down

@@ -24,7 +24,7 @@ class Lines:
 
     def __init__(self, path: Path, *, keep: bool = False) -> None:
         self._path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if keep else os.O_TRUNC)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_APPEND if keep else os.O_TRUNC)
         with storing(path):  # a link in a folder from elsewhere must not lead out of it
             self._file = os.fdopen(os.open(path, flags, 0o644), "a", encoding="utf-8")
 

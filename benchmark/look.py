@@ -7,6 +7,9 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator
 from PIL import Image
 
 from benchmark.budget import Unit
@@ -14,18 +17,13 @@ from benchmark.columns import METRICS
 from benchmark.store import Stored
 from benchmark.table import Table
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator
-
 _PIXELS = 2**26
 STYLE: Any = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "font.size": 10,
     "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 150, "savefig.bbox": "tight",
     "text.parse_math": False,
 }  # fmt: skip
-COLOURS = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
+COLOURS = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
 SPENT: dict[Unit, str] = {"s": "seconds", "nfe": "network evaluations"}
 _CLOCK = (0.001, 0.01, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 36000)
 _COUNTS = tuple(m * 10**k for k in range(12) for m in (1, 2, 5))
@@ -47,14 +45,21 @@ def looks(table: Table) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+def subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options: Any) -> tuple[Figure, Any]:
+    """A figure of no backend and its axes: pyplot would use the caller's, which may be a window or not be there."""
+    figure = Figure(figsize=figsize)
+    return figure, figure.subplots(rows, columns, **options)
+
+
 def finish(figure: Any, path: Path) -> Path:
     figure.savefig(path)
-    plt.close(figure)
     return path
 
 
 def picture(path: Path) -> Any:
     """The pixels of a stored picture; None where there is none, or what is there is no picture of a sane size."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with Image.open(path) as found:
             if found.width * found.height > _PIXELS:

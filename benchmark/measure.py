@@ -34,6 +34,23 @@ class Found:
         return [*self.kept, self.last] if self.last is not None else []
 
 
+def why_none(status: str, guarded: str, losses: int, not_finite: int) -> str:
+    """Why a search that is over left no answer. guarded: which guard ended it.  losses, not_finite: evaluations of F."""
+    asked = f"after {losses} evaluation{'s' if losses != 1 else ''} of F"
+    if losses and not_finite == losses:
+        all_of_them = (
+            f"none of its {losses} evaluations of F was finite"
+            if losses > 1
+            else "its one evaluation of F was not finite"
+        )
+        return f"{all_of_them}; a larger budget is no cure, look at the task and its options"
+    if guarded:
+        return f"the search was ended by its {guarded}, {asked}"
+    if status != "ok":
+        return f"the budget ended {asked if losses else 'before the first evaluation of F'}; give it more with --budget"
+    return f"the method ended by itself without one, {asked}"
+
+
 def stamp(incumbent: Incumbent, task: Task[Any]) -> dict[str, Any]:
     p = incumbent.proposal
     loss = math.inf if math.isnan(p.loss) else float(p.loss)

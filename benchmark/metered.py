@@ -67,6 +67,7 @@ class Metered:
         self._made = 0
         self._shown = -math.inf
         self.nfe = 0
+        self.losses = self.not_finite = 0  # answers of F, and those of them that are no numbers
         self.longest = 0.0  # seconds of one request; of a run that was resumed, since then
 
     @property
@@ -116,7 +117,10 @@ class Metered:
             value = float(self._task.loss(inside, lam))
             return math.inf if math.isnan(value) else value
 
-        return float(self._answer(["loss", *self._where(state, lam, 0.0)], state, call))
+        found = float(self._answer(["loss", *self._where(state, lam, 0.0)], state, call))
+        self.losses += 1
+        self.not_finite += not math.isfinite(found)
+        return found
 
     def grad(self, state: Handle, lam: Lam, tilt: float = 0.0) -> Lam:
         def call(inside: Any) -> list[float]:

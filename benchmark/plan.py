@@ -19,6 +19,7 @@ SCHEMA = 2
 """Of a run's identity. 1, which is still read: without the code of the method, the task and the suite."""
 SCHEMAS = (1, SCHEMA)
 _CODE = ("suite", "task code", "method code")
+_LAST_SEED = 10**15  # what stored runs may hold: a double has every whole number up to there
 
 
 def identity(spec: Mapping[str, Any], schema: int = SCHEMA) -> str:
@@ -94,9 +95,11 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
-        numbers = re.fullmatch(r"[0-9]{1,9}(-[0-9]{1,9})?", part.strip())
+        numbers = re.fullmatch(r"[0-9]{1,99}(-[0-9]{1,99})?", part.strip())
         if not numbers or (dash and int(high) < int(low)):
             raise UsageError(f"seeds {text!r}: expected whole numbers and ranges such as 0-4 or 0,2,5")
+        if (last := int(high or low)) > _LAST_SEED:
+            raise UsageError(f"seeds {text!r}: expected seeds of at most {_LAST_SEED} (10**15), got {last}")
         if dash and int(high) - int(low) >= 10_000:
             raise UsageError(f"seeds {text!r}: expected at most 10000 seeds in a range")
         seeds += range(int(low), int(high or low) + 1)

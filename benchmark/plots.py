@@ -6,20 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib import rc_context
 
 from benchmark.budget import Budget, Unit
 from benchmark.clock import ACCOUNTS
 from benchmark.columns import METRICS
 from benchmark.curves import curves, lam_over_time
-from benchmark.look import COLOURS, SPENT, STYLE, finish, last, looks, name, picture, spent_axis, whole
+from benchmark.look import COLOURS, SPENT, STYLE, finish, last, looks, name, picture, spent_axis, subplots, whole
 from benchmark.store import Stored
 from benchmark.table import Table
 
 
 def quality_over_time(table: Table, metric: str, path: Path) -> Path:
     """The metric of what stood at the marks and at the end; a method that ended keeps its answer (thin line)."""
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = subplots(figsize=(7, 4.2))
     end = last(table)
     first = end
     for row in table.rows:
@@ -63,7 +63,7 @@ def _over_marks(runs: list[Stored], metric: str, unit: Unit) -> list[tuple[float
 
 
 def fid_against_clip(table: Table, path: Path) -> Path:
-    figure, axes = plt.subplots(figsize=(6.5, 4.2))
+    figure, axes = subplots(figsize=(6.5, 4.2))
     for row in table.rows:
         if {"fid", "clip"} <= row.metrics.keys():
             x, y = row.metrics["fid"], row.metrics["clip"]
@@ -105,7 +105,7 @@ def sample_grid(table: Table, path: Path) -> Path | None:
     tall, wide = next(iter(next(iter(have.values())).values())).shape[:2]
     side = min(max(tall / 150, 0.575), 1.3)  # inches of one image: small ones enlarged, large ones up to 195 pixels
     size = (side * wide / tall * len(prompts) + 1.2, (side + 0.175) * len(have) + 0.4)
-    figure, grid = plt.subplots(len(have), len(prompts), figsize=size, squeeze=False)
+    figure, grid = subplots(len(have), len(prompts), figsize=size, squeeze=False)
     for i, (label, runs) in enumerate(have.items()):
         for j, prompt in enumerate(prompts):
             axes = grid[i][j]
@@ -121,7 +121,7 @@ def sample_grid(table: Table, path: Path) -> Path | None:
 
 def where_time_went(table: Table, path: Path) -> Path:
     """Mean seconds of a run by account of the ledger."""
-    figure, axes = plt.subplots(figsize=(7, 0.42 * len(table.rows) + 1.4))
+    figure, axes = subplots(figsize=(7, 0.42 * len(table.rows) + 1.4))
     left = np.zeros(len(table.rows))
     for k, account in enumerate(ACCOUNTS):
         width = np.array([np.mean([r.run["ledger"][account] for r in row.stored] or [0.0]) for row in table.rows])
@@ -135,7 +135,7 @@ def where_time_went(table: Table, path: Path) -> Path:
 
 def redraw(table: Table, path: Path) -> Path:
     """The picture that needs no runs, `fid_against_clip.png`."""
-    with plt.rc_context(STYLE):
+    with rc_context(STYLE):
         return fid_against_clip(table, path)
 
 
@@ -153,5 +153,5 @@ def draw(table: Table, folder: Path, metric: str | None = None) -> list[Path]:
     ]
     if {"fid", "clip"} <= set(table.metrics):
         jobs.append(lambda: fid_against_clip(table, folder / "fid_against_clip.png"))
-    with plt.rc_context(STYLE):
+    with rc_context(STYLE):
         return [p for job in jobs if (p := job()) is not None]

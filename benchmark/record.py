@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from benchmark.beats import Beats
 from benchmark.budget import Budget
 from benchmark.clock import Clock, Ledger
 from benchmark.company import Company
@@ -23,7 +24,8 @@ class Record:
         down = max(0.0, began - writer.stopped) if lines else 0.0
         earlier = lines[-1].accounts if lines else {}
         self.writer, self.lost, self.budget = writer, writer.lost, Budget.parse(spec.budget)
-        self.ledger = Ledger(clock, "paused" if lines else "setup", earlier.get("paused", 0.0) + down)
+        self._beats = Beats() if clock is time.monotonic else None
+        self.ledger = Ledger(clock, "paused" if lines else "setup", earlier.get("paused", 0.0) + down, self._beats)
         self._earlier = down + sum(earlier.values())
         self.company = Company(self.ledger, max(jobs, writer.before.get("jobs", 1)))
         self.notes = Notes([*writer.before.get("notes", ()), *filter(None, [writer.lost])])
@@ -45,6 +47,14 @@ class Record:
     def summary(self) -> str:
         error = self.values["error"]
         return f"{self.status}{': ' if error else ''}{error} ({sum(self.ledger.accounts().values()):.1f} s)"
+
+    def stop(self) -> None:
+        """The last that is charged."""
+        self.ledger.accounts()
+        if self._beats is not None:
+            self._beats.stop()
+            if note := self._beats.note:
+                self.notes.texts = [note, *self.notes.texts]
 
     def write(self) -> None:
         """Raises StorageError."""

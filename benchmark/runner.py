@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.books import BooksError, balanced
+from benchmark.books import balanced
 from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Clock, Ledger
 from benchmark.device import in_use, peak_memory_bytes, reset_peak_memory, use
 from benchmark.errors import Refused, StorageError, UsageError, said
 from benchmark.facade import facade
 from benchmark.guard import Guard
-from benchmark.journal import ReplayError
-from benchmark.measure import Found, measured, stamp
+from benchmark.measure import Found, measured, stamp, why_none
 from benchmark.metered import Incumbent, Metered
 from benchmark.plan import RunSpec, make_method
 from benchmark.progress import Progress
@@ -31,6 +30,7 @@ from benchmark.pulse import Pulse
 from benchmark.record import Record
 from benchmark.registry import Priced
 from benchmark.seeds import generator
+from benchmark.stops import Stops
 from benchmark.store import Store, Writer
 
 LOG = logging.getLogger("benchmark")
@@ -174,6 +174,9 @@ class Run:
         self.progress.phase("search")
         own = reset_peak_memory(self.device)  # set-up loads some things once a process: they are not the method's
         status, guarded = self._search(metered, task, found)
+        why = why_none(status, guarded, metered.losses, metered.not_finite) if found.last is None else ""
+        if why:
+            LOG.warning(f"no answer: {why}")
         self.event("measure", None)
         seconds, by = ledger.spent(), budget.unit
         result = {
@@ -182,6 +185,7 @@ class Run:
             "overrun_seconds": max(0.0, seconds - budget.amount) if by == "s" else 0.0,
             "overrun_nfe": max(0, metered.nfe - int(budget.amount)) if by == "nfe" else 0,
             "counted": priced.counted if priced is not None else "", "no_incumbent": found.last is None,
+            "losses": metered.losses, "not_finite": metered.not_finite, "why_none": why,
             "peak_memory_bytes": peak_memory_bytes(self.device), "peak_memory_of": "search" if own else "process",
         }  # fmt: skip
         self.progress.phase("measuring")
@@ -224,6 +228,8 @@ def run_one(
     progress = Progress(label, budget.amount, budget.unit, quiet)
     if record.lost:
         print(f"bench: {label}: {record.lost}", file=sys.stderr)
+    stops = Stops()
+    stops.listen()
     try:
         record.write()
         LOG.addHandler(record.notes)
@@ -232,16 +238,21 @@ def run_one(
         balanced(record.ledger.accounts(), record.wall)
         record.values |= result
     except (KeyboardInterrupt, Terminated) as error:
+        if isinstance(error, KeyboardInterrupt) and not stops.came:
+            record.values |= {"status": "failed", "error": f"{said(error)} (raised by the method, not by the user)"}
+            return record.status
         record.values["status"] = "interrupted"
         raise KeyboardInterrupt from error
     except (StorageError, Refused):
         record.values["status"] = "interrupted"
         raise
-    except (Exception, SystemExit, ReplayError, BooksError) as error:
+    except BaseException as error:
         # one failure never stops the other runs: it is stored, and shown in the table
         traceback.clear_frames(error.__traceback__)  # what it had allocated may be what is missing now
         record.values |= {"status": "failed", "error": said(error)}
     finally:
+        stops.leave()
+        record.stop()
         LOG.removeHandler(record.notes)
         LOG.propagate = True
         with suppress(*([StorageError] if record.status == "interrupted" else [])):

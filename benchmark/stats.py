@@ -18,6 +18,7 @@ Cell = tuple[int, str]
 Values = Mapping[Cell, float]
 LEVEL = 0.05  # of intervals, and of a whole column of marks
 LEAST_SEEDS = 3  # paired, of each prompt; with fewer no row is marked
+_ABSURD = 1e100  # beyond it squares, and sums of squares, are no numbers
 _ROUNDING = 1e-12  # relative; below it a spread or a difference is none
 
 
@@ -40,19 +41,23 @@ class Difference(Estimate):
 
 @dataclass(frozen=True)
 class _Fit:
-    """A mean over prompts of means over seeds. shares: of its variance, by prompt of two seeds or more.  n: their seeds."""
+    """A mean over prompts of means over seeds. shares: of its variance, by prompt of two seeds or more.  n: their seeds.
+
+    unit: of the shares' roots; their squares would overflow where values are absurd.
+    """
 
     mean: float
     size: float
     shares: NDArray[np.float64]
     n: NDArray[np.float64]
+    unit: float = 1.0
 
     @property
     def error(self) -> float:
         """Standard error; nan where it is unknown, 0 where the spread is rounding."""
         if not len(self.n):
             return np.nan
-        error = float(np.sqrt(self.shares.sum()))
+        error = float(np.sqrt(self.shares.sum())) * self.unit
         return error if error > _ROUNDING * self.size else 0.0
 
     @property
@@ -74,20 +79,21 @@ def _by_prompt(values: Values) -> list[NDArray[np.float64]]:
 
 def _fit(values: Values) -> _Fit:
     """A prompt with one seed borrows the pooled variance of the others."""
-    groups = _by_prompt(values)
-    several = [g for g in groups if len(g) > 1]
-    mean = float(np.mean([g.mean() for g in groups]))
     size = max(abs(v) for v in values.values())
+    unit = size if size > _ABSURD else 1.0
+    groups = [g / unit for g in _by_prompt(values)]
+    several = [g for g in groups if len(g) > 1]
+    mean = float(np.mean([g.mean() for g in groups])) * unit
     n = np.array([len(g) for g in several], dtype=np.float64)
     if not several:
-        return _Fit(mean, size, n, n)
+        return _Fit(mean, size, n, n, unit)
     pooled = (len(groups) - len(several)) * (n - 1) / sum(n - 1)
-    return _Fit(mean, size, np.array([g.var(ddof=1) for g in several]) * (1 / n + pooled) / len(groups) ** 2, n)
+    return _Fit(mean, size, np.array([g.var(ddof=1) for g in several]) * (1 / n + pooled) / len(groups) ** 2, n, unit)
 
 
 def _half(fit: _Fit) -> float:
     """Half the width of the interval."""
-    return float(fit.error * stdtrit(fit.unbiased, 1 - LEVEL / 2)) if fit.error > 0 else fit.error
+    return fit.error * float(stdtrit(fit.unbiased, 1 - LEVEL / 2)) if fit.error > 0 else fit.error
 
 
 def estimate(values: Values, least: float = -np.inf, most: float = np.inf) -> Estimate:

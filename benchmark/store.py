@@ -21,6 +21,7 @@ from benchmark.errors import UsageError, one_line
 from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines, too_long
 from benchmark.lines import Lines
 from benchmark.lines import storing as storing  # noqa: PLC0414 - part of this module
+from benchmark.locks import see_locks, take
 from benchmark.plain import plain
 from benchmark.plan import SCHEMA, SCHEMAS, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
@@ -162,8 +163,9 @@ class Store:
         self.root = root
 
     def prepare(self) -> None:
-        """Make the folder and see that it can be written. Raises UsageError."""
+        """Make the folder and see that it can be written and locked. Raises UsageError."""
         make_folder(self.root)
+        see_locks(self.root)
 
     def folder(self, spec: RunSpec) -> Path:
         return self.root / spec.task / spec.method / spec.run_id
@@ -179,20 +181,14 @@ class Store:
 
         The kernel lets go of it when the last of them ends, however it ends. Raises StorageError.
         """
-        import fcntl
-
         folder = self.folder(spec)
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            yield None
-            return
-        try:
-            yield fd
+            with storing(folder / ".lock"):
+                held = take(fd)
+            yield fd if held else None
         finally:
             os.close(fd)
 

@@ -47,7 +47,10 @@ class _Source:
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
-        text = read_bounded(path, _LIMIT).decode()
+        found = read_bounded(path, _LIMIT, pipe=True)
+        if b"\0" in found:
+            raise ValueError("it is in UTF-16 or no text at all; save it as UTF-8")
+        text = found.decode("utf-8-sig")
         return tomllib.loads(text), text
     except OSError as error:
         raise UsageError(f"{path}: expected a suite file (TOML); {error.strerror or error}") from error

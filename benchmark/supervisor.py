@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.budget import Budget
+from benchmark.child import Child, label
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.guard import Guard
 from benchmark.plan import RunSpec
@@ -52,51 +53,13 @@ class Settings:
         return self.devices * self.jobs if self.devices == ("cpu",) else self.devices
 
 
-@dataclass
-class Child:
-    """A run's process. deadline: when the watchdog acts, by the monotonic clock; termed: whether SIGTERM was sent."""
-
-    spec: RunSpec
-    slot: str
-    process: subprocess.Popen[bytes]
-    events: int
-    held: ExitStack
-    buffer: bytes = b""
-    deadline: float | None = None
-    termed: bool = False
-    killed: bool = False
-    refused: str = ""
-
-    def signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            if number == signal.SIGKILL:
-                os.killpg(self.process.pid, number)
-            else:
-                self.process.send_signal(number)
-
-    def hear(self, grace: float) -> None:
-        """Take what the run has said: while it searches, its budget runs; else there is no deadline."""
-        with suppress(BlockingIOError):
-            while found := os.read(self.events, 65536):
-                self.buffer += found
-        *lines, self.buffer = self.buffer.split(b"\n")
-        for line in lines:
-            name, left = json.loads(line)
-            if name == "refused":
-                self.refused = str(left)
-            elif name != "search" or left is None:
-                self.deadline = None
-            elif not self.termed:
-                self.deadline = time.monotonic() + max(0.0, left) + grace
-
-    def watch(self, grace: float) -> None:
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            if self.termed:
-                self.killed = True
-                self.signal(signal.SIGKILL)
-            else:
-                self.signal(signal.SIGTERM)
-            self.termed, self.deadline = True, time.monotonic() + grace
+def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+    """What is read here, and what is written by a run; each is closed with its stack."""
+    reader, writer = os.pipe()
+    ours.callback(os.close, reader)
+    theirs.callback(os.close, writer)
+    os.set_blocking(reader, False)
+    return reader, writer
 
 
 @dataclass
@@ -157,6 +120,10 @@ class Supervisor:
                 elif (found := self.store.find(spec)) is None or found.open:
                     self._spawn(spec, free.pop(0), lock, held)
                     held = ExitStack()
+            except OSError as error:
+                if not self.children:
+                    self.broken = f"no process can be started for {label(spec)}: {error.strerror or error}"
+                return left + waiting[k:]  # one that ends makes room
             except StorageError as error:
                 self.broken = str(error)
             except UsageError as error:  # a folder that became unreadable meanwhile is that run's matter
@@ -168,25 +135,28 @@ class Supervisor:
     def _spawn(self, spec: RunSpec, slot: str, lock: int, held: ExitStack) -> None:
         if not self.settings.quiet and len(self.settings.slots) > 1:
             print(f"begun: {label(spec)}", file=sys.stderr, flush=True)
-        reader, writer = os.pipe()
-        os.set_blocking(reader, False)
         environment = dict(os.environ)
         if len(self.settings.slots) > 1 and not any(name in environment for name in _THREADS):
             share = max(1, (os.cpu_count() or 1) // len(self.settings.slots))
             environment |= dict.fromkeys(_THREADS, str(share))
         environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in sys.path)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # inherited: the worker opens them when it is ready
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "benchmark.worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                start_new_session=True, pass_fds=(writer, lock), env=environment,
-            )  # fmt: skip
-            self.children.append(Child(spec, slot, process, reader, held))
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            os.close(writer)
+        with ExitStack() as ours, ExitStack() as theirs:
+            reader, writer = _pipe(ours, theirs)
+            prints, printer = _pipe(ours, theirs) if self.settings.quiet else (None, None)
+            before = signal.pthread_sigmask(
+                signal.SIG_BLOCK, SIGNALS
+            )  # inherited: the worker opens them when it is ready
+            try:
+                process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "benchmark.worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                    stderr=printer, start_new_session=True, pass_fds=(writer, lock), env=environment,
+                )  # fmt: skip
+                self.children.append(Child(spec, slot, process, reader, held, prints))
+                ours.pop_all()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
         job: dict[str, Any] = {
-            "spec": spec.as_json(), "out": str(self.store.root.absolute()), "device": slot, "events": writer,
+            "spec": spec.as_json(), "out": str(self.store.root.absolute()), "device": slot, "events": writer, "lock": lock,
             "quiet": self.settings.quiet or len(self.settings.slots) > 1,
             "plugins": [str(p.absolute()) for p in self.settings.plugins], "jobs": self.beside, "idle": self.settings.idle,
         }  # fmt: skip
@@ -205,7 +175,8 @@ class Supervisor:
             return
         with selectors.DefaultSelector() as selector:
             for child in self.children:
-                selector.register(child.events, selectors.EVENT_READ, child)
+                for number in child.listening:
+                    selector.register(number, selectors.EVENT_READ)
             selector.select(_POLL)
         for child in list(self.children):
             child.hear(self.settings.grace)  # all of it: this process may itself have been stopped for a while
@@ -217,10 +188,7 @@ class Supervisor:
         self.children.remove(child)
         child.hear(self.settings.grace)
         child.signal(signal.SIGKILL)  # whatever it left behind
-        os.close(child.events)
-        if child.process.stdin is not None:
-            with suppress(BrokenPipeError):
-                child.process.stdin.close()
+        child.close()
         code = child.process.returncode
         try:
             if code == REFUSED:
@@ -252,7 +220,3 @@ class Supervisor:
         if code < 0:
             return f"Died: its process was killed by {signal.Signals(-code).name}, not by the suite"
         return f"Died: its process ended with exit status {code} and stored no result"
-
-
-def label(spec: RunSpec) -> str:
-    return " ".join(filter(None, (spec.task, spec.method, spec.lower, f"seed {spec.seed}", spec.prompt)))

@@ -23,6 +23,7 @@ from benchmark.plan import RunSpec, code
 from benchmark.registry import load_plugin
 from benchmark.runner import Terminated, run_one
 from benchmark.store import Store
+from benchmark.surroundings import settle
 
 STORAGE, REFUSED, INTERRUPTED = 4, 5, 130
 """Exit statuses: the output cannot be written; the task cannot be set up; stopped, and can be resumed."""
@@ -42,6 +43,19 @@ def _die_with_parent() -> None:
     """The kernel's way, where it has one: it works while native code holds the interpreter."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _keep(*numbers: int) -> None:
+    """These file descriptors are this process's alone: one that a method leaves behind must not hold the run's lock."""
+
+    def close() -> None:
+        for number in numbers:
+            with suppress(OSError):
+                os.close(number)
+
+    for number in numbers:
+        os.set_inheritable(number, False)
+    os.register_at_fork(after_in_child=close)
 
 
 def _terminate(signum: int, frame: object) -> NoReturn:
@@ -71,9 +85,11 @@ def _same_files(spec: RunSpec) -> None:
 def _run(job: dict[str, Any]) -> int:
     spec, store = read_spec(job["spec"]), Store(Path(job["out"]))
 
-    def event(name: str, left: float | None) -> None:
+    def event(name: str, left: float | str | None) -> None:
         with suppress(OSError):  # a supervisor that is gone is seen elsewhere
-            os.write(job["events"], json.dumps([name, left]).encode() + b"\n")
+            os.write(
+                job["events"], b"\n" + json.dumps([name, left]).encode() + b"\n"
+            )  # apart from what a method writes
 
     try:
         try:
@@ -90,7 +106,7 @@ def _run(job: dict[str, Any]) -> int:
     except (KeyboardInterrupt, Terminated):
         return INTERRUPTED
     except Refused as error:
-        os.write(job["events"], json.dumps(["refused", one_line(str(error))]).encode() + b"\n")
+        event("refused", one_line(str(error)))
         return REFUSED
     except StorageError as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -103,7 +119,9 @@ def _run(job: dict[str, Any]) -> int:
 def main() -> int:
     _die_with_parent()
     signal.signal(signal.SIGTERM, _terminate)
+    settle()
     job = json.loads(sys.stdin.readline())
+    _keep(job["lock"], job["events"])
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     sys.stdout = sys.stderr  # what a method prints is no part of the table
     return _run(job)

@@ -12,6 +12,8 @@ from benchmark.fitting import fit
 from benchmark.options import option
 from benchmark.protocol import Problem, Proposal, S
 
+_MOST = 1e100  # of what the model is told: it squares it
+
 
 @dataclass(frozen=True)
 class Bayesian:
@@ -39,11 +41,11 @@ class Bayesian:
             found = fit(problem, np.clip(asked, 0.0, 1.0), seed=0)
             if np.isfinite(found.loss):
                 worst = found.loss if worst == np.inf else max(worst, found.loss)
-                optimizer.tell(asked, found.loss)
+                optimizer.tell(asked, float(np.clip(found.loss, -_MOST, _MOST)))
             else:
                 failed.append(asked)
             while failed and worst < np.inf:
-                optimizer.tell(failed.pop(), worst)
+                optimizer.tell(failed.pop(), float(np.clip(worst, -_MOST, _MOST)))
             if found.loss < best:
                 best = found.loss
                 yield found

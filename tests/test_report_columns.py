@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 
 import benchmark.plots
 from benchmark import UsageError, fit
@@ -16,7 +17,7 @@ from benchmark.columns import COSTS, METRICS
 from benchmark.device import peak_memory_bytes, reset_peak_memory
 from benchmark.formats import latex, markdown, page, text
 from benchmark.frame import read_frame
-from benchmark.look import plt, spent_axis
+from benchmark.look import spent_axis
 from benchmark.notes import footnote
 from benchmark.plan import plan
 from benchmark.plots import draw

@@ -1,6 +1,7 @@
 """What is stored survives: atomic writes, torn lines, other versions, and the same command twice."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from benchmark import UsageError, load_results, run
 from benchmark.api import carry_out
 from benchmark.errors import Refused
 from benchmark.frame import COLUMNS
+from benchmark.look import picture
 from benchmark.plan import plan
 from benchmark.runner import run_one
 from benchmark.store import Store, read, write_atomic
@@ -160,3 +162,19 @@ def test_a_run_that_is_refused_in_this_process_was_never_begun(tmp_path, monkeyp
     assert store.find(spec) is None
     carry_out([spec], store, quiet=True)
     assert store.find(spec).done
+
+
+@pytest.mark.parametrize("name", ["run.json", "final.json", "proposals.jsonl"])
+def test_a_pipe_in_place_of_a_file_is_named_and_not_waited_for(name, stored):
+    """Nobody will ever write into it."""
+    store, spec = stored
+    path = store.folder(spec) / name
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match=f"{name}: .*no regular file"):
+        store.find(spec)
+
+
+def test_a_pipe_in_place_of_a_picture_is_left_out(tmp_path):
+    os.mkfifo(tmp_path / "samples.png")
+    assert picture(tmp_path / "samples.png") is None

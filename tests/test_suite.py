@@ -4,6 +4,8 @@ import pytest
 
 from benchmark import UsageError
 from benchmark.plan import plan
+from benchmark.runner import run_one
+from benchmark.store import Store
 from benchmark.suite import read_suite
 
 GOOD = """# two runs
@@ -100,3 +102,38 @@ def test_files_that_cannot_be_read_are_said(tmp_path):
     (tmp_path / "large.toml").write_text("# " + "x" * 2**20)
     with pytest.raises(UsageError, match="larger than"):
         read_suite(tmp_path / "large.toml")
+
+
+def test_a_mark_at_the_start_of_the_file_is_passed_over(tmp_path):
+    """Notepad writes one; it stands for UTF-8."""
+    path = tmp_path / "suite.toml"
+    path.write_text('[[runs]]\nmethod = "grid"\ntask = "quadratic"\n', encoding="utf-8-sig")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf[")
+    assert [spec.method for spec in read_suite(path)] == ["grid"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_another_encoding_is_named_with_a_cure(encoding, tmp_path):
+    path = tmp_path / "suite.toml"
+    path.write_text('[[runs]]\nmethod = "grid"\ntask = "quadratic"\n', encoding=encoding)
+    with pytest.raises(UsageError, match="UTF-16 .*; save it as UTF-8"):
+        read_suite(path)
+
+
+@pytest.mark.parametrize("seed", [2**31, 2**32 + 1, 10**15])
+def test_large_seeds_run(seed, tmp_path):
+    path = tmp_path / "suite.toml"
+    path.write_text(f'[[runs]]\nmethod = "all"\ntask = "quadratic"\nbudget = "60nfe"\nseeds = "{seed}"\n')
+    specs = read_suite(path)
+    assert [spec.seed for spec in specs] == [seed] * 5
+    for spec in specs:
+        assert run_one(spec, Store(tmp_path), quiet=True) in ("ok", "budget_exhausted")
+        assert Store(tmp_path).find(spec).run["spec"]["seed"] == seed
+
+
+@pytest.mark.parametrize("seeds", ["1000000000000001", "0-1000000000000001", "9" * 60])
+def test_a_seed_beyond_what_can_be_stored_is_said(seeds, tmp_path):
+    path = tmp_path / "suite.toml"
+    path.write_text(f'[[runs]]\nmethod = "grid"\ntask = "quadratic"\nseeds = "{seeds}"\n')
+    with pytest.raises(UsageError, match=r"expected seeds of at most 1000000000000000 \(10\*\*15\), got"):
+        read_suite(path)

@@ -1,0 +1,36 @@
+"""File locks: one process at work on a run, whoever started it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from benchmark.errors import UsageError
+
+
+def take(fd: int) -> bool:
+    """Whether the lock could be had; False where another process holds it. Raises OSError where there are no locks."""
+    import fcntl
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def see_locks(folder: Path) -> None:
+    """Raises UsageError where a folder's files cannot be locked, as on some network file systems."""
+    probe = folder / f".lockable.{os.getpid()}"
+    try:
+        fd = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            take(fd)
+        finally:
+            os.close(fd)
+            probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"output {str(folder)!r}: expected a folder whose files can be locked, so that no two processes do the same run; "
+            f"{error.strerror or error}; choose another --out, on a disk of this machine"
+        ) from error
