@@ -146,6 +146,7 @@ def files(folder: Path, variant: str = "") -> dict[str, Path]:
         raise UsageError(f"model {folder}: missing {', '.join(missing)}")
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     lacks = [name for name in ("beta_start", "beta_end", "beta_schedule") if name not in scheduler]
+    lacks = [] if scheduler.get("trained_betas") else lacks
     if lacks or scheduler.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction"):
         what = f"lacks {', '.join(lacks)}" if lacks else f"predicts {str(scheduler['prediction_type'])[:60]!r}"
         raise UsageError(
