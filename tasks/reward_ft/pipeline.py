@@ -14,6 +14,7 @@ from torch import Tensor
 
 from benchmark.errors import UsageError, one_line
 from tasks.reward_ft.folder import files, read_json
+from tasks.weights import sound
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,22 @@ class Diffusion:
         self.scheduler = DDIMScheduler.from_config(  # unless told, it clips
             pipe.scheduler.config, clip_sample=False, steps_offset=OFFSET
         )
-        own = pipe.unet.config.sample_size
-        side = form.size // self.scale if form.size else own
-        self.latent_shape = (pipe.unet.config.in_channels, side, side)
+        self.latent_shape = (pipe.unet.config.in_channels, *self._sides(form.size))
         self.nfe = 0
         self._prompts: dict[str, Tensor] = {}
+
+    def _sides(self, size: int) -> tuple[int, int]:
+        """Height and width of a latent. Raises UsageError where neither the options nor the model say."""
+        own = self._pipe.unet.config.sample_size
+        own = list(own) if isinstance(own, list | tuple) else [own, own]
+        if size:
+            own = [size // self.scale] * 2
+        if len(own) != 2 or not all(isinstance(n, int) and n > 0 for n in own) or own[0] != own[1]:
+            raise UsageError(
+                f"model: unet/config.json: expected one sample_size for both sides, got {one_line(str(own))[:60]}; set "
+                "reward_ft.size to the pixels of a side"
+            )
+        return own[0], own[1]
 
     @property
     def scale(self) -> int:
@@ -190,6 +202,15 @@ def load(folder: Path, device: str, form: Form = Form()) -> Diffusion:
             f"model {folder}: it cannot be loaded: {one_line(f'{type(error).__name__}: {error}')[:400]}"
         ) from error
     _complete(pipe.text_encoder, folder, form.variant)
+    for part in ("unet", "vae", "text_encoder"):
+        sound(f"model {folder}: {part}", getattr(pipe, part))
+    if tiny is not None:
+        sound(f"tiny autoencoder {form.taesd}", tiny)
+    words, known = len(pipe.tokenizer), pipe.text_encoder.config.vocab_size
+    if words > known:
+        raise UsageError(
+            f"model {folder}: tokenizer has {words} tokens, text_encoder knows {known}: parts of two models"
+        )
     step = 2 ** (len(pipe.vae.config.block_out_channels) + len(pipe.unet.config.block_out_channels) - 2)
     if form.size % step:
         raise UsageError(f"option reward_ft.size: expected 0 or a multiple of {step} for this model, got {form.size}")
