@@ -18,7 +18,7 @@ from benchmark.protocol import Prices
 from tasks import inception
 from tasks.download import HubFolder, Source
 from tasks.metrics import Moments, frechet, frechet_passport
-from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, references
+from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, pictures, references
 from tasks.reward_ft.folder import PINNED, choose, choose_tiny, files, find, hub_id, tiny_files
 from tasks.reward_ft.pipeline import Diffusion, Form, load, scheduler
 from tasks.reward_ft.references import Extractor
@@ -208,6 +208,8 @@ def _judge_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, C
 def _inception_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, Callable[[int], Tensor]], Measured]:
     extractor = Extractor(inception.file(o.inception, "reward_ft.inception"), device)
     unguided = o.reference in ("", UNGUIDED)
+    if not unguided and (folder := place(o.reference)).is_dir():
+        pictures.note(folder)
     kept = [] if unguided else [references.moments(o.reference, extractor)]  # unguided samples are drawn once a run
 
     def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:
