@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from tasks.weights import digest, place
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
 
+LOG = logging.getLogger("benchmark")
 UNGUIDED = "unguided"
 _CLIP_OPTION = "reward_ft.clip"
 
@@ -170,6 +172,8 @@ def networks(options: RewardFt, prompt: str, device: str) -> Networks:
     _check(o)
     embedded.verify(o.folder)
     diffusion = load(model_folder(o), device, form(o))
+    for remark in diffusion.remarks:
+        LOG.warning(remark)
     clip = _clip(o.clip, device) if o.clip else embedded.clip(o.folder, device)
     r2: Callable[[Tensor], Tensor]
     if o.reward in EMBEDDED:

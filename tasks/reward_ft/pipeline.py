@@ -45,10 +45,12 @@ class Diffusion:
     U-Net, two more where it is differentiated. Latents, noise and images are float32 whatever the model's own precision.
     """
 
-    def __init__(self, pipe: Any, device: str, form: Form = Form(), tiny: Any = None) -> None:
+    def __init__(
+        self, pipe: Any, device: str, form: Form = Form(), tiny: Any = None, remarks: tuple[str, ...] = ()
+    ) -> None:
         from diffusers import DDIMScheduler
 
-        self._pipe = pipe
+        self._pipe, self.remarks = pipe, remarks
         self.device = torch.device(device)
         self._dtype, self._decode_dtype = DTYPES[form.dtype], DTYPES[form.decode_dtype]
         layout = torch.channels_last if form.channels_last else torch.contiguous_format
@@ -167,13 +169,35 @@ def scheduler(folder: Path) -> Any:
         raise UsageError(f"model {folder}: its scheduler cannot be made: {said}") from error
 
 
+def _remarks(pipe: Any, folder: Path, variant: str) -> tuple[str, ...]:
+    """What diffusers and transformers would have warned of, where it may matter."""
+    found = []
+    steps = read_json(folder / "scheduler" / "scheduler_config.json").get("steps_offset", OFFSET)
+    if steps != OFFSET:
+        found.append(
+            f"the scheduler's steps_offset is {steps} in its file, and taken as {OFFSET} as by diffusers' pipeline"
+        )
+    side, own = (c.get("sample_size") for c in (read_json(folder / "unet" / "config.json"), pipe.unet.config))
+    if side is not None and side != own and list(side if isinstance(side, list) else [side]) != own:
+        found.append(f"the U-Net's sample_size is {side} in its file, and taken as {own} as by diffusers' pipeline")
+    for part in ("unet", "vae", "text_encoder"):
+        here = [p for name, p in files(folder, variant).items() if re.match(rf"{part}/.*\.safetensors$", name)]
+        names = {name for path in here for name in _names(path) if not name.endswith("position_ids")}
+        known = [name for name in getattr(pipe, part).state_dict() if not name.endswith("position_ids")]
+        if len(names) > len(known):
+            found.append(f"{part}: {len(names) - len(known)} tensors of its file belong to no part of the network")
+    return tuple(found)
+
+
+def _names(path: Path) -> set[str]:
+    with safe_open(path, "pt") as table:
+        return set(table.keys())
+
+
 def _complete(text_encoder: Any, folder: Path, variant: str) -> None:
     """Raises UsageError where a tensor is missing, which transformers would fill at random."""
     paths = [p for name, p in files(folder, variant).items() if re.match(r"text_encoder/.*\.safetensors$", name)]
-    there = set()
-    for path in paths:
-        with safe_open(path, "pt") as table:
-            there |= {name.removeprefix("text_model.") for name in table.keys()}  # noqa: SIM118
+    there = {name.removeprefix("text_model.") for path in paths for name in _names(path)}
     wanted = {
         name.removeprefix("text_model.") for name in text_encoder.state_dict() if not name.endswith("position_ids")
     }
@@ -214,7 +238,7 @@ def load(folder: Path, device: str, form: Form = Form()) -> Diffusion:
     step = 2 ** (len(pipe.vae.config.block_out_channels) + len(pipe.unet.config.block_out_channels) - 2)
     if form.size % step:
         raise UsageError(f"option reward_ft.size: expected 0 or a multiple of {step} for this model, got {form.size}")
-    return Diffusion(pipe, device, form, tiny)
+    return Diffusion(pipe, device, form, tiny, _remarks(pipe, folder, form.variant))
 
 
 def draws(seed: int, steps: int, shape: tuple[int, int, int]) -> Tensor:
