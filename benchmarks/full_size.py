@@ -27,7 +27,8 @@ from benchmarks import paper_files
 from tasks.precision import exact
 from tasks.reward_ft import RewardFt, memory
 from tasks.reward_ft.guidance import Linear, Sampler
-from tasks.reward_ft.pipeline import DTYPES, Form, Schedule, load
+from tasks.reward_ft.pipeline import DTYPES, Form, load
+from tasks.reward_ft.steps import Schedule
 
 PROMPT, CFG, STEPS, K = "A beautiful landscape", 7.5, 50, 25  # step K is measured
 OPTIONS = {

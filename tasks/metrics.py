@@ -17,7 +17,7 @@ _CELLS = 2**24  # of a table of products that is held at once: 64 MiB
 
 @dataclass(frozen=True)
 class Moments:
-    """Reference statistics, computed once. mean: (D,).  covariance: (D, D), with divisor N - 1.  n: the sample size."""
+    """Reference statistics, computed once. mean: (D,).  covariance: (D, D), divisor N - 1.  n: the sample size, 0: unknown."""
 
     mean: Matrix
     covariance: Matrix
@@ -88,7 +88,7 @@ def frechet_passport(features: ArrayLike, reference: Moments, extractor: str, re
         "fid_n": f"{len(x)}{' (N <= D)' if len(x) <= x.shape[1] else ''}",
         "fid_features": f"{extractor}, D = {x.shape[1]}",
         "fid_resize": resize,
-        "fid_reference": f"N = {reference.n}, {reference.digest}",
+        "fid_reference": f"N {f'= {reference.n}' if reference.n else 'unknown'}, {reference.digest}",
         "fid_dtype": f"{x.dtype}, statistics float64",
     }
 

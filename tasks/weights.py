@@ -140,6 +140,28 @@ def fill(what: str, network: nn.Module, path: Path, exact: bool = True) -> None:
     values = {name: found[name] for name in wanted if name in found}
     floats = {name: v.float() if v.is_floating_point() else v for name, v in values.items()}
     network.load_state_dict(floats, strict=False, assign=True)
+    sound(f"{what}: {path}", network)
+
+
+def sound(what: str, network: nn.Module) -> None:
+    """Every network of a preset is checked here. Raises UsageError that names the first tensor that no file gave a value,
+    or that holds nan or inf.
+    """
+    for name, tensor in network.state_dict().items():
+        if tensor.is_meta:
+            raise UsageError(
+                f"{what} has no tensor {name}; expected {tuple(tensor.shape)}: the weights of another network"
+            )
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise UsageError(
+                f"{what}: its tensor {name} holds nan or inf: a damaged file, or a training that diverged; get another"
+            )
+
+
+def pickled(folder: Path, how: str) -> str:
+    """A hint for a folder whose weights are in torch's own format, which is not read here, or ""."""
+    found = sorted(p.name for p in folder.glob("*.bin"))
+    return f" (expected safetensors, got {found[0]}; convert it with {how})" if found else ""
 
 
 def digest(path: Path) -> str:

@@ -7,8 +7,8 @@ from diffusers import DDIMScheduler
 
 from tasks.reward_ft import RewardFt
 from tasks.reward_ft.guidance import Linear, Sampler
-from tasks.reward_ft.pipeline import Schedule
 from tasks.reward_ft.recipe import parts
+from tasks.reward_ft.steps import Schedule
 from tests import reference
 
 SCHEDULER = DDIMScheduler(

@@ -111,7 +111,7 @@ def statistics(tmp_path, mean, variance):
 
 def deep_pictures(tmp_path):
     folder = reference_of(tmp_path, 3)
-    Image.fromarray(np.arange(1024, dtype=np.uint16).reshape(32, 32) * 64).save(folder / "deep.png")
+    Image.fromarray(np.arange(1024, dtype=np.int32).reshape(32, 32) * 64).save(folder / "deep.tif")
     return folder
 
 
@@ -149,12 +149,12 @@ WRONG = {
     "nobody's home": (lambda *_: ["inception=~nosuchuser/x"], "expected a file of weights"),
     "statistics of nothing": (lambda t, p: [f"reference={statistics(p, np.nan, 1.0)}"], "numbers that are not finite"),
     "a covariance that is none": (lambda t, p: [f"reference={statistics(p, 0.0, -1.0)}"], "a sigma that is no covariance"),
-    "pictures of 16 bits": (lambda t, p: [f"reference={deep_pictures(p)}"], "unreadable pictures: deep.png"),
+    "pictures of 32 bits": (lambda t, p: [f"reference={deep_pictures(p)}"], "deep.tif: 32 bits a channel, expected 8 or 16"),
     "a configuration of nothing": (lambda t, p: [f"model={odd_model(t, p)}"], "its configuration does not make a network"),
     "a reward that is none": (lambda *_: ["reward=resnet_hed"], "unknown reward 'resnet_hed'; did you mean 'resnet_head'?"),
     "few reference pictures": (lambda t, p: [f"reference={reference_of(p, 1)}"], "at least 2 pictures"),
     "unreadable pictures": (
-        lambda t, p: [f"reference={reference_of(p, 3, ('a.png', 'b.jpg'))}"], "pictures: a.png, b.jpg; remove or mend them"
+        lambda t, p: [f"reference={reference_of(p, 3, ('a.png', 'b.jpg'))}"], "pictures: a.png, b.jpg; a.png: cannot identify"
     ),
     "statistics that are none": (lambda t, p: [f"reference={t.resnet}"], "expected statistics (mu and sigma in an .npz file)"),
     "no reference at all": (lambda *_: ["reference=gone"], "expected unguided, a folder of pictures, or a file of statistics"),
@@ -162,7 +162,7 @@ WRONG = {
     "the judge for another model": (lambda *_: ["features=judge"], "knows coloured digits alone"),
     "a CLIP whose tokenizer lies elsewhere": (lambda *_: ["clip=ViT-B-16-SigLIP/webli"], "its tokenizer is not part of"),
     "too many steps": (lambda *_: ["steps=1000"], "option reward_ft.steps: 1000 are too many"),
-    "a picture cut in half": (lambda t, p: [f"reference={reference_of(p, 3, half=True)}"], "half.jpg: unreadable picture: "),
+    "a picture cut in half": (lambda t, p: [f"reference={reference_of(p, 3, half=True)}"], "half.jpg: image file is truncated"),
     "a tiny autoencoder without weights": (
         lambda t, p: [f"taesd={without_weights(t, p)}"], "missing diffusion_pytorch_model.safetensors"
     ),

@@ -7,8 +7,9 @@ from PIL import Image
 
 from tasks.reward_ft import clips, paper_rewards, references
 from tasks.reward_ft.guidance import Linear
-from tasks.reward_ft.pipeline import Schedule, load
+from tasks.reward_ft.pipeline import load
 from tasks.reward_ft.rewards import ClipCosine
+from tasks.reward_ft.steps import Schedule
 from tests.tiny import PROMPT, pictures, sampler_of
 
 
@@ -140,5 +141,7 @@ def test_numbers_that_are_not_finite_are_named_with_their_step(tiny, monkeypatch
         return found * torch.nan if t == sampler.schedule.t[1] else found
 
     monkeypatch.setattr(sampler.model, "eps", broken)
-    with pytest.raises(ValueError, match=r"not finite from step 2 of 3 \(t = \d+\); set --dtype bf16 or fp32"):
+    with pytest.raises(
+        ValueError, match=r"not finite from step 2 of 3 \(t = \d+\); the run is in fp32, so its weights"
+    ):
         sampler((0,))

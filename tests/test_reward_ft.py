@@ -19,7 +19,8 @@ from methods.bilevel import Bilevel
 from tasks.reward_ft import RewardFt, digits, embedded
 from tasks.reward_ft.guidance import Linear, Sampler
 from tasks.reward_ft.importance import Weights, guard
-from tasks.reward_ft.pipeline import Diffusion, Schedule, load
+from tasks.reward_ft.pipeline import Diffusion, load
+from tasks.reward_ft.steps import Schedule
 from tests import reference
 from tests.test_cli import ROOT, bench, environment
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from benchmarks import paper_files
 from tasks.reward_ft import embedded
 from tasks.reward_ft.guidance import Sampler
-from tasks.reward_ft.pipeline import Form, Schedule, load
+from tasks.reward_ft.pipeline import Form, load
+from tasks.reward_ft.steps import Schedule
 
 PROMPT = "A beautiful landscape"
 RUN = ["run", "--method", "bilevel", "--task", "reward_ft", "--preset", "paper"]

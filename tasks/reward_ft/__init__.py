@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -104,12 +105,21 @@ class RewardFt:
         return assemble.prompts(self)
 
     def check_prompt(self, prompt: str) -> None:
-        from tasks.reward_ft import digits
+        from tasks.reward_ft import digits, prompts
 
         if not self.model:
             digits.parse(prompt)
         elif not prompt.strip():
             raise UsageError("--prompt: expected some words, got an empty text")
+        for earlier in self._asked:
+            if earlier != prompt:
+                prompts.distinct(self, earlier, prompt)
+        self._asked.append(prompt)
+
+    @cached_property
+    def _asked(self) -> list[str]:
+        """The prompts of one plan."""
+        return []
 
     def fingerprint(self) -> Mapping[str, str]:
         from tasks.reward_ft import assemble
@@ -168,10 +178,11 @@ class RewardFt:
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
         from tasks.precision import exact
-        from tasks.reward_ft import assemble, task
+        from tasks.reward_ft import assemble, prompts, task
         from tasks.reward_ft.guidance import advised
 
         exact(device)
+        prompts.note_cuts(self, prompt)
         with advised():
             found = assemble.networks(self, prompt, device)
         kinds: dict[str, Callable[..., Task[Any]]] = {"importance": task.Importance, "guided": task.GuidedTask}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,16 +19,18 @@ from benchmark.protocol import Prices
 from tasks import inception
 from tasks.download import HubFolder, Source
 from tasks.metrics import Moments, frechet, frechet_passport
-from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, references
+from tasks.reward_ft import EMBEDDED, PAPER_PROMPTS, clips, digits, embedded, pictures, references
 from tasks.reward_ft.folder import PINNED, choose, choose_tiny, files, find, hub_id, tiny_files
-from tasks.reward_ft.pipeline import Diffusion, Form, Schedule, load, scheduler
+from tasks.reward_ft.pipeline import Diffusion, Form, load, scheduler
 from tasks.reward_ft.references import Extractor
 from tasks.reward_ft.rewards import ClipCosine, reward_files, reward_kind, reward_source
+from tasks.reward_ft.steps import Schedule
 from tasks.weights import digest, place
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
 
+LOG = logging.getLogger("benchmark")
 UNGUIDED = "unguided"
 _CLIP_OPTION = "reward_ft.clip"
 
@@ -84,6 +87,7 @@ def fingerprint(options: RewardFt) -> dict[str, str]:
     found: dict[str, Path] = {}
     if o.model:
         found |= {f"model/{name}": path for name, path in files(model_folder(o), o.variant).items()}
+        _schedule(o)
     if o.taesd:
         found |= {f"taesd/{name}": path for name, path in tiny_files(tiny_folder(o.taesd)).items()}
     found |= other_files(o)
@@ -146,10 +150,20 @@ def prices(options: RewardFt, lower: str) -> Prices:
     o = options
     if lower == "importance":
         return Prices(2 * o.bank * o.steps, 0, 0, 0, 0, 0, horizon=1)
-    schedule = Schedule.of(scheduler(model_folder(o)), o.steps, o.eta)
-    guided = sum(schedule.guided)
+    guided = sum(_schedule(o).guided)
     step = 2 * o.images * (3 * guided + o.steps - guided)
     return Prices(2 * o.images * o.steps, step, 0, 0, step, 0, horizon=o.passes - 1)
+
+
+def _schedule(o: RewardFt) -> Schedule:
+    """The options' time steps. Raises UsageError for what cannot be sampled or not be guided."""
+    found = Schedule.of(scheduler(model_folder(o)), o.steps, o.eta)
+    if not any(found.guided):
+        raise UsageError(
+            f"option reward_ft.steps: {o.steps} of this model's scheduler have no step that can be guided: the first starts "
+            "from noise alone (zero terminal SNR), the last adds none; take 3 or more"
+        )
+    return found
 
 
 def networks(options: RewardFt, prompt: str, device: str) -> Networks:
@@ -158,6 +172,8 @@ def networks(options: RewardFt, prompt: str, device: str) -> Networks:
     _check(o)
     embedded.verify(o.folder)
     diffusion = load(model_folder(o), device, form(o))
+    for remark in diffusion.remarks:
+        LOG.warning(remark)
     clip = _clip(o.clip, device) if o.clip else embedded.clip(o.folder, device)
     r2: Callable[[Tensor], Tensor]
     if o.reward in EMBEDDED:
@@ -196,6 +212,8 @@ def _judge_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, C
 def _inception_measure(o: RewardFt, prompt: str, device: str) -> Callable[[Tensor, Callable[[int], Tensor]], Measured]:
     extractor = Extractor(inception.file(o.inception, "reward_ft.inception"), device)
     unguided = o.reference in ("", UNGUIDED)
+    if not unguided and (folder := place(o.reference)).is_dir():
+        pictures.note(folder)
     kept = [] if unguided else [references.moments(o.reference, extractor)]  # unguided samples are drawn once a run
 
     def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from benchmark.errors import UsageError, one_line, suggest
-from tasks.weights import OnHub, locate, place
+from tasks.weights import OnHub, locate, pickled, place, sound
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
@@ -58,7 +58,8 @@ def files(spec: str, option: str, choice: str = "") -> dict[str, Path]:
     if os.path.isdir(folder):
         found = {name: folder / name for name in (CONFIG, WEIGHTS)}
         if missing := [n for n, p in found.items() if not p.is_file()]:
-            raise UsageError(f"CLIP {spec!r}: missing {', '.join(missing)} in this folder")
+            hint = pickled(folder, f"safetensors.torch.save_file(torch.load(FILE, weights_only=True), {WEIGHTS!r})")
+            raise UsageError(f"CLIP {spec!r}: missing {', '.join(missing)} in this folder{hint}")
         return found
     return {spec: locate(f"CLIP {spec}", source(spec), option, choice or f"{option}={spec}")}
 
@@ -76,7 +77,10 @@ def load(spec: str, option: str) -> tuple[Any, Callable[[list[str]], Tensor]]:
             name, _, table = _named(spec)
             own = {k: table[k] for k in ("mean", "std", "interpolation", "resize_mode") if table.get(k) is not None}
             model = open_clip.create_model(name, pretrained=str(found[spec]), force_preprocess_cfg=own)
+        sound(f"CLIP {spec!r}", model)
         return model, open_clip.get_tokenizer(name)
+    except UsageError:
+        raise
     except Exception as error:  # a configuration or weights that are none: open_clip raises whatever comes
         raise UsageError(
             f"CLIP {spec!r}: it cannot be loaded: {one_line(f'{type(error).__name__}: {error}')[:300]}"

@@ -18,7 +18,7 @@ from tasks.metrics import Moments
 from tasks.reward_ft import digits
 from tasks.reward_ft.networks import Judge, Quality
 from tasks.reward_ft.rewards import ClipCosine, RandomHead, Standardised
-from tasks.weights import digest
+from tasks.weights import digest, sound
 
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = "manifest.json"
@@ -60,6 +60,7 @@ def _network(kind: type[nn.Module], path: Path) -> Any:
         network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
     except (SafetensorError, RuntimeError, OSError) as error:
         raise UsageError(f"weights: {path} does not hold a {kind.__name__}; {error}") from error
+    sound(f"weights: {path}", network)
     return network.eval().requires_grad_(False)
 
 
@@ -75,6 +76,7 @@ def clip(folder: Path, device: str) -> ClipCosine:
         pretrained=str(folder / "clip" / "open_clip_model.safetensors"),
         force_preprocess_cfg={"mean": (0.5,) * 3, "std": (0.5,) * 3},
     )
+    sound(f"weights: {folder / 'clip'}", model)
     tokenizer = CLIPTokenizer.from_pretrained(folder / "model" / "tokenizer", local_files_only=True)
 
     def tokenize(texts: list[str]) -> Tensor:

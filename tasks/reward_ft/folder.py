@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmark.errors import UsageError, one_line
 from tasks.reward_ft import SD15
-from tasks.weights import FETCH, place
+from tasks.weights import FETCH, pickled, place
 
 KINDS = "Stable Diffusion 1.x and 2.x, text to image (model_index.json: StableDiffusionPipeline)"
 _PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
@@ -23,6 +23,14 @@ _KINDS = {
 _TOKENIZER = (
     "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
 )  # fmt: skip
+_CONDITIONS = (
+    "time_cond_proj_dim",
+    "class_embed_type",
+    "num_class_embeds",
+    "addition_embed_type",
+    "encoder_hid_dim_type",
+)
+_CROSS, _WIDTH, _TOKENS = 1280, 512, 77  # of UNet2DConditionModel and CLIPTextConfig, where a configuration is silent
 _MOST_JSON = 2**26  # bytes
 PINNED = {SD15: "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -89,7 +97,8 @@ def tiny_files(folder: Path) -> dict[str, Path]:
     """The files that decide what a tiny autoencoder gives, by name. Raises UsageError."""
     found = {name: folder / name for name in _TINY}
     if missing := [name for name, path in found.items() if not path.is_file()]:
-        raise UsageError(f"tiny autoencoder {folder}: missing {', '.join(missing)}")
+        how = "diffusers' AutoencoderTiny.from_pretrained(FOLDER).save_pretrained(ANOTHER)"
+        raise UsageError(f"tiny autoencoder {folder}: missing {', '.join(missing)}{pickled(folder, how)}")
     return found
 
 
@@ -143,9 +152,12 @@ def files(folder: Path, variant: str = "") -> dict[str, Path]:
     if "tokenizer.json" not in there and not {"vocab.json", "merges.txt"} <= there:
         missing.append("tokenizer/vocab.json and merges.txt, or tokenizer.json")
     if missing:
-        raise UsageError(f"model {folder}: missing {', '.join(missing)}")
+        how = "diffusers' StableDiffusionPipeline.from_pretrained(FOLDER, safety_checker=None).save_pretrained(ANOTHER)"
+        hint = next((h for part in _PARTS if (h := pickled(folder / part, how))), "")
+        raise UsageError(f"model {folder}: missing {', '.join(missing)}{hint}")
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     lacks = [name for name in ("beta_start", "beta_end", "beta_schedule") if name not in scheduler]
+    lacks = [] if scheduler.get("trained_betas") else lacks
     if lacks or scheduler.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction"):
         what = f"lacks {', '.join(lacks)}" if lacks else f"predicts {str(scheduler['prediction_type'])[:60]!r}"
         raise UsageError(
@@ -155,14 +167,40 @@ def files(folder: Path, variant: str = "") -> dict[str, Path]:
         raise UsageError(
             f"model {folder}: its scheduler clips the predicted image, which no latent model does; supported: {KINDS}"
         )
-    channels = read_json(folder / "unet" / "config.json").get("in_channels")
+    _together(folder)
+    return found
+
+
+def _together(folder: Path) -> None:
+    """Raises UsageError where the configurations of a folder's parts ask for what is not given here, or differ."""
+    unet, text = (read_json(folder / part / "config.json") for part in ("unet", "text_encoder"))
+    for name in _CONDITIONS:
+        if unet.get(name) is not None:
+            raise UsageError(
+                f"model {folder}: unet/config.json: expected no {name}, got {one_line(str(unet[name]))[:60]!r}: a U-Net that is "
+                f"told more than time and prompt; set it to null if the weights know nothing of it; supported: {KINDS}"
+            )
+    width, given = unet.get("cross_attention_dim", _CROSS), text.get("hidden_size", _WIDTH)
+    if width != given:
+        raise UsageError(
+            f"model {folder}: unet/config.json has cross_attention_dim {one_line(str(width))[:60]} and text_encoder/config.json "
+            f"hidden_size {given}: parts of two models; supported: {KINDS}"
+        )
+    path = folder / "tokenizer" / "tokenizer_config.json"
+    length = read_json(path).get("model_max_length") if path.is_file() else None
+    most = text.get("max_position_embeddings", _TOKENS)
+    if not isinstance(length, int) or not 2 <= length <= most:
+        raise UsageError(
+            f"model {folder}: tokenizer/tokenizer_config.json: expected a model_max_length of 2 to {most}, the text encoder's "
+            f"max_position_embeddings, got {one_line(str(length))[:60]}; write {most} there"
+        )
+    channels = unet.get("in_channels")
     latent = read_json(folder / "vae" / "config.json").get("latent_channels")
     if channels != latent:
         raise UsageError(
             f"model {folder}: its U-Net takes {channels} channels and its autoencoder gives {latent}: a model for inpainting or "
             f"depth; supported: {KINDS}"
         )
-    return found
 
 
 def _weights(folder: Path, part: str, stem: str, variant: str, found: dict[str, Path]) -> list[str]:
@@ -176,7 +214,7 @@ def _weights(folder: Path, part: str, stem: str, variant: str, found: dict[str, 
         found[whole] = folder / whole
         return []
     if not sharded:
-        there = sorted(p.name for p in (folder / part).glob(f"{stem}*"))
+        there = sorted(p.name for p in (folder / part).glob(f"{stem}*.safetensors"))
         return [f"{whole} (there is {', '.join(there)}; variants go by --set reward_ft.variant=)" if there else whole]
     table = read_json(folder / index).get("weight_map")
     names = list(table.values()) if isinstance(table, dict) else []

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import one_line
-from tasks.reward_ft.pipeline import Schedule, draws
+from tasks.reward_ft.pipeline import draws
+from tasks.reward_ft.steps import Schedule
 
 LOG = logging.getLogger("benchmark")
 _BLACK = 1 / 255
@@ -31,6 +32,7 @@ class Denoiser(Protocol):
     def eps(self, z: Tensor, t: int, abar: float, text: Tensor, cfg: float) -> Tensor: ...
     def decode(self, z: Tensor) -> Tensor: ...
     def look_ahead(self, z: Tensor) -> Tensor: ...
+    def cure(self, decoding: bool) -> str: ...
 
 
 def one_each(rewards: Tensor, count: int) -> Tensor:
@@ -140,12 +142,12 @@ class Sampler:
         with torch.no_grad():
             for k in range(steps):
                 if reward is None or not guided[k]:
-                    eps = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
+                    out = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
                 else:
-                    eps, change = self.guided_eps(k, z, text, reward, lam)
+                    out, change = self.guided_eps(k, z, text, reward, lam)
                     kl += self._path_kl(k, change)
-                broken = broken.clamp(max=torch.where(eps.isfinite().all(), steps, k))
-                z = self.schedule.step(k, z, eps, noise[k + 1])
+                broken = broken.clamp(max=torch.where(out.isfinite().all(), steps, k))
+                z = self.schedule.step(k, z, out, noise[k + 1])
             images = (
                 self.model.decode(z).clamp(0, 1).contiguous()
             )  # a layout of its own would round differently once stored
@@ -165,22 +167,22 @@ class Sampler:
         else:
             return
         if lam is None and not images.isfinite().all():
-            raise ValueError(f"reward_ft: sampling without guidance gave {fault}; set --dtype bf16 or fp32")
+            raise ValueError(f"reward_ft: sampling without guidance gave {fault}; {self.model.cure(broken == steps)}")
         LOG.warning("sampling %s: %s", "without guidance" if lam is None else f"guided at lam = {lam:.4g}", fault)
 
     def guided_eps(self, k: int, z: Tensor, text: Tensor, reward: Linear, lam: float) -> tuple[Tensor, Tensor]:
-        """The guided noise prediction at step k (from 0) for z (N, C, H, W), and what guidance added to it."""
+        """The guided prediction at step k (from 0) for z (N, C, H, W), and what guidance added to its eps."""
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            eps = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
-            r_hat = reward(self.model.look_ahead(self.schedule.clean(k, z, eps)))
+            out = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
+            r_hat = reward(self.model.look_ahead(self.schedule.clean(k, z, out)))
             if self.mode == "tilt":
                 beta, loss = 1 / lam, -r_hat
             else:
                 beta, loss = self.guidance / lam, (self.target - r_hat).square() / 2
             (slope,) = torch.autograd.grad(loss.sum(), z)  # a sum: images stay independent
         change = (1 - self.schedule.abar[k]) ** 0.5 * beta * slope
-        return eps.detach() + change, change
+        return self.schedule.shifted(k, out.detach(), change), change
 
     def _path_kl(self, k: int, change: Tensor) -> Tensor:
         """Girsanov: c_t^2 |change|^2 / (2 sigma_t^2), (N,). Exact for the discrete chain; see Sampled for what few steps add."""

@@ -19,7 +19,8 @@ from benchmark.errors import UsageError, one_line
 from tasks.reward_ft import assemble
 from tasks.reward_ft.folder import files, read_json
 from tasks.reward_ft.guidance import Linear, Mode, Sampler
-from tasks.reward_ft.pipeline import Diffusion, Schedule, quiet
+from tasks.reward_ft.pipeline import Diffusion, quiet, scheduler
+from tasks.reward_ft.steps import Schedule
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
@@ -72,10 +73,10 @@ def estimate(options: RewardFt, device: str) -> int:
 
 def _estimate(o: RewardFt, folder: Path, device: str) -> int:
     batch = min(o.micro_batch, max(o.images, o.test_images, o.bank))
-    scheduler = _made("DDIMScheduler", folder / "scheduler" / "scheduler_config.json")
-    schedule = Schedule.of(scheduler, o.steps, o.eta)
+    ddim = scheduler(folder)
+    schedule = Schedule.of(ddim, o.steps, o.eta)
     with torch.device("meta"):
-        model = _skeleton(o, folder, scheduler)
+        model = _skeleton(o, folder, ddim)
     with FakeTensorMode(), _Live() as live:
         for part in model.networks:
             _fake(part)
@@ -104,13 +105,13 @@ def _made(kind: str, path: Path) -> Any:
     return getattr(diffusers, kind).from_config(read_json(path))
 
 
-def _skeleton(o: RewardFt, folder: Path, scheduler: Any) -> Diffusion:
+def _skeleton(o: RewardFt, folder: Path, ddim: Any) -> Diffusion:
     """The networks of the folder's configuration, without weights."""
     pipe = SimpleNamespace(
         unet=_made("UNet2DConditionModel", folder / "unet" / "config.json"),
         vae=_made("AutoencoderKL", folder / "vae" / "config.json"),
         text_encoder=torch.nn.Identity(),
-        scheduler=scheduler,
+        scheduler=ddim,
     )
     tiny = _made("AutoencoderTiny", assemble.tiny_folder(o.taesd) / "config.json") if o.taesd else None
     return Diffusion(pipe, "meta", assemble.form(o), tiny)
@@ -122,7 +123,7 @@ def _guided_step(o: RewardFt, model: Diffusion, schedule: Schedule, batch: int) 
     side = model.latent_shape[-1] * model.scale
     z, text = torch.zeros(batch, *model.latent_shape), torch.zeros(2, 77, model.words)
     reward = Linear(torch.zeros(batch, 3, side, side), torch.zeros(batch))
-    sampler.guided_eps(0, z, text, reward, 1.0)
+    sampler.guided_eps(schedule.guided.index(True), z, text, reward, 1.0)
     with torch.no_grad():
         model.decode(z)
     return 3 * side * side

@@ -8,13 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
 from benchmark.errors import UsageError, one_line
 from tasks.reward_ft.folder import files, read_json
+from tasks.weights import sound
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Form:
     taesd: Path | None = None
 
 
+OFFSET = 1  # whatever the file says: so does diffusers' StableDiffusionPipeline
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -44,10 +45,12 @@ class Diffusion:
     U-Net, two more where it is differentiated. Latents, noise and images are float32 whatever the model's own precision.
     """
 
-    def __init__(self, pipe: Any, device: str, form: Form = Form(), tiny: Any = None) -> None:
+    def __init__(
+        self, pipe: Any, device: str, form: Form = Form(), tiny: Any = None, remarks: tuple[str, ...] = ()
+    ) -> None:
         from diffusers import DDIMScheduler
 
-        self._pipe = pipe
+        self._pipe, self.remarks = pipe, remarks
         self.device = torch.device(device)
         self._dtype, self._decode_dtype = DTYPES[form.dtype], DTYPES[form.decode_dtype]
         layout = torch.channels_last if form.channels_last else torch.contiguous_format
@@ -62,12 +65,25 @@ class Diffusion:
             pipe.vae.enable_gradient_checkpointing()
         self._unet, self._vae, self._tiny = pipe.unet, pipe.vae, tiny
         self._plain_unet = torch.compile(self._unet) if form.compile else self._unet
-        self.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, clip_sample=False)  # unless told, it clips
-        own = pipe.unet.config.sample_size
-        side = form.size // self.scale if form.size else own
-        self.latent_shape = (pipe.unet.config.in_channels, side, side)
+        self.scheduler = DDIMScheduler.from_config(  # unless told, it clips
+            pipe.scheduler.config, clip_sample=False, steps_offset=OFFSET
+        )
+        self.latent_shape = (pipe.unet.config.in_channels, *self._sides(form.size))
         self.nfe = 0
         self._prompts: dict[str, Tensor] = {}
+
+    def _sides(self, size: int) -> tuple[int, int]:
+        """Height and width of a latent. Raises UsageError where neither the options nor the model say."""
+        own = self._pipe.unet.config.sample_size
+        own = list(own) if isinstance(own, list | tuple) else [own, own]
+        if size:
+            own = [size // self.scale] * 2
+        if len(own) != 2 or not all(isinstance(n, int) and n > 0 for n in own) or own[0] != own[1]:
+            raise UsageError(
+                f"model: unet/config.json: expected one sample_size for both sides, got {one_line(str(own))[:60]}; set "
+                "reward_ft.size to the pixels of a side"
+            )
+        return own[0], own[1]
 
     @property
     def scale(self) -> int:
@@ -78,6 +94,15 @@ class Diffusion:
     def words(self) -> int:
         """Width of a text embedding."""
         return int(self._unet.config.cross_attention_dim)
+
+    def cure(self, decoding: bool) -> str:
+        """What to set where numbers are not finite though nothing guided them."""
+        dtype, option = (self._decode_dtype, "--set reward_ft.decode_dtype=") if decoding else (self._dtype, "--dtype ")
+        if dtype == torch.float32:
+            return (
+                "the run is in fp32, so its weights and its configuration do not belong together, or a file is damaged"
+            )
+        return f"set {option}fp32" + (f", or {option}bf16" if dtype == torch.float16 else "")
 
     @property
     def networks(self) -> tuple[Any, ...]:
@@ -93,7 +118,9 @@ class Diffusion:
         return self._prompts[prompt]
 
     def eps(self, z: Tensor, t: int, abar: float, text: Tensor, cfg: float) -> Tensor:
-        """The noise (N, C, H, W) that the model sees in z, with classifier-free guidance of strength cfg."""
+        """What the model predicts in z, (N, C, H, W), with classifier-free guidance of strength cfg: the noise, or v where
+        the scheduler says so. `Schedule` knows which.
+        """
         count = 2 * len(z)
         differentiated = torch.is_grad_enabled() and z.requires_grad
         self.nfe += 3 * count if differentiated else count
@@ -101,8 +128,6 @@ class Diffusion:
         unet = self._unet if differentiated else self._plain_unet
         words = text.repeat_interleave(len(z), 0)
         out = unet(both.to(self._dtype), t, encoder_hidden_states=words.to(self._dtype)).sample.to(z.dtype)
-        if self.scheduler.config.prediction_type == "v_prediction":
-            out = abar**0.5 * out + (1 - abar) ** 0.5 * both
         plain, prompted = out.chunk(2)
         mixed: Tensor = plain + cfg * (prompted - plain)
         return mixed
@@ -138,19 +163,41 @@ def scheduler(folder: Path) -> Any:
     config = read_json(folder / "scheduler" / "scheduler_config.json")
     try:
         own = getattr(diffusers, str(config["_class_name"])).from_config(config)
-        return diffusers.DDIMScheduler.from_config(own.config, clip_sample=False)
+        return diffusers.DDIMScheduler.from_config(own.config, clip_sample=False, steps_offset=OFFSET)
     except Exception as error:  # diffusers raises whatever a wrong file leads it to
         said = one_line(f"{type(error).__name__}: {error}")[:300]
         raise UsageError(f"model {folder}: its scheduler cannot be made: {said}") from error
 
 
+def _remarks(pipe: Any, folder: Path, variant: str) -> tuple[str, ...]:
+    """What diffusers and transformers would have warned of, where it may matter."""
+    found = []
+    steps = read_json(folder / "scheduler" / "scheduler_config.json").get("steps_offset", OFFSET)
+    if steps != OFFSET:
+        found.append(
+            f"the scheduler's steps_offset is {steps} in its file, and taken as {OFFSET} as by diffusers' pipeline"
+        )
+    side, own = (c.get("sample_size") for c in (read_json(folder / "unet" / "config.json"), pipe.unet.config))
+    if side is not None and side != own and list(side if isinstance(side, list) else [side]) != own:
+        found.append(f"the U-Net's sample_size is {side} in its file, and taken as {own} as by diffusers' pipeline")
+    for part in ("unet", "vae", "text_encoder"):
+        here = [p for name, p in files(folder, variant).items() if re.match(rf"{part}/.*\.safetensors$", name)]
+        names = {name for path in here for name in _names(path) if not name.endswith("position_ids")}
+        known = [name for name in getattr(pipe, part).state_dict() if not name.endswith("position_ids")]
+        if len(names) > len(known):
+            found.append(f"{part}: {len(names) - len(known)} tensors of its file belong to no part of the network")
+    return tuple(found)
+
+
+def _names(path: Path) -> set[str]:
+    with safe_open(path, "pt") as table:
+        return set(table.keys())
+
+
 def _complete(text_encoder: Any, folder: Path, variant: str) -> None:
     """Raises UsageError where a tensor is missing, which transformers would fill at random."""
     paths = [p for name, p in files(folder, variant).items() if re.match(r"text_encoder/.*\.safetensors$", name)]
-    there = set()
-    for path in paths:
-        with safe_open(path, "pt") as table:
-            there |= {name.removeprefix("text_model.") for name in table.keys()}  # noqa: SIM118
+    there = {name.removeprefix("text_model.") for path in paths for name in _names(path)}
     wanted = {
         name.removeprefix("text_model.") for name in text_encoder.state_dict() if not name.endswith("position_ids")
     }
@@ -179,57 +226,19 @@ def load(folder: Path, device: str, form: Form = Form()) -> Diffusion:
             f"model {folder}: it cannot be loaded: {one_line(f'{type(error).__name__}: {error}')[:400]}"
         ) from error
     _complete(pipe.text_encoder, folder, form.variant)
+    for part in ("unet", "vae", "text_encoder"):
+        sound(f"model {folder}: {part}", getattr(pipe, part))
+    if tiny is not None:
+        sound(f"tiny autoencoder {form.taesd}", tiny)
+    words, known = len(pipe.tokenizer), pipe.text_encoder.config.vocab_size
+    if words > known:
+        raise UsageError(
+            f"model {folder}: tokenizer has {words} tokens, text_encoder knows {known}: parts of two models"
+        )
     step = 2 ** (len(pipe.vae.config.block_out_channels) + len(pipe.unet.config.block_out_channels) - 2)
     if form.size % step:
         raise UsageError(f"option reward_ft.size: expected 0 or a multiple of {step} for this model, got {form.size}")
-    return Diffusion(pipe, device, form, tiny)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The DDIM steps (Song et al. 2021, eq. 12 and 16): t, abar_t, abar_{t-1}, and the noise sigma_t, each (steps,)."""
-
-    t: tuple[int, ...]
-    abar: tuple[float, ...]
-    previous: tuple[float, ...]
-    sigma: tuple[float, ...]
-
-    @classmethod
-    def of(cls, scheduler: Any, steps: int, eta: float) -> Schedule:
-        scheduler.set_timesteps(steps)
-        t = [int(v) for v in scheduler.timesteps]
-        if t[0] >= len(scheduler.alphas_cumprod):
-            raise UsageError(
-                f"option reward_ft.steps: {steps} are too many for this model's scheduler; take half as many"
-            )
-        table = scheduler.alphas_cumprod.double().numpy()
-        stride = scheduler.config.num_train_timesteps // steps
-        abar = table[t]
-        previous = np.array([table[v - stride] if v >= stride else float(scheduler.final_alpha_cumprod) for v in t])
-        sigma = eta * np.sqrt((1 - previous) / (1 - abar) * (1 - abar / previous))
-        return cls(tuple(t), tuple(abar), tuple(previous), tuple(sigma))
-
-    @property
-    def guided(self) -> tuple[bool, ...]:
-        """Where guidance acts: everywhere, but with noise in other steps not where none hides it, else the path KL is inf."""
-        return tuple(s > 0 or not any(self.sigma) for s in self.sigma)
-
-    def coefficient(self, k: int) -> float:
-        """c_t: what one unit of eps adds to z_{t-1}."""
-        return float(
-            (1 - self.previous[k] - self.sigma[k] ** 2) ** 0.5
-            - (self.previous[k] * (1 - self.abar[k]) / self.abar[k]) ** 0.5
-        )
-
-    def clean(self, k: int, z: Tensor, eps: Tensor) -> Tensor:
-        """The look-ahead prediction of z_0."""
-        z0: Tensor = (z - (1 - self.abar[k]) ** 0.5 * eps) / self.abar[k] ** 0.5
-        return z0
-
-    def step(self, k: int, z: Tensor, eps: Tensor, noise: Tensor) -> Tensor:
-        """z_{t-1} from z_t."""
-        mean: Tensor = (self.previous[k] / self.abar[k]) ** 0.5 * z + self.coefficient(k) * eps
-        return mean + self.sigma[k] * noise
+    return Diffusion(pipe, device, form, tiny, _remarks(pipe, folder, form.variant))
 
 
 def draws(seed: int, steps: int, shape: tuple[int, int, int]) -> Tensor:

@@ -16,10 +16,10 @@ from benchmark.errors import UsageError, one_line
 from tasks import inception
 from tasks.inception import DIM
 from tasks.metrics import Matrix, Moments
+from tasks.reward_ft.pictures import pictures, pixels
 from tasks.weights import digest, place
 
 RESIZE = "pytorch-fid's, bilinear to 299x299, of 8-bit images"
-_PICTURES = frozenset({".bmp", ".jpg", ".jpeg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _AT_ONCE = 16
 
 
@@ -40,30 +40,6 @@ class Extractor:
         return features
 
 
-def pictures(folder: Path) -> tuple[Path, ...]:
-    """The pictures of a reference folder. Raises UsageError for fewer than two, and for those that cannot be read, by name."""
-    from PIL import Image, UnidentifiedImageError
-
-    found = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and p.is_file()))
-    if len(found) < 2:
-        raise UsageError(
-            f"reference {folder}: expected a folder of at least 2 pictures ({', '.join(sorted(_PICTURES))}), got {len(found)}"
-        )
-    bad = []
-    for path in found:
-        try:
-            with Image.open(path) as picture:
-                if picture.mode.startswith(("I", "F")):
-                    raise ValueError("more than 8 bits a channel")
-                picture.verify()
-        except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
-            bad.append(path.name)
-    if bad:
-        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-        raise UsageError(f"reference {folder}: unreadable pictures: {', '.join(bad[:5])}{more}; remove or mend them")
-    return found
-
-
 def statistics(path: Path) -> Moments:
     """A file of statistics as pytorch-fid's --save-stats writes it: mu (2048,), sigma (2048, 2048). Raises UsageError."""
     try:
@@ -76,7 +52,7 @@ def statistics(path: Path) -> Moments:
         raise UsageError(f"reference {path}: expected mu ({DIM},) and sigma, got {mu.shape} and {sigma.shape}")
     if wrong := _impossible(mu, sigma):
         raise UsageError(f"reference {path}: expected mean and covariance of features, got {wrong}")
-    return Moments(mu, sigma, 0)
+    return Moments(mu, sigma, 0)  # such a file does not say of how many
 
 
 def _impossible(mu: Matrix, sigma: Matrix) -> str:
@@ -117,17 +93,5 @@ def moments(reference: str, extractor: Extractor) -> Moments:
 
 
 def _features(paths: Sequence[Path], extractor: Extractor) -> Matrix:
-    from PIL import Image
-
-    found = []
-    for path in paths:  # one by one: pictures may differ in size
-        try:
-            with Image.open(path) as picture:
-                pixels = np.array(picture.convert("RGB"))
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise UsageError(
-                f"reference {path}: unreadable picture: {one_line(str(error))}; remove or mend it"
-            ) from error
-        found.append(extractor(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255))
-    features: Matrix = np.concatenate(found)
-    return features
+    """One by one, for pictures may differ in size."""
+    return np.concatenate([extractor(torch.from_numpy(pixels(path)).permute(2, 0, 1)[None] / 255) for path in paths])

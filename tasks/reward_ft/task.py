@@ -19,7 +19,7 @@ from tasks.metrics import clip_score
 from tasks.reward_ft.assemble import Networks
 from tasks.reward_ft.guidance import Linear, Mode, Reward, Sampled, Sampler, advised, one_each
 from tasks.reward_ft.importance import Bank, Vector, Weights, ess, guard, kl, softmax, solve
-from tasks.reward_ft.pipeline import Schedule
+from tasks.reward_ft.steps import Schedule, shortest
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
@@ -58,8 +58,11 @@ class _RewardTask:
     def warm_up(self) -> None:
         """One guided step's kernels, on two images."""
         seeds = self.seeds("warm-up", 2)
-        steps = 3 if self._options.compile else 1  # the compiler learns from the second time step that they differ
-        short = replace(self.sampler, schedule=Schedule.of(self._model.scheduler, steps, 1.0))
+        scheduler = self._model.scheduler
+        schedule = shortest(scheduler, 1.0)
+        if self._options.compile:  # the compiler learns from the second time step that they differ
+            schedule = Schedule.of(scheduler, 3, 1.0)
+        short = replace(self.sampler, schedule=schedule)
         before = short(seeds)
         with advised():
             linear = Linear.over(self._networks.r2, before.images, short.micro_batch, self._model.device)

@@ -16,10 +16,11 @@ from tasks.reward_ft import RewardFt, digits, embedded
 from tasks.reward_ft.digits import Caption
 from tasks.reward_ft.guidance import Sampler
 from tasks.reward_ft.networks import Quality
-from tasks.reward_ft.pipeline import Schedule, load
+from tasks.reward_ft.pipeline import load
 from tasks.reward_ft.recipe.train import load as load_network
 from tasks.reward_ft.recipe.train import say
 from tasks.reward_ft.rewards import RandomHead
+from tasks.reward_ft.steps import Schedule
 
 HEAD_SEED = 11
 
