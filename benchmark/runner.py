@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.books import balanced
+from benchmark.books import BooksError, balanced
 from benchmark.budget import Budget, OutOfBudget
 from benchmark.clock import Clock, Ledger
 from benchmark.device import in_use, peak_memory_bytes, reset_peak_memory, use
 from benchmark.errors import Refused, StorageError, UsageError, said
 from benchmark.facade import facade
 from benchmark.guard import Guard
+from benchmark.journal import ReplayError
 from benchmark.measure import Found, measured, stamp, why_none
 from benchmark.metered import Incumbent, Metered
 from benchmark.plan import RunSpec, make_method
@@ -246,7 +247,7 @@ def run_one(
     except (StorageError, Refused):
         record.values["status"] = "interrupted"
         raise
-    except BaseException as error:
+    except (Exception, SystemExit, GeneratorExit, ReplayError, BooksError) as error:
         # one failure never stops the other runs: it is stored, and shown in the table
         traceback.clear_frames(error.__traceback__)  # what it had allocated may be what is missing now
         record.values |= {"status": "failed", "error": said(error)}
