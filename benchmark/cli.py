@@ -135,7 +135,7 @@ def _print(runs: list[Stored], out: Path, stored: Path) -> None:
     from benchmark.notes import footnote, reading
     from benchmark.report import report, stored_beside
 
-    for table, folder in report(runs, out, beside=stored_beside(stored)):
+    for table, folder in report(runs, out, beside=stored_beside(stored, runs)):
         print(f"\n{text(table)}\n{reading(table)} {footnote(table)}")
         print(f"\nresults  {stored}\ntables   {folder}/table1.md, .csv, .tex\nplots    {folder}/*.png")
         if (folder / "samples.png").exists():

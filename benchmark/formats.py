@@ -164,7 +164,7 @@ def differences(table: Table) -> str:
 def _pairs(table: Table, metric: str) -> Iterator[list[object]]:
     for k, one in enumerate(table.rows):
         for other in table.rows[k + 1 :]:
-            found = versus(table, metric, one.label, other.label)
+            found = difference(one.values.get(metric, {}), other.values.get(metric, {}))
             if found is not None:
                 yield [metric, one.label, other.label, found.n, found.mean, found.low, found.high, found.p]
 

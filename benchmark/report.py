@@ -18,7 +18,7 @@ from benchmark.formats import csv, differences, latex, markdown, page
 from benchmark.frame import COLUMNS, read_frame
 from benchmark.notes import footnote, reading
 from benchmark.store import Store, Stored, make_folder, read, storing, write_atomic
-from benchmark.table import Table, tables, tables_of
+from benchmark.table import Table, set_of, sizes, tables, tables_of
 
 FORMATS = ("md", "csv", "latex", "html")
 MADE = "report.json"
@@ -87,22 +87,17 @@ def admitting(found: list[Table], runs: Sequence[Stored], beside: Iterable[Store
     others = [r for r in beside if r.folder not in have]
     if not others:
         return found
-    whole = {_set(t): len(t.runs) for t in tables([*runs, *others], None, across)}
-    return [replace(t, left_out=max(0, whole.get(_set(t), 0) - len(t.runs))) for t in found]
+    whole = sizes([*runs, *others], across)
+    return [replace(t, left_out=max(0, whole.get(set_of(t.frame), 0) - len(t.runs))) for t in found]
 
 
-def _set(table: Table) -> tuple[str, ...]:
-    """What names a comparable set."""
-    first = table.frame.iloc[0]
-    passports = sorted(set(table.frame["passport"]) - {""})
-    return (first["task"], first["preset"], first["budget"], *passports)
-
-
-def stored_beside(folder: Path) -> Iterator[Stored]:
-    """The runs below a folder that can be read."""
+def stored_beside(folder: Path, runs: Iterable[Stored] = ()) -> Iterator[Stored]:
+    """The runs below a folder that can be read, but for these, which are at hand."""
+    have = {r.folder for r in runs}
     for path in Store(folder).records():
-        with suppress(UsageError):
-            yield read(path.parent)
+        if path.parent not in have:
+            with suppress(UsageError):
+                yield read(path.parent)
 
 
 def report_folder(folder: Path, out: Path | None = None, **options: object) -> list[tuple[Table, Path]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -160,8 +160,7 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
     budget = Budget.parse(part["budget"].iloc[0])
     over = (part["nfe"] - budget.amount).clip(lower=0) if budget.unit == "nfe" else np.nan
     part = part.assign(overrun_nfe=over)
-    keys = pd.Series(list(zip(part["method"], part["lower"], part["variant"], strict=True)), part.index)
-    split = {key: part[[k == key for k in keys]] for key in sorted(set(keys))}
+    split = {tuple(map(str, key)): rows for key, rows in part.groupby(["method", "lower", "variant"], sort=True)}
     groups = {str(key): _Group.of(rows, metrics) for key, rows in split.items()}
     cells = Cells.of(
         {name: _cells(g.scored) for name, g in groups.items()},
@@ -247,17 +246,31 @@ def tables(
 def tables_of(
     found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | None = None, failures: Failures = "common"
 ) -> list[Table]:
-    """Comparable sets of `frame`'s rows, each a table. A run without a score has no passport and joins those of its budget.
+    """Comparable sets of `frame`'s rows, each a table. stored: the runs behind the rows, in their order, if they are at hand."""
+    return [_table(title, part, stored, at, failures) for title, part in _sets(found, at)]
 
-    stored: the runs behind the rows, in their order, if they are at hand.
-    """
-    result = []
+
+def _sets(found: pd.DataFrame, at: Budget | None) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Title and rows of each. A run without a score has no passport and joins those of its budget."""
     for (task, preset, budget), part in found.groupby(["task", "preset", "budget"], sort=True) if len(found) else ():
-        passports = sorted(set(part["passport"]) - {""}) or [""]
-        for passport in passports:
-            chosen = part[part["passport"].isin([passport, ""])]
-            title = f"{task}, {preset}, budget {budget}" + (f", at {at}" if at else "")
-            if len(passports) > 1:
-                title += f", settings {passport}"
-            result.append(_table(title, chosen, stored, at, failures))
-    return result
+        title = f"{task}, {preset}, budget {budget}" + (f", at {at}" if at else "")
+        by = {str(passport): rows for passport, rows in part.groupby("passport", sort=True)}
+        blank = by.pop("", None)
+        if len(by) < 2:
+            yield title, part
+            continue
+        for passport, rows in by.items():
+            whole = rows if blank is None else pd.concat([rows, blank]).sort_index()
+            yield f"{title}, settings {passport}", whole
+
+
+def sizes(runs: Iterable[Stored], across: bool = False) -> dict[tuple[str, ...], int]:
+    """How many runs each comparable set of these has, by `set_of` it."""
+    stored = _newest(r for r in runs if r.run["status"] in (*DONE, "failed"))
+    return {set_of(part): len(part) for _, part in _sets(frame(stored, None, across), None)}
+
+
+def set_of(part: pd.DataFrame) -> tuple[str, ...]:
+    """What names a comparable set, of its rows."""
+    first = part.iloc[0]
+    return (first["task"], first["preset"], first["budget"], *sorted(set(part["passport"]) - {""}))
