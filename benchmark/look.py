@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from benchmark.budget import Unit
 from benchmark.columns import METRICS
+from benchmark.files import write_atomic
 from benchmark.store import Stored
 from benchmark.table import Table
 
@@ -48,8 +50,13 @@ def looks(table: Table) -> dict[str, dict[str, Any]]:
 
 
 def finish(figure: Any, path: Path) -> Path:
-    figure.savefig(path)
-    plt.close(figure)
+    """Write it as PNG, as a whole or not at all, and never through a link. Raises OSError."""
+    try:
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png")
+    finally:
+        plt.close(figure)
+    write_atomic(path, drawn.getvalue())
     return path
 
 

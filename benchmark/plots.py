@@ -13,6 +13,7 @@ from benchmark.budget import Budget, Unit
 from benchmark.clock import ACCOUNTS
 from benchmark.columns import METRICS
 from benchmark.curves import curves, lam_over_time
+from benchmark.errors import said
 from benchmark.look import COLOURS, SPENT, STYLE, finish, last, looks, name, picture, spent_axis, whole
 from benchmark.store import Stored
 from benchmark.table import Table
@@ -152,19 +153,27 @@ def redraw(table: Table, path: Path) -> Path:
         return fid_against_clip(table, path)
 
 
-def draw(table: Table, folder: Path, metric: str | None = None) -> list[Path]:
-    """Every picture that the table's runs can give, as PNG; returns their paths."""
+def draw(table: Table, folder: Path, metric: str | None = None) -> tuple[list[Path], list[str]]:
+    """Every picture that the table's runs can give, as PNG; returns their paths, and what is wrong with each that failed."""
     if not any(r.done for r in table.runs):
-        return []
+        return [], []
     shown = metric or next((m for m in ("clip", *table.metrics) if m in table.metrics), None)
-    jobs: list[Callable[[], Path | None]] = [
-        lambda: quality_over_time(table, shown, folder / "quality_over_time.png") if shown else None,
-        lambda: lam_over_time(table, folder / "lam_over_time.png"),
-        lambda: curves(table, folder / "curves.png"),
-        lambda: where_time_went(table, folder / "where_time_went.png"),
-        lambda: sample_grid(table, folder / "samples.png"),
-    ]
+    jobs: dict[str, Callable[[Path], Path | None]] = {
+        "quality_over_time.png": lambda path: quality_over_time(table, shown, path) if shown else None,
+        "lam_over_time.png": lambda path: lam_over_time(table, path),
+        "curves.png": lambda path: curves(table, path),
+        "where_time_went.png": lambda path: where_time_went(table, path),
+        "samples.png": lambda path: sample_grid(table, path),
+    }
     if {"fid", "clip"} <= set(table.metrics):
-        jobs.append(lambda: fid_against_clip(table, folder / "fid_against_clip.png"))
+        jobs["fid_against_clip.png"] = lambda path: fid_against_clip(table, path)
+    drawn, failed = [], []
     with plt.rc_context(STYLE):
-        return [p for job in jobs if (p := job()) is not None]
+        for name, job in jobs.items():
+            try:
+                if (path := job(folder / name)) is not None:
+                    drawn.append(path)
+            except Exception as error:  # a picture is not worth a table
+                failed.append(f"{name}: {said(error)}")
+                plt.close("all")
+    return drawn, failed

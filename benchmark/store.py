@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import math
 import os
@@ -16,24 +18,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.bounded import read_bounded
-from benchmark.errors import StorageError, UsageError
+from benchmark.errors import UsageError
+from benchmark.files import Lines, make_folder, sha256, storing, write_atomic
 from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines, too_long
 from benchmark.plain import plain
 from benchmark.plan import SCHEMA, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
 
+SAMPLES = "samples.png"
 _LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 3 MB
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A run as it lies on the disk. torn: proposal lines that were dropped because they were cut short."""
+    """A run as it lies on the disk. torn: proposal lines that were dropped because they were cut short.
+
+    digest: SHA-256 of its run.json, which has those of its other files.
+    """
 
     folder: Path
     run: Mapping[str, Any]
     proposals: list[dict[str, Any]] = field(default_factory=list)
     tests: list[dict[str, Any]] = field(default_factory=list)
     torn: int = 0
+    digest: str = ""
 
     @property
     def done(self) -> bool:
@@ -45,61 +53,10 @@ class Stored:
         return self.run["status"] not in (*DONE, "failed")
 
 
-@contextmanager
-def storing(path: Path) -> Iterator[None]:
-    """Turns what the system says of a file that cannot be written into a StorageError."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Replace the file as a whole, or not at all. Raises OSError."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(scratch, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    except BaseException:
-        with suppress(OSError):
-            scratch.unlink()
-        raise
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder for output, and see that it can be written. Raises UsageError."""
-    probe = path / f".writable.{os.getpid()}"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
-        probe.unlink()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"output {str(path)!r}: expected a folder that can be written; {error}") from error
-
-
-class Lines:
-    """A file to which lines are added; one that cannot be written is a StorageError."""
-
-    def __init__(self, path: Path, *, keep: bool = False) -> None:
-        self._path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if keep else os.O_TRUNC)
-        with storing(path):  # a link in a folder from elsewhere must not lead out of it
-            self._file = os.fdopen(os.open(path, flags, 0o644), "a", encoding="utf-8")
-
-    def write(self, text: str) -> None:
-        with storing(self._path):
-            self._file.write(text)
-
-    def flush(self) -> None:
-        with storing(self._path):
-            self._file.flush()
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._file.close()
+def hashes(folder: Path, calls: bool) -> dict[str, str]:
+    """SHA-256 of what a run left, by name. calls: they are kept."""
+    names = ("final.json", "proposals.jsonl", SAMPLES, *([CALLS] if calls else []))
+    return {name: sha256(folder / name) for name in names if (folder / name).is_file()}
 
 
 class Writer:
@@ -114,7 +71,7 @@ class Writer:
         self.folder = folder
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for left in (*folder.glob(".*.json.*"), *folder.glob(".samples.png"), *(folder / STATES).glob("*.part")):
+            for left in (*folder.glob(".*.json.*"), *folder.glob(".samples.png*"), *(folder / STATES).glob("*.part")):
                 left.unlink()  # by a process that was killed while it wrote
             before = _unfinished(folder)
             calls = folder / CALLS
@@ -132,7 +89,12 @@ class Writer:
 
     def run(self, record: Mapping[str, Any]) -> None:
         with storing(self.folder):
-            write_atomic(self.folder / "run.json", json.dumps(plain(record), indent=1) + "\n")
+            closed = record["status"] in (*DONE, "failed")
+            if closed:
+                self._proposals.flush()
+                self._calls.flush()
+            seals = {"hashes": hashes(self.folder, calls=record["status"] == "failed")} if closed else {}
+            write_atomic(self.folder / "run.json", json.dumps(plain(record) | seals, indent=1) + "\n")
 
     def proposal(self, line: Mapping[str, Any]) -> None:
         text = json.dumps(plain(line)) + "\n"
@@ -147,9 +109,9 @@ class Writer:
             if len(images):
                 from PIL import Image
 
-                scratch = self.folder / ".samples.png"
-                Image.fromarray(np.concatenate(list(images), axis=1)).save(scratch, format="PNG")
-                os.replace(scratch, self.folder / "samples.png")
+                picture = io.BytesIO()
+                Image.fromarray(np.concatenate(list(images), axis=1)).save(picture, format="PNG")
+                write_atomic(self.folder / SAMPLES, picture.getvalue())
             text = json.dumps(plain({"schema": SCHEMA, "tests": tests}), indent=1) + "\n"
             write_atomic(self.folder / "final.json", text)
 
@@ -252,9 +214,8 @@ class Store:
         folder = self.folder(spec)
         record = _unfinished(folder) or {"schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json(), "ledger": {}}
         with storing(folder):
-            write_atomic(
-                folder / "run.json", json.dumps(record | {"status": "failed", "error": error}, indent=1) + "\n"
-            )
+            record |= {"status": "failed", "error": error, "hashes": hashes(folder, calls=True)}
+            write_atomic(folder / "run.json", json.dumps(record, indent=1) + "\n")
             shutil.rmtree(folder / STATES, ignore_errors=True)
 
     def forget(self, spec: RunSpec) -> None:
@@ -277,9 +238,13 @@ class Store:
         return sorted(self.root.glob("*/*/*/run.json")) if os.path.isdir(self.root) else []
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, digest: list[str] | None = None) -> dict[str, Any]:
+    """digest: takes the SHA-256 of what was read."""
     try:
-        found = json.loads(read_bounded(path, _LIMIT))
+        content = read_bounded(path, _LIMIT)
+        if digest is not None:
+            digest.append(hashlib.sha256(content).hexdigest())
+        found = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected a run's JSON; {error}; remove that folder to leave the run out") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
@@ -292,7 +257,8 @@ def _json(path: Path) -> dict[str, Any]:
 
 def read(folder: Path) -> Stored:
     """Read one run's folder. Raises UsageError for broken JSON or another schema; torn lines are dropped and counted."""
-    run = _checked(folder / "run.json", RUN, _json(folder / "run.json"))
+    digest: list[str] = []
+    run = _checked(folder / "run.json", RUN, _json(folder / "run.json", digest))
     proposals: list[dict[str, Any]] = []
     torn = 0
     path = folder / "proposals.jsonl"
@@ -316,7 +282,7 @@ def read(folder: Path) -> Stored:
         tests = [t for t in tests if not run["no_incumbent"] and (t["seconds"] > 0 or t["nfe"] > 0)]
         for test in tests:
             test["curves"] = {k: np.array(v) for k, v in test["curves"].items()}
-    return Stored(folder, run, proposals, tests, torn)
+    return Stored(folder, run, proposals, tests, torn, digest[0])
 
 
 def _checked(path: Path, kind: Any, found: object) -> Any:

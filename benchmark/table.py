@@ -63,7 +63,7 @@ class Table:
     unit: the budget's.  frame: its part of `frame`, from which all else follows.  names: what a metric's heading adds.
     runs: what is stored of them; empty where the frame was read from a file.  base: what rows without options have.
     cells: what the rows are compared over.  failures: see `Failures`.  references: lines that no method made, by name: metrics.
-    left_out: how many stored runs of the same set are not in it.
+    left_out: how many stored runs of the same set are not in it.  undrawn: pictures that failed, and why.
     """
 
     title: str
@@ -79,6 +79,7 @@ class Table:
     failures: Failures = "common"
     references: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: int = 0
+    undrawn: tuple[str, ...] = ()
 
     def heading(self, metric: str) -> str:
         """Such as `FID (digits)`."""

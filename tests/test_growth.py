@@ -11,6 +11,7 @@ import benchmark.plots
 import benchmark.report
 import benchmark.store
 from benchmark.cli import main
+from benchmark.files import write_atomic
 from benchmark.frame import frame
 from benchmark.look import plt
 from benchmark.report import report, report_folder
@@ -92,7 +93,7 @@ def test_a_run_that_was_written_since_is_read_again(tmp_path, reads):
     assert len(reads) == 1
     path = run.folder / "run.json"
     text = path.read_text().replace('"error": ""', '"error": "other"')
-    benchmark.store.write_atomic(path, text)
+    write_atomic(path, text)
     assert store.find(spec).run["error"] == "other"
     path.unlink()
     assert store.find(spec) is None
