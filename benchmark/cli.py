@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.arguments import SHORT, devices_of, parser, seconds_of
 from benchmark.errors import StorageError, UsageError, one_line, said
-from benchmark.escape import terminal, visible
+from benchmark.escape import visible
 
 if TYPE_CHECKING:
     from benchmark.plan import RunSpec
@@ -136,7 +136,7 @@ def _print(runs: list[Stored], out: Path, stored: Path) -> None:
     from benchmark.report import report, stored_beside
 
     for table, folder in report(runs, out, beside=stored_beside(stored, runs)):
-        print(f"\n{text(table)}\n{terminal(f'{reading(table)} {footnote(table)}')}")
+        print(f"\n{text(table)}\n{visible(f'{reading(table)} {footnote(table)}')}")
         print(f"\nresults  {stored}\ntables   {folder}/table1.md, .csv, .tex\nplots    {folder}/*.png")
         if (folder / "samples.png").exists():
             print(f"samples  {folder}/samples.png")
@@ -153,7 +153,7 @@ def _report(args: argparse.Namespace) -> int:
     formats = [f.strip() for f in args.format.split(",") if f.strip()]
     options = {"formats": formats, "at": at, "metric": args.metric, "across": args.across, "failures": args.failures}
     for table, folder in report_folder(args.dir, out, **options):
-        print(f"{text(table)}\n{terminal(f'{reading(table)} {footnote(table)}')}\n\nwritten to {folder}\n")
+        print(f"{text(table)}\n{visible(f'{reading(table)} {footnote(table)}')}\n\nwritten to {folder}\n")
     return 0
 
 

@@ -13,13 +13,11 @@ _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciic
 
 
 def visible(text: str) -> str:
-    """Control characters, marks of direction and lone surrogates as Python writes them: one line, which can be encoded."""
+    """Control characters, marks of direction and lone surrogates as Python writes them: one line, which can be encoded.
+
+    For a terminal, which then obeys nobody: nothing moves the cursor, colours, begins a line or turns the direction.
+    """
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def terminal(text: str) -> str:
-    """Lines stay lines; nothing moves the cursor, colours, or turns the direction."""
-    return "\n".join(map(visible, text.split("\n")))
 
 
 def markdown(text: str) -> str:

@@ -26,7 +26,7 @@ from benchmark.plan import SCHEMA, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
 
 SAMPLES = "samples.png"
-_LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 3 MB
+LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 3 MB
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,17 @@ class Stored:
         return self.run["status"] not in (*DONE, "failed")
 
 
-def hashes(folder: Path, calls: bool) -> dict[str, str]:
-    """SHA-256 of what a run left, by name. calls: they are kept."""
-    names = ("final.json", "proposals.jsonl", SAMPLES, *([CALLS] if calls else []))
-    return {name: sha256(folder / name) for name in names if (folder / name).is_file()}
+def hashes(record: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """SHA-256 of what a closed run left, by name, and of its record but for these."""
+    names = ("final.json", "proposals.jsonl", SAMPLES, *([CALLS] if record["status"] == "failed" else []))
+    own = json.dumps({k: v for k, v in record.items() if k != "hashes"}, sort_keys=True)
+    found = {name: sha256(folder / name) for name in names if (folder / name).is_file()}
+    return {"run.json": hashlib.sha256(own.encode()).hexdigest(), **found}
+
+
+def sealed(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The record of a closed run with the hashes of what is there now."""
+    return {**record, "hashes": hashes(record, folder)}
 
 
 class Writer:
@@ -93,14 +100,14 @@ class Writer:
             if closed:
                 self._proposals.flush()
                 self._calls.flush()
-            seals = {"hashes": hashes(self.folder, calls=record["status"] == "failed")} if closed else {}
-            write_atomic(self.folder / "run.json", json.dumps(plain(record) | seals, indent=1) + "\n")
+            found = sealed(plain(record), self.folder) if closed else plain(record)
+            write_atomic(self.folder / "run.json", json.dumps(found, indent=1) + "\n")
 
     def proposal(self, line: Mapping[str, Any]) -> None:
         text = json.dumps(plain(line)) + "\n"
         self._written += len(text)
-        if self._written > _LIMIT:
-            raise ValueError(f"a method proposed more than {_LIMIT >> 20} MiB of answers; yield one when it is better")
+        if self._written > LIMIT:
+            raise ValueError(f"a method proposed more than {LIMIT >> 20} MiB of answers; yield one when it is better")
         self._proposals.write(text)
         self._proposals.flush()
 
@@ -214,7 +221,7 @@ class Store:
         folder = self.folder(spec)
         record = _unfinished(folder) or {"schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json(), "ledger": {}}
         with storing(folder):
-            record |= {"status": "failed", "error": error, "hashes": hashes(folder, calls=True)}
+            record = sealed(record | {"status": "failed", "error": error}, folder)
             write_atomic(folder / "run.json", json.dumps(record, indent=1) + "\n")
             shutil.rmtree(folder / STATES, ignore_errors=True)
 
@@ -241,7 +248,7 @@ class Store:
 def _json(path: Path, digest: list[str] | None = None) -> dict[str, Any]:
     """digest: takes the SHA-256 of what was read."""
     try:
-        content = read_bounded(path, _LIMIT)
+        content = read_bounded(path, LIMIT)
         if digest is not None:
             digest.append(hashlib.sha256(content).hexdigest())
         found = json.loads(content)
@@ -264,7 +271,7 @@ def read(folder: Path) -> Stored:
     path = folder / "proposals.jsonl"
     if path.exists():
         try:
-            text = read_bounded(path, _LIMIT)
+            text = read_bounded(path, LIMIT)
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: expected a run's proposals; {error}") from error
         for line in text.splitlines():

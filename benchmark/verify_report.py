@@ -141,6 +141,8 @@ def _follows(folder: Path, table: Table, made: Mapping[str, Any], found: Finding
         left = left or (table.left_out > 0 and not list(_texts(folder, silent, footnote(silent), pictures)))
         wrong = [] if left else ["its footnote is not what its runs give"]
     found.problems += wrong
+    if "runs" in made and table.left_out < made["left_out"]:
+        found.expect(False, f"{MADE} says that {made['left_out']} runs are left out, not {table.left_out}")
     again = "are left out without a word; make it again with `bench report`"
     found.expect(not left, f"{table.left_out} stored runs of the same set {again}")
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmark.report import rewrite
-from benchmark.store import Store
+from benchmark.store import Store, sealed
 from benchmark.verify import verify
 from tests.faults.test_methods import bench, started, wait_for_proposals
 
@@ -141,7 +141,7 @@ def test_a_folder_copied_in_from_another_machine_counts(tmp_path):
     shutil.copytree(copied.parent, target)
     record = json.loads(copied.read_text())
     record["environment"]["cpus"] = "64"
-    (target / "run.json").write_text(json.dumps(record))
+    (target / "run.json").write_text(json.dumps(sealed(record, target)))
     done = bench(*RUN, "--seeds", "0-1", "--quiet", cwd=here)
     assert "2 of 2 runs are stored already" in done.stderr
     assert "64 CPUs" in done.stdout
