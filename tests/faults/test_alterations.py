@@ -133,3 +133,17 @@ def test_with_new_hashes_only_what_contradicts_itself_is_seen(altered):
     print(f"\naltered, sealed and reported: {count - len(found)} of {count} are seen; not: {', '.join(sorted(found))}")
     assert found <= set(RESEALED), "seen before"
     assert count - len(found) >= 50
+
+
+@pytest.mark.parametrize("formats", [FORMATS, ("csv", "latex")])
+def test_a_seed_that_was_moved_out_while_the_report_was_made_is_seen(base, tmp_path, monkeypatch, formats):
+    """In a report without a footnote too."""
+    monkeypatch.setattr(benchmark.plots, "draw", lambda table, folder, metric: ([], []))
+    root = tmp_path / "runs"
+    shutil.copytree(base, root, ignore=shutil.ignore_patterns("report"))
+    bad = sorted(root.glob("*/*/*/run.json"))[0].parent
+    shutil.move(bad, tmp_path / "bad")
+    report_folder(root, formats=formats)
+    assert dict(verify(root))["table report"] == ""
+    shutil.move(tmp_path / "bad", bad)
+    assert "1 stored runs of the same set are left out without a word" in dict(verify(root))["table report"]
