@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.arguments import SHORT, devices_of, files_for, folder_of, parser, seconds_of
 from benchmark.errors import StorageError, UsageError, one_line, said
+from benchmark.escape import visible
 from benchmark.surroundings import settle
 
 if TYPE_CHECKING:
@@ -117,11 +118,10 @@ def _run_all(args: argparse.Namespace, specs: list[RunSpec], store: Store, setti
     failed = [r for r in found if r.run["status"] == "failed"]
     for r in failed:
         again = "; --retry-failed runs it again" if stored else ""
-        print(
-            f"failed: {r.run['spec']['method']}, seed {r.run['spec']['seed']}: {r.run['error']}{again}", file=sys.stderr
-        )
+        what = f"{r.run['spec']['method']}, seed {r.run['spec']['seed']}"
+        print(visible(f"failed: {what}: {r.run['error']}{again}"), file=sys.stderr)
     for line in _unanswered(found):
-        print(line, file=sys.stderr)
+        print(visible(line), file=sys.stderr)
     if ended < len(specs):
         left = len(specs) - ended
         print(f"{left} of {len(specs)} runs were cut short; the same command goes on with them", file=sys.stderr)
@@ -144,8 +144,8 @@ def _print(runs: list[Stored], out: Path, stored: Path) -> None:
     from benchmark.notes import footnote, reading
     from benchmark.report import report, stored_beside
 
-    for table, folder in report(runs, out, beside=stored_beside(stored)):
-        print(f"\n{text(table)}\n{reading(table)} {footnote(table)}")
+    for table, folder in report(runs, out, beside=stored_beside(stored, runs)):
+        print(f"\n{text(table)}\n{visible(f'{reading(table)} {footnote(table)}')}")
         print(f"\nresults  {stored}\ntables   {folder}/table1.md, .csv, .tex\nplots    {folder}/*.png")
         if (folder / "samples.png").exists():
             print(f"samples  {folder}/samples.png")
@@ -162,7 +162,7 @@ def _report(args: argparse.Namespace) -> int:
     formats = [f.strip() for f in args.format.split(",") if f.strip()]
     options = {"formats": formats, "at": at, "metric": args.metric, "across": args.across, "failures": args.failures}
     for table, folder in report_folder(args.dir, out, **options):
-        print(f"{text(table)}\n{reading(table)} {footnote(table)}\n\nwritten to {folder}\n")
+        print(f"{text(table)}\n{visible(f'{reading(table)} {footnote(table)}')}\n\nwritten to {folder}\n")
     return 0
 
 
@@ -217,7 +217,7 @@ def _told(results: Iterable[tuple[str, str]], name: object, good: str) -> int:
     """Print what was checked and what is wrong with it; returns the exit status."""
     failed = 0
     for what, problem in results:
-        print(f"{'FAIL' if problem else 'ok  '} {what}{': ' + problem if problem else ''}", flush=True)
+        print(visible(f"{'FAIL' if problem else 'ok  '} {what}{': ' + problem if problem else ''}"), flush=True)
         failed += bool(problem)
     bad = f"{failed} check{'s' if failed > 1 else ''} failed"
     print(f"{name}: {bad if failed else good}")
@@ -272,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bench: {one_line(str(error))}", file=sys.stderr)
         return 2
     except StorageError as error:
-        print(f"bench: {error}", file=sys.stderr)
+        print(f"bench: {one_line(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
+from benchmark.budget import Unit
 from benchmark.frame import standing
 from benchmark.look import SPENT, finish, last, looks, spent, spent_axis, subplots, value_axis
 from benchmark.table import Row, Table
@@ -30,14 +31,16 @@ def lam_over_time(table: Table, path: Path) -> Path | None:
     used = list(grid.flat)[: len(rows) * len(names)]
     for axes in list(grid.flat)[len(used) :]:
         axes.axis("off")
-    first = min(spent(p, table.unit) for r in table.runs for p in r.proposals)
+    first, end = min(spent(p, table.unit) for r in table.runs for p in r.proposals), last(table)
     for k, name in enumerate(names):
         every = [p["lam"][name] for r in table.runs for p in r.proposals if name in p["lam"]]
         for axes, row in zip(grid.flat if alone else grid[k], rows, strict=False):
             axes.add_collection(
-                LineCollection(_steps(table, row, name), colors=[looks(table)[row.label]["color"]], alpha=0.55, lw=1.1)
+                LineCollection(
+                    _steps(row, name, table.unit, end), colors=[looks(table)[row.label]["color"]], alpha=0.55, lw=1.1
+                )
             )
-            spent_axis(axes, first / 1.2, last(table) * 1.1, table.unit, 5 if alone else 3)
+            spent_axis(axes, first / 1.2, end * 1.1, table.unit, 5 if alone else 3)
             value_axis(axes, min(every), max(every))
             if alone or k == 0:
                 axes.set_title(fill(row.label, 20), fontsize=9)
@@ -51,12 +54,14 @@ def lam_over_time(table: Table, path: Path) -> Path | None:
     return finish(figure, path)
 
 
-def _steps(table: Table, row: Row, name: str) -> list[Any]:
-    """One staircase a run, (2 x proposals, 2): what was spent, and the value that stood."""
+def _steps(row: Row, name: str, unit: Unit, end: float) -> list[Any]:
+    """One staircase a run, (2 x proposals, 2): what was spent, up to the end of the axis, and the value that stood."""
     found = []
-    for run in filter(lambda r: r.proposals and name in r.proposals[0]["lam"], row.stored):
-        x = [*(spent(p, table.unit) for p in run.proposals), last(table)]
-        y = [p["lam"][name] for p in run.proposals]
+    for stood in ([p for p in run.proposals if name in p["lam"]] for run in row.stored):
+        if not stood:
+            continue
+        x = [*(spent(p, unit) for p in stood), end]
+        y = [p["lam"][name] for p in stood]
         found.append(np.column_stack([np.repeat(x, 2)[1:-1], np.repeat(y, 2)]))
     return found
 

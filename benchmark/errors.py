@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+from benchmark.escape import visible
+
 
 class UsageError(Exception):
     """Wrong usage: one clear line and exit status 2."""
@@ -60,9 +62,8 @@ def _shown(filename: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Shortened to one line, and such that it can be encoded."""
-    short = " ".join(text[: 4 * _SAID].split())[:_SAID]
-    return short.encode("utf-8", "backslashreplace").decode()
+    """Shortened to one line, without control characters, and such that it can be encoded."""
+    return visible(" ".join(text[: 4 * _SAID].split())[:_SAID])
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

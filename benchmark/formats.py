@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
+from benchmark import escape
 from benchmark.columns import COSTS, METRICS
 from benchmark.notes import APART, INCOMPLETE, reading
 from benchmark.stats import Difference, Estimate, difference
@@ -33,46 +33,47 @@ def _costs(table: Table) -> list[str]:
     return [c for c in COSTS if shown.get(c, True)]
 
 
-_MARKS = ("\0{}\1", "\2{}\3")  # around the best mean and a tie with it; what they become depends on the format
+_Cell = tuple[str, str]  # the text, and whether it is the "best" mean or a "tie" with it
 
 
-def _marked(cell: str, marks: Sequence[str]) -> str:
-    """The cell with its marks as those of a format: before and after the best mean, before and after a tie."""
-    for sign, mark in zip("\0\1\2\3", marks, strict=True):
-        cell = cell.replace(sign, mark)
-    return cell
-
-
-def _cells(table: Table, row: Row) -> list[str]:
+def _cells(table: Table, row: Row) -> list[_Cell]:
     cells = []
     for metric in table.metrics:
         text = METRICS[metric].text(row.metrics.get(metric))
-        mark = _MARKS[0] if metric in row.bold else _MARKS[1] if metric in row.tied else "{}"
-        cells.append(mark.format(text))
+        cells.append((text, "best" if metric in row.bold else "tie" if metric in row.tied else ""))
     costs = [COSTS[c].text(row.costs.get(c)) + ("†" if c == "time" and row.shared else "") for c in _costs(table)]
     mark = f" {INCOMPLETE}" if row.incomplete else f" {APART}" if row.apart else ""
     ends = [str(n) for n in (row.runs, row.failed, *([row.unanswered] if _unanswered(table) else []))]
-    return [row.label + mark, *cells, *costs, *ends]
+    return [(row.label + mark, ""), *cells, *((c, "") for c in (*costs, *ends))]
 
 
-def _body(table: Table) -> Iterator[list[str]]:
-    """The cells of every line: rows, then lines of reference, which cost nothing and have no runs."""
+def _body(
+    table: Table, write: Callable[[str], str], best: tuple[str, str], tie: tuple[str, str]
+) -> Iterator[list[str]]:
+    """The cells of every line, escaped by `write` and marked: rows, then lines of reference, which cost nothing."""
+    marks = {"": ("", ""), "best": best, "tie": tie}
+    for line in _lines(table):
+        yield [f"{marks[mark][0]}{write(text)}{marks[mark][1]}" for text, mark in line]
+
+
+def _lines(table: Table) -> Iterator[list[_Cell]]:
     yield from (_cells(table, r) for r in table.rows)
     rest = len(_heads(table, "", "")) - 1 - len(table.metrics)
     for name, line in table.references.items():
         found = {m: Estimate(v, np.nan, np.nan) for m, v in line.items()}
-        yield [name, *(METRICS[m].text(found.get(m)) for m in table.metrics), *["-"] * rest]
+        yield [(text, "") for text in (name, *(METRICS[m].text(found.get(m)) for m in table.metrics), *["-"] * rest)]
 
 
 def text(table: Table) -> str:
     """For a terminal; `*` marks the best mean, `=` a tie with it."""
-    lines = [_heads(table, "↓", "↑"), *([_marked(c, ("", "*", "", "=")) for c in line] for line in _body(table))]
+    heads = list(map(escape.visible, _heads(table, "↓", "↑")))
+    lines = [heads, *_body(table, escape.visible, ("", "*"), ("", "="))]
     whole = _aligned(lines)
     if len(whole[0]) > _WIDTH and table.metrics:
         split = 1 + len(table.metrics)
         costs = [[x[0], *x[split:]] for x in lines if set(x[split:]) != {"-"}]
         whole = [*_aligned([x[:split] for x in lines]), "", *_aligned(costs)]
-    return "\n".join([table.title, *whole])
+    return "\n".join([escape.visible(table.title), *whole])
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
@@ -86,36 +87,23 @@ def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
 
 def markdown(table: Table) -> str:
     """Bold: the best mean; italic: a tie with it."""
-    heads = _heads(table, "↓", "↑")
-    lines = [
-        heads,
-        ["---"] + ["---:"] * (len(heads) - 1),
-        *([_marked(c, ("**", "**", "*", "*")) for c in line] for line in _body(table)),
-    ]
+    heads = list(map(escape.markdown, _heads(table, "↓", "↑")))
+    rule = ["---"] + ["---:"] * (len(heads) - 1)
+    lines = [heads, rule, *_body(table, escape.markdown, ("**", "**"), ("*", "*"))]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-_TEX = str.maketrans(
-    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"\dag{}", "‡": r"\ddag{}",
-     "§": r"\S{}", "↓": r"$\downarrow$", "↑": r"$\uparrow$"} | {c: f"\\{c}" for c in "_%&#${}"}
-)  # fmt: skip
 
 
 def latex(table: Table) -> str:
     """A booktabs tabular."""
-
-    def line(cells: Sequence[str]) -> str:
-        return " & ".join(cells) + r" \\"
-
-    heads = [c.translate(_TEX) for c in _heads(table, "↓", "↑")]
-    rows = [[_marked(c.translate(_TEX), (r"\textbf{", "}", r"\textit{", "}")) for c in line] for line in _body(table)]
+    heads = list(map(escape.latex, _heads(table, "↓", "↑")))
+    rows = _body(table, escape.latex, (r"\textbf{", "}"), (r"\textit{", "}"))
     return "\n".join(
         [
             rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
             r"\toprule",
-            line(heads),
+            escape.latex_row(heads),
             r"\midrule",
-            *map(line, rows),
+            *map(escape.latex_row, rows),
             r"\bottomrule",
             r"\end{tabular}",
             "",
@@ -130,10 +118,11 @@ def csv(table: Table) -> str:
     rows = []
     others = [m for m in table.metrics if m not in ("fid", "clip")]
     for r in table.rows:
-        row: dict[str, object] = {"method": r.method}
+        row: dict[str, object] = {"method": escape.csv(r.method)}
         for metric in ("fid", "clip"):
             row |= _spread(metric, r.metrics.get(metric))
-        row |= {"time": r.time, "runs": r.runs, "failed": r.failed, "lower": r.lower, "variant": r.variant}
+        row |= {"time": r.time, "runs": r.runs, "failed": r.failed}
+        row |= {"lower": escape.csv(r.lower), "variant": escape.csv(r.variant)}
         for name, values in [*((c, r.costs) for c in COSTS), *((m, r.metrics) for m in others)]:
             row |= _spread(name, values.get(name))
         rows.append(row | {
@@ -142,7 +131,7 @@ def csv(table: Table) -> str:
             "of_cells": table.cells.total,
         })  # fmt: skip
     for name, line in table.references.items():
-        rows.append({"method": name, "runs": 0, "failed": 0, **line})
+        rows.append({"method": escape.csv(name), "runs": 0, "failed": 0, **line})
     return str(pd.DataFrame(rows).to_csv(index=False))
 
 
@@ -164,9 +153,10 @@ def differences(table: Table) -> str:
 def _pairs(table: Table, metric: str) -> Iterator[list[object]]:
     for k, one in enumerate(table.rows):
         for other in table.rows[k + 1 :]:
-            found = versus(table, metric, one.label, other.label)
+            found = difference(one.values.get(metric, {}), other.values.get(metric, {}))
             if found is not None:
-                yield [metric, one.label, other.label, found.n, found.mean, found.low, found.high, found.p]
+                names = [escape.csv(one.label), escape.csv(other.label)]
+                yield [metric, *names, found.n, found.mean, found.low, found.high, found.p]
 
 
 def versus(table: Table, metric: str, one: str, other: str) -> Difference | None:
@@ -177,21 +167,21 @@ def versus(table: Table, metric: str, one: str, other: str) -> Difference | None
 
 def page(table: Table, note: str, pictures: Sequence[str]) -> str:
     """A self-contained page but for its pictures, which lie beside it. note: what only the runs tell."""
-    head = "".join(f"<th>{html.escape(h)}</th>" for h in _heads(table, "↓", "↑"))
-    signs = ("<b>", "</b>", "<i>", "</i>")
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_marked(html.escape(c), signs)}</td>" for c in line) + "</tr>" for line in _body(table)
+    head = "".join(f"<th>{escape.html(h)}</th>" for h in _heads(table, "↓", "↑"))
+    lines = _body(table, escape.html, ("<b>", "</b>"), ("<i>", "</i>"))
+    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in line) + "</tr>" for line in lines)
+    shown = "".join(
+        f'<figure><img src="{escape.html(p)}" alt="{escape.html(p.removesuffix(".png"))}"></figure>' for p in pictures
     )
-    shown = "".join(f'<figure><img src="{p}" alt="{p.removesuffix(".png")}"></figure>' for p in pictures)
     style = (
         "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:90rem;padding:0 1rem;color:#222}"
         "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid;white-space:nowrap}"
         "th{border-bottom:1px solid}td,th{padding:.3rem .8rem;text-align:right}td:first-child,th:first-child{text-align:left}"
         "div{overflow-x:auto}p{max-width:70rem}img{max-width:min(100%,70rem)}figure{margin:1.5rem 0}"
     )
-    title = html.escape(table.title)
+    title = escape.html(table.title)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{style}</style>'
         f"<h1>{title}</h1><div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"<p>{html.escape(reading(table))}</p><p>{html.escape(note)}</p>{shown}</html>\n"
+        f"<p>{escape.html(reading(table))}</p><p>{escape.html(note)}</p>{shown}</html>\n"
     )

@@ -13,6 +13,7 @@ import pandas as pd
 from benchmark.budget import Budget
 from benchmark.columns import METRICS
 from benchmark.errors import UsageError
+from benchmark.escape import csv, from_csv
 from benchmark.store import Store, Stored
 
 REFERENCE = "reference."
@@ -143,4 +144,21 @@ def read_frame(path: Path) -> pd.DataFrame:
             raise ValueError(f"it has no column {', '.join(missing)}")
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: expected the runs.csv of a report; {error}") from error
+    found = found.rename(columns=from_csv)
+    for c in found:
+        if not pd.api.types.is_numeric_dtype(found[c]):
+            found[c] = found[c].map(from_csv, na_action="ignore")
     return found.assign(**{c: found[c].fillna("") if c in found else "" for c in _TEXT})
+
+
+def write_frame(found: pd.DataFrame) -> str:
+    """The text of a `runs.csv`, which `read_frame` reads."""
+    texts = found.copy()
+    for c in texts:
+        if not pd.api.types.is_numeric_dtype(texts[c]):
+            texts[c] = texts[c].map(_text)
+    return str(texts.rename(columns=csv).to_csv(index=False, float_format="%.10g"))
+
+
+def _text(value: object) -> object:
+    return csv(value) if isinstance(value, str) else value

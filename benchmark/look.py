@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from benchmark.budget import Unit
 from benchmark.columns import METRICS
+from benchmark.files import write_atomic
 from benchmark.store import Stored
 from benchmark.table import Table
 
@@ -52,7 +54,10 @@ def subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], *
 
 
 def finish(figure: Any, path: Path) -> Path:
-    figure.savefig(path)
+    """Write it as PNG, as a whole or not at all, and never through a link. Raises OSError."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    write_atomic(path, drawn.getvalue())
     return path
 
 

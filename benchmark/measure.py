@@ -69,6 +69,7 @@ def measured(incumbent: Incumbent, task: Task[Any], test: Test) -> dict[str, Any
         "metrics": dict(test.metrics), "passport": dict(test.passport),
         "curves": {name: _curve(name, values) for name, values in test.curves.items()},
         "references": {name: dict(values) for name, values in test.references.items()},
+        "space": {axis.name: [float(axis.low), float(axis.high)] for axis in task.space.axes},
     }  # fmt: skip
 
 

@@ -152,4 +152,5 @@ def footnote(table: Table) -> str:
     lines += _differing(environments)
     means = {name: sum(r.run["ledger"].get(name, 0.0) for r in runs) / len(runs) for name in ACCOUNTS}
     lines.append(f"A run took on average: {', '.join(f'{name} {v:.1f} s' for name, v in means.items())}.")
-    return " ".join([*lines, *_went_otherwise(table, runs)])
+    lost = [f"Not drawn: {'; '.join(table.undrawn)}."] if table.undrawn else []
+    return " ".join([*lines, *_went_otherwise(table, runs), *lost])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -12,6 +13,7 @@ from benchmark.budget import Budget, Unit
 from benchmark.clock import ACCOUNTS
 from benchmark.columns import METRICS
 from benchmark.curves import curves, lam_over_time
+from benchmark.errors import said
 from benchmark.look import COLOURS, SPENT, STYLE, finish, last, looks, name, picture, spent_axis, subplots, whole
 from benchmark.store import Stored
 from benchmark.table import Table
@@ -24,7 +26,7 @@ def quality_over_time(table: Table, metric: str, path: Path) -> Path:
     first = end
     for row in table.rows:
         points = _over_marks(
-            [r for r in row.stored if any(metric in t["metrics"] for t in r.tests)], metric, table.unit
+            [r for r in row.stored if r.tests and metric in r.tests[-1]["metrics"]], metric, table.unit
         )
         if not points:
             continue
@@ -53,7 +55,7 @@ def _over_marks(runs: list[Stored], metric: str, unit: Unit) -> list[tuple[float
         when = []
         for r in runs:
             tests = [t for t in r.tests if t["nfe" if unit == "nfe" else "seconds"] <= mark]
-            if tests:
+            if tests and metric in tests[-1]["metrics"]:
                 at[(r.run["spec"]["seed"], r.run["spec"]["prompt"])] = tests[-1]["metrics"][metric]
                 when.append(min(mark, whole(r, unit)))
         if runs and len(at) == len(runs):
@@ -88,20 +90,10 @@ def fid_against_clip(table: Table, path: Path) -> Path:
 
 def sample_grid(table: Table, path: Path) -> Path | None:
     """The final images of each method: the lowest seed that all have, a block a prompt, the same image seeds in a column."""
-    have = {
-        row.label: {
-            (r.run["spec"]["seed"], r.run["spec"]["prompt"]): image
-            for r in row.stored
-            if (image := picture(r.folder / "samples.png")) is not None
-        }
-        for row in table.rows
-    }
-    have = {k: v for k, v in have.items() if v}
-    shared = set.intersection(*(set(v) for v in have.values())) if have else set()
-    if not shared:
+    have, seed = _shared_samples(table)
+    if not have:
         return None
-    seed = min(s for s, _ in shared)
-    prompts = sorted(p for s, p in shared if s == seed)
+    prompts = sorted({prompt for runs in have.values() for prompt in runs if all(prompt in r for r in have.values())})
     tall, wide = next(iter(next(iter(have.values())).values())).shape[:2]
     side = min(max(tall / 150, 0.575), 1.3)  # inches of one image: small ones enlarged, large ones up to 195 pixels
     size = (side * wide / tall * len(prompts) + 1.2, (side + 0.175) * len(have) + 0.4)
@@ -109,7 +101,7 @@ def sample_grid(table: Table, path: Path) -> Path | None:
     for i, (label, runs) in enumerate(have.items()):
         for j, prompt in enumerate(prompts):
             axes = grid[i][j]
-            axes.imshow(runs[(seed, prompt)], interpolation="lanczos")
+            axes.imshow(runs[prompt], interpolation="lanczos")
             axes.axis("off")
             if i == 0:
                 axes.set_title(f"“{prompt}”" if prompt else f"seed {seed}", fontsize=9)
@@ -117,6 +109,28 @@ def sample_grid(table: Table, path: Path) -> Path | None:
                 axes.text(-0.02, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=9)
     figure.subplots_adjust(wspace=0.03, hspace=0.04)
     return finish(figure, path)
+
+
+def _shared_samples(table: Table) -> tuple[dict[str, dict[str, Any]], int]:
+    """By row, the pictures by prompt of the lowest seed that all rows have some of; only those are read."""
+    have = {
+        row.label: {
+            (r.run["spec"]["seed"], r.run["spec"]["prompt"]): path
+            for r in row.stored
+            if (path := r.folder / "samples.png").exists()
+        }
+        for row in table.rows
+    }
+    have = {k: v for k, v in have.items() if any(picture(path) is not None for path in v.values())}
+    cells = set.intersection(*(set(v) for v in have.values())) if have else set()
+    for seed in sorted({s for s, _ in cells}):
+        read = {
+            label: {p: image for (s, p), path in v.items() if s == seed and (image := picture(path)) is not None}
+            for label, v in have.items()
+        }
+        if set.intersection(*(set(v) for v in read.values())):
+            return read, seed
+    return {}, 0
 
 
 def where_time_went(table: Table, path: Path) -> Path:
@@ -139,19 +153,26 @@ def redraw(table: Table, path: Path) -> Path:
         return fid_against_clip(table, path)
 
 
-def draw(table: Table, folder: Path, metric: str | None = None) -> list[Path]:
-    """Every picture that the table's runs can give, as PNG; returns their paths."""
+def draw(table: Table, folder: Path, metric: str | None = None) -> tuple[list[Path], list[str]]:
+    """Every picture that the table's runs can give, as PNG; returns their paths, and what is wrong with each that failed."""
     if not any(r.done for r in table.runs):
-        return []
+        return [], []
     shown = metric or next((m for m in ("clip", *table.metrics) if m in table.metrics), None)
-    jobs: list[Callable[[], Path | None]] = [
-        lambda: quality_over_time(table, shown, folder / "quality_over_time.png") if shown else None,
-        lambda: lam_over_time(table, folder / "lam_over_time.png"),
-        lambda: curves(table, folder / "curves.png"),
-        lambda: where_time_went(table, folder / "where_time_went.png"),
-        lambda: sample_grid(table, folder / "samples.png"),
-    ]
+    jobs: dict[str, Callable[[Path], Path | None]] = {
+        "quality_over_time.png": lambda path: quality_over_time(table, shown, path) if shown else None,
+        "lam_over_time.png": lambda path: lam_over_time(table, path),
+        "curves.png": lambda path: curves(table, path),
+        "where_time_went.png": lambda path: where_time_went(table, path),
+        "samples.png": lambda path: sample_grid(table, path),
+    }
     if {"fid", "clip"} <= set(table.metrics):
-        jobs.append(lambda: fid_against_clip(table, folder / "fid_against_clip.png"))
+        jobs["fid_against_clip.png"] = lambda path: fid_against_clip(table, path)
+    drawn, failed = [], []
     with rc_context(STYLE):
-        return [p for job in jobs if (p := job()) is not None]
+        for name, job in jobs.items():
+            try:
+                if (path := job(folder / name)) is not None:
+                    drawn.append(path)
+            except Exception as error:  # a picture is not worth a table
+                failed.append(f"{name}: {said(error)}")
+    return drawn, failed

@@ -6,13 +6,15 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
+from benchmark.escape import visible
+
 
 class Progress:
     """One run's progress through its budget. quiet: show nothing."""
 
     def __init__(self, label: str, total: float, unit: str, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._label, self._unit, self._quiet = label, unit, quiet
+        self._label, self._unit, self._quiet = visible(label), unit, quiet
         self._total, self._best = total, float("inf")
         self._bar: Any = None
         if not quiet and self._stream.isatty():
@@ -23,12 +25,12 @@ class Progress:
                 + unit
                 + " [{elapsed}<{remaining}{postfix}]"
             )
-            self._bar = tqdm(total=total, desc=label, file=self._stream, leave=True, bar_format=form)
+            self._bar = tqdm(total=total, desc=self._label, file=self._stream, leave=True, bar_format=form)
 
     def phase(self, text: str) -> None:
         """Say what is going on now; a stream that is gone is not the run's concern."""
         with suppress(OSError, ValueError):
-            self._phase(text)
+            self._phase(visible(text))
 
     def _phase(self, text: str) -> None:
         if self._bar is not None:

@@ -68,6 +68,7 @@ class Record:
         self.values |= {
             "ledger": {name: max(0.0, seconds) for name, seconds in accounts.items()},  # cooked books are stored too
             "wall_seconds": self.wall,
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "environment": environment(),
         }
         self.write()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import math
 import os
@@ -18,15 +20,15 @@ from numpy.typing import NDArray
 
 from benchmark.bounded import read_bounded
 from benchmark.errors import UsageError, one_line
+from benchmark.files import Lines, make_folder, sha256, storing, write_atomic
 from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines, too_long
-from benchmark.lines import Lines
-from benchmark.lines import storing as storing  # noqa: PLC0414 - part of this module
 from benchmark.locks import see_locks, take
 from benchmark.plain import plain
 from benchmark.plan import SCHEMA, SCHEMAS, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
 
-_LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 3 MB
+SAMPLES = "samples.png"
+LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 3 MB
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Stored:
     """A run as it lies on the disk. torn: proposal lines that were dropped because they were cut short.
 
     passed_over: folders beside it that were not read, since they have another name than their run.
+    digest: SHA-256 of its run.json, which has those of its other files.
     """
 
     folder: Path
@@ -42,6 +45,7 @@ class Stored:
     tests: list[dict[str, Any]] = field(default_factory=list)
     torn: int = 0
     passed_over: tuple[str, ...] = ()
+    digest: str = ""
 
     @property
     def done(self) -> bool:
@@ -53,30 +57,17 @@ class Stored:
         return self.run["status"] not in (*DONE, "failed")
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Replace the file as a whole, or not at all. Raises OSError."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(scratch, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    except BaseException:
-        with suppress(OSError):
-            scratch.unlink()
-        raise
+def hashes(record: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """SHA-256 of what a closed run left, by name, and of its record but for these."""
+    names = ("final.json", "proposals.jsonl", SAMPLES, *([CALLS] if record["status"] == "failed" else []))
+    own = json.dumps({k: v for k, v in record.items() if k != "hashes"}, sort_keys=True)
+    found = {name: sha256(folder / name) for name in names if (folder / name).is_file()}
+    return {"run.json": hashlib.sha256(own.encode()).hexdigest(), **found}
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder for output, and see that it can be written. Raises UsageError."""
-    probe = path / f".writable.{os.getpid()}"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
-        probe.unlink()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"output {str(path)!r}: expected a folder that can be written; {error}") from error
+def sealed(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The record of a closed run with the hashes of what is there now."""
+    return {**record, "hashes": hashes(record, folder)}
 
 
 class Writer:
@@ -91,7 +82,7 @@ class Writer:
         self.folder = folder
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for left in (*folder.glob(".*.json.*"), *folder.glob(".samples.png"), *(folder / STATES).glob("*.part")):
+            for left in (*folder.glob(".*.json.*"), *folder.glob(".samples.png*"), *(folder / STATES).glob("*.part")):
                 left.unlink()  # by a process that was killed while it wrote
             before = _unfinished(folder)
             calls = folder / CALLS
@@ -109,13 +100,18 @@ class Writer:
 
     def run(self, record: Mapping[str, Any]) -> None:
         with storing(self.folder):
-            write_atomic(self.folder / "run.json", json.dumps(plain(record), indent=1) + "\n")
+            closed = record["status"] in (*DONE, "failed")
+            if closed:
+                self._proposals.flush()
+                self._calls.flush()
+            found = sealed(plain(record), self.folder) if closed else plain(record)
+            write_atomic(self.folder / "run.json", json.dumps(found, indent=1) + "\n")
 
     def proposal(self, line: Mapping[str, Any]) -> None:
         text = json.dumps(plain(line)) + "\n"
         self._written += len(text)
-        if self._written > _LIMIT:
-            raise ValueError(f"a method proposed more than {_LIMIT >> 20} MiB of answers; yield one when it is better")
+        if self._written > LIMIT:
+            raise ValueError(f"a method proposed more than {LIMIT >> 20} MiB of answers; yield one when it is better")
         self._proposals.write(text)
         self._proposals.flush()
 
@@ -124,9 +120,9 @@ class Writer:
             if len(images):
                 from PIL import Image
 
-                scratch = self.folder / ".samples.png"
-                Image.fromarray(np.concatenate(list(images), axis=1)).save(scratch, format="PNG")
-                os.replace(scratch, self.folder / "samples.png")
+                picture = io.BytesIO()
+                Image.fromarray(np.concatenate(list(images), axis=1)).save(picture, format="PNG")
+                write_atomic(self.folder / SAMPLES, picture.getvalue())
             text = json.dumps(plain({"schema": SCHEMA, "tests": tests}), indent=1) + "\n"
             write_atomic(self.folder / "final.json", text)
 
@@ -156,11 +152,28 @@ def _unfinished(folder: Path) -> dict[str, Any] | None:
     return found if found["status"] in ("running", "interrupted") else None
 
 
+_State = tuple[tuple[int, int, int] | None, ...]
+
+
+def _state(folder: Path) -> _State:
+    """What changes when a file of a run is written."""
+    found: list[tuple[int, int, int] | None] = []
+    for name in ("run.json", "final.json", "proposals.jsonl"):
+        try:
+            now = (folder / name).stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((now.st_ino, now.st_size, now.st_mtime_ns))
+    return tuple(found)
+
+
 class Store:
     """The runs below one folder: `<task>/<method>/<run id>/`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._closed: dict[Path, tuple[_State, Stored]] = {}
 
     def prepare(self) -> None:
         """Make the folder and see that it can be written and locked. Raises UsageError."""
@@ -173,7 +186,17 @@ class Store:
     def find(self, spec: RunSpec) -> Stored | None:
         """The stored run of this very specification, if there is one."""
         folder = self.folder(spec)
-        return read(folder) if (folder / "run.json").exists() else None
+        if not (folder / "run.json").exists():
+            self._closed.pop(folder, None)
+            return None
+        state = _state(folder)
+        known = self._closed.get(folder)
+        if known is not None and known[0] == state:  # a suite asks for each of its runs several times
+            return known[1]
+        found = read(folder)
+        if not found.open:
+            self._closed[folder] = (state, found)
+        return found
 
     @contextmanager
     def lock(self, spec: RunSpec) -> Iterator[int | None]:
@@ -197,9 +220,8 @@ class Store:
         folder = self.folder(spec)
         record = _unfinished(folder) or {"schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json(), "ledger": {}}
         with storing(folder):
-            write_atomic(
-                folder / "run.json", json.dumps(record | {"status": "failed", "error": error}, indent=1) + "\n"
-            )
+            record = sealed(record | {"status": "failed", "error": error}, folder)
+            write_atomic(folder / "run.json", json.dumps(record, indent=1) + "\n")
             shutil.rmtree(folder / STATES, ignore_errors=True)
 
     def forget(self, spec: RunSpec) -> None:
@@ -229,9 +251,13 @@ class Store:
         return sorted(self.root.glob("*/*/*/run.json")) if os.path.isdir(self.root) else []
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, digest: list[str] | None = None) -> dict[str, Any]:
+    """digest: takes the SHA-256 of what was read."""
     try:
-        found = json.loads(read_bounded(path, _LIMIT))
+        content = read_bounded(path, LIMIT)
+        if digest is not None:
+            digest.append(hashlib.sha256(content).hexdigest())
+        found = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected a run's JSON; {error}; remove that folder to leave the run out") from error
     if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
@@ -251,7 +277,8 @@ def read(folder: Path) -> Stored:
     """Read one run's folder; torn lines are dropped and counted. Raises UsageError for broken JSON or another schema, and
     Misplaced where the folder is not called as the run.
     """
-    run = _checked(folder / "run.json", RUN, _json(folder / "run.json"))
+    digest: list[str] = []
+    run = _checked(folder / "run.json", RUN, _json(folder / "run.json", digest))
     if folder.name != run["run_id"]:
         raise Misplaced(
             f"{folder}: its folder is called {folder.name}, the run {run['run_id']}; rename it, or move it elsewhere"
@@ -261,7 +288,7 @@ def read(folder: Path) -> Stored:
     path = folder / "proposals.jsonl"
     if path.exists():
         try:
-            text = read_bounded(path, _LIMIT)
+            text = read_bounded(path, LIMIT)
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: expected a run's proposals; {error}") from error
         for line in text.splitlines():
@@ -279,7 +306,7 @@ def read(folder: Path) -> Stored:
         tests = [t for t in tests if not run["no_incumbent"] and (t["seconds"] > 0 or t["nfe"] > 0)]
         for test in tests:
             test["curves"] = {k: np.array(v) for k, v in test["curves"].items()}
-    return Stored(folder, run, proposals, tests, torn)
+    return Stored(folder, run, proposals, tests, torn, digest=digest[0])
 
 
 def _checked(path: Path, kind: Any, found: object) -> Any:

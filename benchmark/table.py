@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -65,8 +65,8 @@ class Table:
     unit: the budget's.  frame: its part of `frame`, from which all else follows.  names: what a metric's heading adds.
     runs: what is stored of them; empty where the frame was read from a file.  base: what rows without options have.
     cells: what the rows are compared over.  failures: see `Failures`.  references: lines that no method made, by name: metrics.
-    left_out: how many stored runs of the same set are not in it.  conflicts: of finished runs of one cell whose results
-    differ, (the one that counts, another).
+    left_out: how many stored runs of the same set are not in it.  undrawn: pictures that failed, and why.  conflicts: of
+    finished runs of one cell whose results differ, (the one that counts, another).
     """
 
     title: str
@@ -82,6 +82,7 @@ class Table:
     failures: Failures = "common"
     references: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: int = 0
+    undrawn: tuple[str, ...] = ()
     conflicts: list[tuple[Stored, Stored]] = field(default_factory=list)
 
     def heading(self, metric: str) -> str:
@@ -171,8 +172,7 @@ def _table(title: str, part: pd.DataFrame, stored: Sequence[Stored], at: Budget 
     budget = Budget.parse(part["budget"].iloc[0])
     over = (part["nfe"] - budget.amount).clip(lower=0) if budget.unit == "nfe" else np.nan
     part = part.assign(overrun_nfe=over)
-    keys = pd.Series(list(zip(part["method"], part["lower"], part["variant"], strict=True)), part.index)
-    split = {key: part[[k == key for k in keys]] for key in sorted(set(keys))}
+    split = {tuple(map(str, key)): rows for key, rows in part.groupby(["method", "lower", "variant"], sort=True)}
     groups = {str(key): _Group.of(rows, metrics) for key, rows in split.items()}
     cells = Cells.of(
         {name: _cells(g.scored) for name, g in groups.items()},
@@ -222,31 +222,37 @@ def tables(
 
     across: task options may differ within a set; what differs from most runs becomes part of a row's name.
     """
+    each, rows, stored, base = _chosen(runs, at, at, across)
+    found = tables_of(rows, stored, at, failures)
+    return [replace(t, base=base, conflicts=each.conflicts(t.runs)) for t in found]
+
+
+def _chosen(
+    runs: Iterable[Stored], at: Budget | None, measured: Budget | None, across: bool
+) -> tuple[Each, pd.DataFrame, list[Stored], str]:
+    """One run for each cell: how it was chosen, their rows as `measured` (or at the end), they, and what rows have in common."""
     each = Each(at)
     stored = each.by_specification(r for r in runs if r.run["status"] in (*DONE, "failed"))
     named, base = variants(stored, across)
-    rows = frame(stored, at, across).assign(variant=named)
+    rows = frame(stored, measured, across).assign(variant=named)
     kept = each.by_row(rows, stored)
-    found = tables_of(rows.iloc[kept].reset_index(drop=True), [stored[k] for k in kept], at, failures)
-    return [replace(t, base=base, conflicts=each.conflicts(t.runs)) for t in found]
+    return each, rows.iloc[kept].reset_index(drop=True), [stored[k] for k in kept], base
 
 
 def tables_of(
     found: pd.DataFrame, stored: Sequence[Stored] = (), at: Budget | None = None, failures: Failures = "common"
 ) -> list[Table]:
-    """Comparable sets of `frame`'s rows, each a table. A run without a score joins those that it may be one of.
+    """Comparable sets of `frame`'s rows, each a table. stored: the runs behind the rows, in their order, if they are at hand."""
+    return [_table(title, part, stored, at, failures) for title, part in _titled(found, at)]
 
-    stored: the runs behind the rows, in their order, if they are at hand.
-    """
-    result = []
+
+def _titled(found: pd.DataFrame, at: Budget | None) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Title and rows of each. A run without a score joins those that it may be one of."""
     for (task, preset, budget), part in found.groupby(["task", "preset", "budget"], sort=True) if len(found) else ():
         sets = _sets(part)
         for name, chosen in sets.items():
             title = f"{task}, {preset}, budget {budget}" + (f", at {at}" if at else "")
-            if len(sets) > 1:
-                title += f", settings {name}"
-            result.append(_table(title, chosen, stored, at, failures))
-    return result
+            yield title + (f", settings {name}" if len(sets) > 1 else ""), chosen
 
 
 def _sets(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -263,3 +269,24 @@ def _sets(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
     left = lost & ~known.isin([*known[~lost], ""])
     found |= {name: part[left & (known == name)] for name in sorted(set(known[left]))}
     return found or {"": part}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is stored beside the runs of a table. sizes: how many runs each comparable set has, by `set_of` it."""
+
+    sizes: dict[tuple[str, ...], int]
+    each: Each
+
+    @classmethod
+    def of(cls, runs: Iterable[Stored], at: Budget | None = None, across: bool = False) -> Beside:
+        each, rows, _, _ = _chosen(runs, at, None, across)
+        return cls({set_of(part): len(part) for _, part in _titled(rows, None)}, each)
+
+
+def set_of(part: pd.DataFrame) -> tuple[str, ...]:
+    """What names a comparable set, of its rows."""
+    first = part.iloc[0]
+    passports = sorted(set(part["passport"]) - {""})
+    known = [] if passports or "known" not in part else sorted(set(part["known"].fillna("")))
+    return (first["task"], first["preset"], first["budget"], *passports, *known)

@@ -9,11 +9,12 @@ import pytest
 from benchmark import UsageError, load_results, run
 from benchmark.api import carry_out
 from benchmark.errors import Refused
+from benchmark.files import write_atomic
 from benchmark.frame import COLUMNS
 from benchmark.look import picture
 from benchmark.plan import plan
 from benchmark.runner import run_one
-from benchmark.store import Store, read, write_atomic
+from benchmark.store import Store, read
 from tasks.quadratic import Quadratic
 
 
