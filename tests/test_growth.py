@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from PIL import Image
 
 import benchmark.plots
@@ -13,10 +14,9 @@ import benchmark.store
 from benchmark.cli import main
 from benchmark.files import write_atomic
 from benchmark.frame import frame
-from benchmark.look import plt
 from benchmark.report import report, report_folder
 from benchmark.store import Store
-from benchmark.table import sizes, tables
+from benchmark.table import Beside, tables
 from benchmark.worker import read_spec
 from tests.made import made
 
@@ -103,7 +103,7 @@ def test_sizes_are_those_of_the_tables(tmp_path):
     made(tmp_path, seeds=3)
     made(tmp_path, methods=("alpha",), seeds=2, passport={"fid_n": "9"}, options={"steps": 4})
     runs = list(Store(tmp_path))
-    found = sizes(runs)
+    found = Beside.of(runs)
     assert sorted(found.values()) == [2, 6]
     assert sorted(len(t.runs) for t in tables(runs)) == [2, 6]
     assert len(frame(runs)) == 8

@@ -4,10 +4,11 @@ import json
 import os
 
 import pytest
+from matplotlib import pyplot as plt
 
 import benchmark.plots
 from benchmark.cli import main
-from benchmark.look import finish, plt
+from benchmark.look import finish
 from benchmark.report import report
 from benchmark.verify import verify
 from tests.made import made
