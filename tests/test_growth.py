@@ -103,7 +103,7 @@ def test_sizes_are_those_of_the_tables(tmp_path):
     made(tmp_path, seeds=3)
     made(tmp_path, methods=("alpha",), seeds=2, passport={"fid_n": "9"}, options={"steps": 4})
     runs = list(Store(tmp_path))
-    found = Beside.of(runs)
+    found = Beside.of(runs).sizes
     assert sorted(found.values()) == [2, 6]
     assert sorted(len(t.runs) for t in tables(runs)) == [2, 6]
     assert len(frame(runs)) == 8
