@@ -51,7 +51,7 @@ def reading(table: Table) -> str:
             )
     lines += _cells(table)
     if lost := sum(r.unanswered for r in table.rows):
-        lines.append(f"{lost} runs had no answer within their budget and have no score.")
+        lines.append(f"{lost} runs gave no answer and have no score.")
     kinds = machines(table.frame)
     if len(kinds) > 1:
         each = "; ".join(f"{name} ({n} runs)" for name, n in kinds.items())
@@ -95,6 +95,9 @@ def _went_otherwise(table: Table, runs: list[Stored]) -> Iterator[str]:
     over = [o for r in runs if (o := r.run.get("overrun_nfe", 0)) > 0]
     if over:
         yield f"{len(over)} of {len(runs)} searches ended past the budget, at most by {max(over):,} evaluations."
+    causes = Counter(why for r in runs if r.run.get("no_incumbent") and (why := r.run.get("why_none")))
+    for why, n in causes.most_common():
+        yield f"No answer, {n} of {len(runs)} runs: {why}."
     ended = [text for r in runs if (text := r.run.get("ended_by"))]
     if ended:
         yield f"{len(ended)} of {len(runs)} searches were ended by a guard, the first: {ended[0]}."
@@ -145,7 +148,8 @@ def footnote(table: Table) -> str:
     passport: dict[str, str] = next((r.tests[-1]["passport"] for r in runs if r.tests), {})
     if "fid_features" in passport:
         lines.append(f"FID: {passport['fid_n']} images, features of {passport['fid_features']}.")
-    lines += filter(None, [_settings(table), *sorted({r.run.get("counted", "") for r in runs})])
+    lines += filter(None, [_settings(table)])
+    lines += [f"Evaluations: {text}." for text in sorted({r.run.get("counted") or "" for r in runs} - {""})]
     environments = [r.run.get("environment", {}) for r in runs]
     machines = sorted({f"{e.get('cpus', '?')} CPUs, {e.get('threads') or 1} threads a run" for e in environments})
     lines.append(f"Time: method + objective, on {' and '.join(machines)}.")

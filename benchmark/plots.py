@@ -19,8 +19,10 @@ from benchmark.store import Stored
 from benchmark.table import Table
 
 
-def quality_over_time(table: Table, metric: str, path: Path) -> Path:
-    """The metric of what stood at the marks and at the end; a method that ended keeps its answer (thin line)."""
+def quality_over_time(table: Table, metric: str, path: Path) -> Path | None:
+    """The metric of what stood at the marks and at the end; a method that ended keeps its answer (thin line). None where
+    there is nothing to draw.
+    """
     figure, axes = subplots(figsize=(7, 4.2))
     end = last(table)
     first = end
@@ -39,6 +41,8 @@ def quality_over_time(table: Table, metric: str, path: Path) -> Path:
             )
         axes.plot(x, middle, label=row.label, lw=1.8, ms=5, **look)
         axes.plot([x[-1], end], [middle[-1]] * 2, color=look["color"], lw=0.8, alpha=0.6)
+    if not axes.lines:
+        return None
     spent_axis(axes, first / 1.2, end * 1.1, table.unit)
     axes.set_xlabel(f"{SPENT[table.unit]} of search" + (" (method + objective)" if table.unit == "s" else ""))
     axes.set(ylabel=name(table, metric), title=table.title)

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from benchmark.bounded import read_bounded
 from benchmark.errors import UsageError, one_line
-from benchmark.files import Lines, make_folder, sha256, storing, write_atomic
+from benchmark.files import Lines, make_folder, storing, write_atomic
 from benchmark.journal import CALLS, STATES, Arrays, Journal, Shelf, read_lines, too_long
 from benchmark.locks import see_locks, take
 from benchmark.plain import plain
 from benchmark.plan import SCHEMA, SCHEMAS, RunSpec
 from benchmark.schema import DONE, PROPOSAL, RUN, TESTS, check
+from benchmark.seal import SAMPLES, sealed
 
-SAMPLES = "samples.png"
 LIMIT = 64 * 2**20  # bytes of one file; a run of 10,000 proposals needs under 3 MB
 
 
@@ -55,19 +55,6 @@ class Stored:
     def open(self) -> bool:
         """Neither finished nor failed: it was cut short, or is at work now."""
         return self.run["status"] not in (*DONE, "failed")
-
-
-def hashes(record: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """SHA-256 of what a closed run left, by name, and of its record but for these."""
-    names = ("final.json", "proposals.jsonl", SAMPLES, *([CALLS] if record["status"] == "failed" else []))
-    own = json.dumps({k: v for k, v in record.items() if k != "hashes"}, sort_keys=True)
-    found = {name: sha256(folder / name) for name in names if (folder / name).is_file()}
-    return {"run.json": hashlib.sha256(own.encode()).hexdigest(), **found}
-
-
-def sealed(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The record of a closed run with the hashes of what is there now."""
-    return {**record, "hashes": hashes(record, folder)}
 
 
 class Writer:

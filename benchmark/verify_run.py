@@ -15,7 +15,8 @@ from benchmark.columns import METRICS
 from benchmark.errors import UsageError
 from benchmark.findings import Finding
 from benchmark.plan import identity
-from benchmark.store import LIMIT, Stored, hashes, read
+from benchmark.seal import hashes
+from benchmark.store import LIMIT, Stored, read
 
 _SUM = 0.01  # of the wall time, by which the accounts may miss it
 _EXACT = 0.001  # the same of the search, in records of this version

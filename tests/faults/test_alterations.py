@@ -11,7 +11,8 @@ from benchmark.errors import UsageError
 from benchmark.plan import plan
 from benchmark.report import report_folder
 from benchmark.runner import run_one
-from benchmark.store import Store, Writer, sealed
+from benchmark.seal import sealed
+from benchmark.store import Store, Writer
 from benchmark.verify import verify
 from tests.faults.alterations import FINAL, FOLDER, PROPOSALS, RECORD, REPORT, edit
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmark.report import rewrite
-from benchmark.store import Store, sealed
+from benchmark.seal import sealed
+from benchmark.store import Store
 from benchmark.verify import verify
 from tests.faults.test_methods import bench, started, wait_for_proposals
 
