@@ -8,9 +8,12 @@ counts as switches, or the run's own thread used the processor; in the second ne
 from __future__ import annotations
 
 import resource
+import sys
 import threading
 import time
 
+SUPPORTED = sys.platform == "linux"
+"""Other systems lack the clocks and counters that it takes."""
 _EVERY = 0.2  # seconds
 _LEAST = 1.0  # seconds; a machine that is busy may be late by less
 _ASKS = 0.005  # seconds between two tries to have the interpreter

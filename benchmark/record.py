@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmark.beats import Beats
+from benchmark.beats import SUPPORTED, Beats
 from benchmark.budget import Budget
 from benchmark.clock import Clock, Ledger
 from benchmark.company import Company
@@ -24,7 +24,7 @@ class Record:
         down = max(0.0, began - writer.stopped) if lines else 0.0
         earlier = lines[-1].accounts if lines else {}
         self.writer, self.lost, self.budget = writer, writer.lost, Budget.parse(spec.budget)
-        self._beats = Beats() if clock is time.monotonic else None
+        self._beats = Beats() if clock is time.monotonic and SUPPORTED else None
         self.ledger = Ledger(clock, "paused" if lines else "setup", earlier.get("paused", 0.0) + down, self._beats)
         self._earlier = down + sum(earlier.values())
         self.company = Company(self.ledger, max(jobs, writer.before.get("jobs", 1)))
