@@ -118,7 +118,7 @@ def holds(problem, rng):
 
 @pytest.mark.parametrize(
     "body",
-    ["import collections, itertools; collections.deque(itertools.repeat(0, 600_000_000), maxlen=0)",
+    ["import collections, itertools; collections.deque(itertools.repeat(0, 2_000_000_000), maxlen=0)",
      "ctypes.PyDLL(None).usleep(2_500_000)"],
     ids=["working", "waiting"],
 )  # fmt: skip
