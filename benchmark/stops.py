@@ -12,8 +12,12 @@ class Stops:
     """came: whether a SIGINT did, since `listen`; True too where another handler makes that unknown."""
 
     def __init__(self) -> None:
-        self._main = threading.current_thread() is threading.main_thread()
-        self._known = not self._main or signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        handler = signal.getsignal(signal.SIGINT)
+        self._own = threading.current_thread() is threading.main_thread() and handler is signal.default_int_handler
+        # ignored, as in a shell's background jobs, none can come; another thread than the first is sent none
+        self._known = (
+            self._own or handler is signal.SIG_IGN or threading.current_thread() is not threading.main_thread()
+        )
         self._came = False
 
     @property
@@ -25,9 +29,9 @@ class Stops:
         raise KeyboardInterrupt
 
     def listen(self) -> None:
-        if self._main and self._known:
+        if self._own:
             signal.signal(signal.SIGINT, self._handle)
 
     def leave(self) -> None:
-        if self._main and self._known:
+        if self._own:
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -127,6 +127,18 @@ def test_what_no_method_should_raise_is_a_failed_run(error, more, tmp_path):
     assert "cut short" not in done.stderr
 
 
+def test_a_run_in_the_background_of_a_shell_tells_them_apart_too(tmp_path):
+    """There SIGINT is ignored, which processes inherit."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        done, found = run(tmp_path, "raise KeyboardInterrupt", "--in-process")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.returncode == 1
+    assert found["status"] == "failed"
+    assert "raised by the method" in found["error"]
+
+
 @pytest.mark.parametrize("how", ["print('x' * 99, file=sys.stderr)", "os.write(2, b'x' * 99 + b'\\n')"])
 def test_what_a_method_prints_is_bounded_where_all_is_to_be_quiet(how, tmp_path):
     done, found = run(tmp_path, f"for _ in range(200_000):\n    {how}")
