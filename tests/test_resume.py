@@ -248,6 +248,7 @@ def test_a_replay_that_is_cut_short_keeps_states_and_downtime(tmp_path, monkeypa
             raise KeyboardInterrupt
 
         patch.setattr("benchmark.journal.Journal.replay", stop)
+        patch.setattr("benchmark.stops.Stops.came", True)  # it is the user's
         with pytest.raises(KeyboardInterrupt):
             run_one(spec, store, quiet=True)
     assert sorted(p.name for p in (folder / STATES).iterdir()) == states
@@ -268,6 +269,7 @@ def test_notes_are_kept(tmp_path, monkeypatch):
         patch.setattr(QuadraticTask, "init", warns)
         with patch.context() as inner:
             inner.setattr("benchmark.runner.Run._measure", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt()))
+            inner.setattr("benchmark.stops.Stops.came", True)
             with pytest.raises(KeyboardInterrupt):
                 run_one(spec, store, quiet=True)
     run_one(spec, store, quiet=True)
