@@ -151,8 +151,8 @@ def footnote(table: Table) -> str:
     lines += filter(None, [_settings(table)])
     lines += [f"Evaluations: {text}." for text in sorted({r.run.get("counted") or "" for r in runs} - {""})]
     environments = [r.run.get("environment", {}) for r in runs]
-    machines = sorted({f"{e.get('cpus', '?')} CPUs, {e.get('threads') or 1} threads a run" for e in environments})
-    lines.append(f"Time: method + objective, on {' and '.join(machines)}.")
+    sizes = sorted({f"{e.get('cpus', '?')} CPUs, {e.get('threads') or 1} threads a run" for e in environments})
+    lines.append(f"Time: method + objective, on {' and '.join(sizes)}.")
     lines += _differing(environments)
     means = {name: sum(r.run["ledger"].get(name, 0.0) for r in runs) / len(runs) for name in ACCOUNTS}
     lines.append(f"A run took on average: {', '.join(f'{name} {v:.1f} s' for name, v in means.items())}.")
