@@ -1,4 +1,7 @@
-"""The device: when its queue is empty, and how much memory a run took. Imports torch only if somebody else has."""
+"""The device: when its queue is empty, and how much memory a run took.
+
+torch is imported for a GPU alone, since that takes seconds and many tasks do without it.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,20 @@ import psutil
 
 from benchmark.errors import UsageError, one_line
 
-_OWN = 3 * 2**29  # bytes; a context of CUDA takes some hundred MiB of a GPU, and asking for this opens one
-_PACKAGES = ["torch", "diffusers", "open_clip_torch", "scikit-optimize", "numpy"]  # whose versions are recorded
-_SLACK = 2**24  # bytes; the kernel counts resident pages in batches, a thread each
+# bytes; a context of CUDA takes some hundred MiB of a GPU, and asking for this opens one
+_OWN = 3 * 2**29
+# packages whose versions are recorded
+_PACKAGES = [
+    "torch",
+    "diffusers",
+    "open_clip_torch",
+    "scikit-optimize",
+    "optuna",
+    "cmaes",
+    "numpy",
+]
+# bytes; the kernel counts resident pages in batches, a thread each
+_SLACK = 2**24
 
 
 def synchronize() -> None:
@@ -31,50 +45,59 @@ def synchronize() -> None:
 
 
 def _memory() -> dict[str, int]:
-    """Bytes by field of Linux's /proc/self/status: VmRSS the resident size now, VmHWM its peak; empty elsewhere."""
+    """Bytes by field of Linux's /proc/self/status (VmRSS now, VmHWM its peak); {} elsewhere."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/self/status").read_text().splitlines()
-        return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith("Vm")}
+        return {
+            line.split(":")[0]: int(line.split()[1]) * 1024
+            for line in lines
+            if line.startswith("Vm")
+        }
     return {}
 
 
 def _gpu(device: str) -> Any:
     """torch, where it is at work on the GPU of that name; else None."""
     torch = sys.modules.get("torch")
-    return torch if torch is not None and device.startswith("cuda") and torch.cuda.is_initialized() else None
+    at_work = torch is not None and device.startswith("cuda") and torch.cuda.is_initialized()
+    return torch if at_work else None
 
 
 def reset_peak_memory(device: str) -> bool:
-    """Forget the peak of this process's earlier runs. False where the system cannot: not Linux, or /proc is closed.
-
-    What they freed first goes back to the system: the allocator keeps it otherwise, and the next peak would count it.
-    """
+    """Forget the peak of this process's earlier runs; False where the system cannot."""
     gc.collect()
+    # what earlier runs freed the allocator keeps (glibc), and the next peak would count it
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)  # glibc
+        ctypes.CDLL(None).malloc_trim(0)
+    # not on other systems, nor where /proc is closed
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     if (torch := _gpu(device)) is not None:
         torch.cuda.reset_peak_memory_stats(device)
         return True
-    found = _memory()
-    return "VmHWM" in found and found["VmHWM"] <= found["VmRSS"] + _SLACK
+    # whether it worked can be seen: a peak that was reset is the size of now
+    memory = _memory()
+    return "VmHWM" in memory and memory["VmHWM"] <= memory["VmRSS"] + _SLACK
 
 
 def peak_memory_bytes(device: str) -> int:
-    """Peak memory on the GPU in use, else the peak resident size of this process, since the last reset that worked."""
+    """Peak memory since the last reset that worked: on the GPU in use, else of this process."""
     if (torch := _gpu(device)) is not None:
         return int(torch.cuda.max_memory_allocated(device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    # macOS counts in bytes, others in KiB
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return _memory().get("VmHWM", peak)
 
 
 def free_memory_bytes(device: str) -> int:
-    """What another process could still take: of the GPU's memory, else of this machine's, within this process's own limit."""
+    """What a process could still take: of the GPU's memory, else of this machine's."""
     if device.startswith("cuda"):
         # in a process of its own, which gives back what asking takes of the GPU's memory
         code = "import sys, torch; print(torch.cuda.mem_get_info(sys.argv[1])[0])"
-        done = subprocess.run([sys.executable, "-c", code, device], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code, device], capture_output=True, text=True, check=True
+        )
         return int(done.stdout)
     free = int(psutil.virtual_memory().available)
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -90,7 +113,7 @@ def use(device: str) -> None:
 
 
 def in_use(device: str) -> str:
-    """What to say of a GPU that holds much memory before a run has begun on it; "" where there is nothing to say."""
+    """A note on a GPU that holds much memory before a run has begun on it; "" for any other."""
     if not device.startswith("cuda"):
         return ""
     import torch
@@ -98,16 +121,23 @@ def in_use(device: str) -> str:
     free, total = torch.cuda.mem_get_info(device)
     if total - free < _OWN:
         return ""
-    return f"{device}: {(total - free) / 2**30:.1f} GiB were in use before this run began; another process is at work there"
+    return (
+        f"{device}: {(total - free) / 2**30:.1f} GiB were in use before this run began; "
+        "another process is at work there"
+    )
 
 
 def record_version(package: str) -> None:
-    """Have a package's version in the record of each run of this process. Raises UsageError for one that is not installed."""
+    """Store a package's version with each run of this process.
+
+    Raises UsageError for a package that is not installed.
+    """
     try:
         version(package)
     except (PackageNotFoundError, ValueError) as error:
         raise UsageError(
-            f"record_version({package!r}): expected the name of an installed package, as pip shows it"
+            f"record_version({package!r}): expected the name of an installed package, as pip "
+            "shows it"
         ) from error
     if package not in _PACKAGES:
         _PACKAGES.append(package)
@@ -117,19 +147,24 @@ def _cpu() -> str:
     """The CPU's model as Linux names it; "" where it does not."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next((one_line(line.partition(":")[2]) for line in lines if line.startswith("model name")), "")
+        return next(
+            (one_line(line.partition(":")[2]) for line in lines if line.startswith("model name")),
+            "",
+        )
     return ""
 
 
 def environment() -> dict[str, str]:
-    """What a reader needs to judge a run's seconds: machine, threads and versions; no host name, no path."""
+    """What a reader needs to judge a run's seconds: machine, threads and versions."""
     torch = sys.modules.get("torch")
+    # no host name and no path: results are published
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = {
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": platform.machine(),
         "cpu": _cpu(),
-        "cpus": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "cpus": str(cpus),
         "threads": str(torch.get_num_threads()) if torch is not None else "",
     }
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():

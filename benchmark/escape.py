@@ -1,27 +1,40 @@
-"""Text from elsewhere (names, options, prompts, notes, errors) in what is written: one function for each kind of output."""
+"""Text from elsewhere (names, options, prompts, notes, errors): one escape for each output."""
 
 from __future__ import annotations
 
 import html as _html
 import re
 
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+# a spreadsheet computes a cell that begins so; quotes before it count, so that `from_csv` takes
+# away only the one that `csv` put there
 _FORMULA = re.compile("'*[=+@\\-]")
 _MARKDOWN = re.compile(r"[&<>|*`~$\\]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=\])\(")
-_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"\dag{}", "‡": r"\ddag{}",
-        "§": r"\S{}", "↓": r"$\downarrow$", "↑": r"$\uparrow$"} | {c: f"\\{c}" for c in "_%&#${}"}  # fmt: skip
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "†": r"\dag{}",
+    "‡": r"\ddag{}",
+    "§": r"\S{}",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+} | {c: f"\\{c}" for c in "_%&#${}"}
 
 
 def visible(text: str) -> str:
-    """Control characters, marks of direction and lone surrogates as Python writes them: one line, which can be encoded.
+    """One line that can be encoded: control characters and the like as Python writes them.
 
-    For a terminal, which then obeys nobody: nothing moves the cursor, colours, begins a line or turns the direction.
+    For a terminal: nothing moves its cursor, colours, begins a line or turns the direction.
     """
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def markdown(text: str) -> str:
-    """For a cell or within a paragraph. By entities, for what a backslash does before a | differs among readers."""
+    """For a cell or within a paragraph."""
+    # entities, for readers differ in what a backslash does before a |
     return _MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", visible(text))
 
 
@@ -34,15 +47,19 @@ def latex(text: str) -> str:
 
 
 def latex_row(cells: list[str]) -> str:
-    """Escaped cells as a row of a tabular; one that begins with [ or * would be an argument of the line's end before it."""
+    """Escaped cells as a row of a tabular."""
     first = cells[0]
-    return " & ".join([f"{{{first[0]}}}{first[1:]}" if first[:1] in ("[", "*") else first, *cells[1:]]) + r" \\"
+    # after the \\ of the line before, [ or * would be its argument
+    if first[:1] in ("[", "*"):
+        first = f"{{{first[0]}}}{first[1:]}"
+    return " & ".join([first, *cells[1:]]) + r" \\"
 
 
 def csv(text: str) -> str:
     """For a cell: no spreadsheet takes it for a formula; `from_csv` is the inverse."""
-    found = visible(text.replace("\\", "\\\\"))
-    return f"'{found}" if _FORMULA.match(found) else found
+    # the user's own backslashes are doubled, so that the inverse can tell them apart
+    cell = visible(text.replace("\\", "\\\\"))
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def from_csv(cell: str) -> str:

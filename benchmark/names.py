@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 from benchmark.errors import UsageError
 
 PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$"
-_SHOWN = 120  # characters
+# characters of a wrong name in a message
+_SHOWN = 120
+# columns of runs.csv and table1.csv
 _TAKEN = {
-    "task", "preset", "method", "lower", "seed", "prompt", "status", "search_seconds", "total_seconds", "nfe",
-    "peak_memory_bytes", "overrun_seconds", "run_id", "jobs", "budget", "passport", "variant", "machine",
-}  # fmt: skip
+    "task",
+    "preset",
+    "method",
+    "lower",
+    "seed",
+    "prompt",
+    "status",
+    "search_seconds",
+    "total_seconds",
+    "nfe",
+    "peak_memory_bytes",
+    "overrun_seconds",
+    "overrun_nfe",
+    "time",
+    "run_id",
+    "jobs",
+    "budget",
+    "passport",
+    "known",
+    "variant",
+    "machine",
+}
+# of other columns of runs.csv
+_PREFIXES = ("lam.", "reference.", "cost.")
+NAME = "_name"
+"""The end of a passport's entry that is shown in a metric's heading, such as `fid_name`."""
+
+
+REFIT = "_refit"
+"""The end of a metric's name that is of a refit; of a shorter one `_refit_<steps>`."""
+
+
+def refit_of(name: str) -> tuple[str, str] | None:
+    """The metric that a refit measured and the steps of a shorter one, or ""; None of no refit."""
+    found = re.fullmatch(rf"(.+){REFIT}(?:_([0-9]+))?", name)
+    return None if found is None else (found[1], found[2] or "")
 
 
 def is_name(name: object) -> bool:
@@ -25,33 +57,27 @@ def check_name(kind: str, name: object) -> None:
     """Raises UsageError for what would not be read again, or would lead out of its folder."""
     if not is_name(name):
         shown = repr(name)
+        # a name may be a file's whole text, by mistake
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}... ({len(shown)} characters)"
         raise UsageError(
-            f"{kind}: expected a name of at most 100 letters, digits, _, - and . that begins with a letter, got {shown}; "
-            "choose another name"
+            f"{kind}: expected a name of at most 100 letters, digits, _, - and . that begins with "
+            f"a letter, got {shown}; choose another name"
         )
 
 
+def is_taken(name: str) -> bool:
+    """Whether a report has another column of this name, or could have one."""
+    return name in _TAKEN or name.startswith(_PREFIXES) or name.endswith(NAME)
+
+
 def check_metric(name: object) -> None:
-    """Raises ValueError for what is no name, or is that of another column of a report."""
+    """Raises ValueError for what is no name, or could be that of another column of a report."""
     try:
         check_name("name of a metric", name)
     except UsageError as error:
         raise ValueError(str(error)) from None
-    if name in _TAKEN:
-        raise ValueError(f"name of a metric: expected another than {name!r}, which is a column of its own; rename it")
-
-
-def check_parts(kind: str, name: str, thing: Any) -> None:
-    """The names that come with a method or a task maker: its presets, lower-level solvers and options. Raises UsageError."""
-    presets, lowers = getattr(thing, "presets", ()), getattr(thing, "lowers", ())
-    parts: dict[str, Iterable[object]] = {
-        "preset": presets if isinstance(presets, Mapping) else (),
-        "lower-level solver": [x for x in lowers if x != ""] if isinstance(lowers, tuple | list) else (),
-        "option": [f.name for f in dataclasses.fields(thing) if "text" in f.metadata]
-        if dataclasses.is_dataclass(thing)
-        else (),
-    }
-    for part, names in parts.items():
-        for found in names:
-            check_name(f"{part} of {kind} {name!r}", found)
+    if is_taken(str(name)):
+        raise ValueError(
+            f"name of a metric: expected another than {name!r}, which is a column of its own; "
+            "rename it"
+        )

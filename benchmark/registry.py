@@ -1,188 +1,158 @@
-"""One registry of methods and tasks behind three doors: the decorators, entry points, and the built-in tables."""
+"""One registry for everything that a user can add.
+
+Three ways lead in: a built-in table, a decorator, and entry points of installed packages.
+
+    @register_method("mine")            # in a plug-in file, or in a notebook
+    [project.entry-points."bench.methods"]
+    mine = "my_package.search:Mine"     # in the pyproject.toml of a package
+
+A built-in is a text "module:attribute", so that nothing is imported before it is asked for.
+"""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import inspect
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, TypeVar
 
-from benchmark import sources
 from benchmark.errors import UsageError, located, suggest
-from benchmark.names import check_name, check_parts
-from benchmark.plugin_files import helpers
-from benchmark.protocol import Prices, Task
+from benchmark.maker import TaskMaker
+from benchmark.names import check_metric, check_name
+from benchmark.parts import check_parts
+from benchmark.plugins import sources
+from benchmark.plugins.entry import Entry, Kind, built_in, defined_in, from_package, resolve
+from benchmark.plugins.load import at_work, helpers_of
 
 T = TypeVar("T")
-Kind = Literal["method", "task"]
 
 
-class TaskMaker(Protocol):
-    """What is registered as a task: a dataclass of options that opens the task itself.
-
-    version: part of every run's identity; raise it when the meaning of the numbers changes.
-    presets: option values by preset name, and `method.option` values where the preset settles those too; the first is
-        the default.
-    lowers: the lower-level solvers; the first is for methods that use the gradient oracle, the last for the others.
-    smallest: option values with which the conformance suite takes seconds.
-    """
-
-    version: ClassVar[int]
-    presets: ClassVar[Mapping[str, Mapping[str, object]]]
-    lowers: ClassVar[tuple[str, ...]]
-    smallest: ClassVar[Mapping[str, object]]
-
-    def prompts(self) -> tuple[str, ...]:
-        """The default prompts, one run each; ("",) where the task has none."""
-
-    def check_prompt(self, prompt: str) -> None:
-        """Raise UsageError for a prompt that the task cannot take."""
-
-    def fingerprint(self) -> Mapping[str, str]:
-        """SHA-256 by name of the files that decide the numbers; part of every run's identity.
-
-        Raises UsageError for files that are missing or altered.
-        """
-
-    def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
-        """Load everything; this is what the account `setup` holds."""
-
-
-@runtime_checkable
-class Fetcher(Protocol):
-    """What a task maker has besides, where it needs networks that are published elsewhere."""
-
-    def fetch(self, dry_run: bool, base: str) -> None:
-        """Show sizes and licences of what its options need and this machine lacks; unless it is a dry run, download it.
-
-        base: an address that the files lie below instead of their own, or "". Raises UsageError.
-        """
-
-
-@runtime_checkable
-class Weighed(Protocol):
-    """What a task maker has besides, where a run may not fit into a machine's memory."""
-
-    @property
-    def advice(self) -> str:
-        """What to set where it does not fit."""
-
-    def memory(self, device: str) -> int:
-        """Bytes at the peak of a run on the device, estimated without loading weights; 0 where it is not worth asking.
-
-        Raises UsageError.
-        """
-
-
-@runtime_checkable
-class Priced(Protocol):
-    """What a task maker has besides, where it knows what a request costs before it is made."""
-
-    @property
-    def counted(self) -> str:
-        """What one evaluation is and what is not counted, in a sentence for a table's footnote."""
-
-    def prices(self, lower: str) -> Prices: ...
-
-
-@runtime_checkable
-class Tolerant(Protocol):
-    """What a task maker has besides, where `bench check` cannot expect its hypergradient to be exact to 5 %."""
-
-    def tolerance(self, lower: str) -> float | None:
-        """Relative error of gamma (grad(z) - grad(y)) against a difference of F over full fits; None: not to be compared."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A registered name: where it comes from, and how to get what it names. plugin: the file that registered it."""
-
-    name: str
-    origin: str
-    load: Callable[[], Any]
-    plugin: Path | None = None
-
-
-class Registry:
+class Registry(Generic[T]):
     """Names of one kind. Built-ins and entry points are imported only when they are asked for."""
 
     def __init__(self, kind: Kind) -> None:
-        self.kind = kind
-        self.entries: dict[str, Entry] = {}
+        self.kind = kind.name
+        self.about = kind
+        self.entries: dict[str, Entry[T]] = {}
         self.warnings: list[str] = []
         self._complete = False
         self._loaded: dict[str, tuple[Any, str]] = {}
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Entry[T]) -> None:
         """Raises UsageError for what is no name and, with both origins, when the name is taken."""
         try:
             check_name(f"name of a {self.kind}", entry.name)
-            if self.kind == "method" and entry.name == "all":
-                raise UsageError("name of a method: expected another than 'all', which means all of them")
-        except UsageError as error:
+            if entry.name in self.about.reserved:
+                raise UsageError(
+                    f"name of a {self.kind}: expected another than {entry.name!r}, which means "
+                    "something else"
+                )
+            if self.about.check is not None:
+                self.about.check(entry.name)
+        except (UsageError, ValueError) as error:
             raise UsageError(f"{error} ({entry.origin})") from None
         taken = self.entries.get(entry.name)
         if taken is not None:
-            raise UsageError(f"{self.kind} {entry.name!r} is registered twice: by {taken.origin} and by {entry.origin}")
+            raise UsageError(
+                f"{self.kind} {entry.name!r} is registered twice: by {taken.origin} and by "
+                f"{entry.origin}"
+            )
         self.entries[entry.name] = entry
 
-    def complete(self) -> dict[str, Entry]:
+    def complete(self) -> dict[str, Entry[T]]:
         """All entries, with built-ins and installed plug-ins."""
         if not self._complete:
             self._complete = True
-            table: Mapping[str, str] = importlib.import_module(f"{self.kind}s").TABLE
-            for name, target in table.items():
-                self.add(Entry(name, f"built-in {target}", partial(resolve, target)))
-            for point in entry_points(group=f"bench.{self.kind}s"):
+            table: Mapping[str, str | T] = resolve(self.about.table)
+            for name, thing in table.items():
+                self.add(built_in(name, thing))
+            for point in entry_points(group=self.about.group):
+                # a broken package must not stop those who do not use it
                 try:
-                    self.add(Entry(point.name, f"plug-in {point.value}", partial(_load, point)))
+                    self.add(from_package(point))
                 except UsageError as error:
                     self.warnings.append(str(error))
         return self.entries
 
-    def get(self, name: str) -> Any:
-        """The method or the task maker itself. Raises UsageError for an unknown name or a broken plug-in."""
+    def known(self) -> list[str]:
+        return sorted(self.complete())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.complete()
+
+    def get(self, name: str) -> T:
+        """What is registered itself. Raises UsageError for an unknown name or a broken plug-in."""
         entries = self.complete()
         if name not in entries:
             raise UsageError(
-                f"unknown {self.kind} {name!r}{suggest(name, entries)}; known: {', '.join(sorted(entries))}"
+                f"unknown {self.kind} {name!r}{suggest(name, entries)}; known: "
+                f"{', '.join(self.known())}"
             )
         try:
             thing = entries[name].load()
             check_parts(self.kind, name, thing)
-        except Exception as error:
-            if entries[name].origin.startswith("plug-in"):
-                raise UsageError(
-                    f"{self.kind} {name!r} ({entries[name].origin}) cannot be loaded: {located(error)}"
-                ) from error
-            raise
+        except (Exception, SystemExit) as error:
+            # of a built-in it is a fault of the suite, whose traceback is wanted
+            if entries[name].built_in:
+                raise
+            raise UsageError(
+                f"{self.kind} {name!r} ({entries[name].origin}) cannot be loaded: {located(error)}"
+            ) from error
         return thing
 
+    def register(self, name: str, thing: T, origin: str = "") -> None:
+        """Add something by its name. Raises UsageError, see `add`.
+
+        origin: what to call the place that it comes from, instead of its module.
+        """
+        self.complete()
+        check_name(f"name of a {self.kind}", name)
+        check_parts(self.kind, name, thing)
+        plugin = at_work()
+        place = origin or f"decorator in {plugin or getattr(thing, '__module__', '') or '?'}"
+        if plugin is None and self._again(name, thing):
+            del self.entries[name]
+        self.add(Entry(name, place, lambda: thing, plugin))
+
+    def _again(self, name: str, thing: T) -> bool:
+        """Whether a name's own cell was run again, or its module was loaded again."""
+        entry = self.entries.get(name)
+        if entry is None or not entry.alone:
+            return False
+        before, now = (
+            (getattr(one, "__module__", None), getattr(one, "__qualname__", None))
+            for one in (entry.load(), thing)
+        )
+        return None not in now and before == now
+
     def files(self, name: str) -> dict[str, Path]:
-        """The files that decide what a plug-in does, by what a fingerprint calls them; of a built-in, none."""
+        """The files that decide what a plug-in does, by their names in a fingerprint.
+
+        None of a built-in.
+        """
         entry = self.complete()[name]
-        if entry.origin.startswith("built-in"):
+        if entry.built_in:
             return {}
-        path = _defined(self.get(name)) or entry.plugin
+        path = defined_in(self.get(name)) or entry.plugin
         found = {f"{self.kind} {name}": path} if path else {}
-        if entry.plugin is not None and (others := _HELPERS.get(entry.plugin)):
+        if entry.plugin is not None and (others := helpers_of(entry.plugin)):
             for other in {entry.plugin, *others} - {path}:
-                found[f"{self.kind} {name}: {other.relative_to(entry.plugin.parent).as_posix()}"] = other
+                relative = other.relative_to(entry.plugin.parent).as_posix()
+                found[f"{self.kind} {name}: {relative}"] = other
         return found
 
     def code(self, name: str) -> str:
-        """One SHA-256 of all code that decides what it does, so that an edited one never reuses results."""
+        """One SHA-256 of all its code, so that edited code never reuses results.
+
+        Raises UsageError where something of it cannot be hashed.
+        """
         thing, entry = self.get(name), self.entries[name]
-        defined = {path} if (path := _defined(thing)) else set()
+        defined = {path} if (path := defined_in(thing)) else set()
         base = entry.plugin.parent if entry.plugin is not None else None
-        digest = sources.digest(set(self.files(name).values()) | defined, thing, base)
-        if name not in self._loaded or self._loaded[name][0] is not thing:
+        files = set(self.files(name).values()) | defined
+        digest = sources.digest(files, thing, base, alone=entry.alone)
+        # what this process alone has is what it is now; `check_loaded` sees to its files
+        if entry.alone or name not in self._loaded or self._loaded[name][0] is not thing:
             self._loaded[name] = thing, digest
         return digest
 
@@ -191,82 +161,98 @@ class Registry:
         return name in self._loaded and self._loaded[name][1] != digest
 
 
-_HELPERS: dict[Path, tuple[Path, ...]] = {}
-"""By plug-in file: the modules beside it that it imports."""
-_LOADING: list[Path] = []
-METHODS = Registry("method")
-TASKS = Registry("task")
+METHODS: Registry[Any] = Registry(Kind("method", "methods:TABLE", "bench.methods", ("all",)))
+TASKS: Registry[type[TaskMaker]] = Registry(Kind("task", "tasks:TABLE", "bench.tasks"))
+REWARDS: Registry[Any] = Registry(Kind("reward", "tasks:REWARDS", "bench.rewards"))
+SAMPLERS: Registry[Any] = Registry(Kind("sampler", "tasks.samplers:TABLE", "bench.samplers"))
+EXECUTORS: Registry[Any] = Registry(
+    Kind("executor", "benchmark.runs.executor:TABLE", "bench.executors")
+)
+DATA_SETS: Registry[Any] = Registry(Kind("data set", "tasks:DATA_SETS", "bench.data_sets"))
+
+METRICS: Registry[Any] = Registry(
+    Kind("metric", "benchmark.report.metrics:TABLE", "bench.metrics", check=check_metric)
+)
+COSTS: Registry[Any] = Registry(Kind("cost", "benchmark.report.costs:TABLE", "bench.costs"))
+PLOTS: Registry[Any] = Registry(
+    # a picture has the name of its plot, so these would be taken for a table's
+    Kind("plot", "benchmark.report.plots:TABLE", "bench.plots", ("table1", "runs", "differences"))
+)
+
+ALL: tuple[Registry[Any], ...] = (
+    METHODS,
+    TASKS,
+    REWARDS,
+    SAMPLERS,
+    DATA_SETS,
+    METRICS,
+    COSTS,
+    PLOTS,
+    EXECUTORS,
+)
 
 
-def resolve(target: str) -> Any:
-    """What a "module:attribute" of a table names."""
-    module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+def decorator(registry: Registry[Any], name: str) -> Callable[[T], T]:
+    """A decorator that registers what is below it. Raises UsageError for a name that is no text."""
+    # without parentheses Python gives it the function, which then would be registered nowhere
+    if not isinstance(name, str):
+        word = f"@register_{registry.kind}"
+        got = getattr(name, "__name__", type(name).__name__)
+        raise UsageError(f'{word}: expected a name as text, got {got}; write {word}("NAME")')
 
-
-def _defined(thing: Any) -> Path | None:
-    """The file that defines it; None for what has none of its own, such as a partial."""
-    try:
-        path = inspect.getsourcefile(inspect.unwrap(thing))
-    except TypeError:
-        return None
-    return found if path and (found := Path(path).resolve()).is_file() else None
-
-
-def _load(point: EntryPoint) -> Any:
-    """What an installed plug-in offers; its package's version goes into the records of runs."""
-    thing = point.load()
-    if point.dist is not None:
-        from benchmark.device import record_version
-
-        record_version(point.dist.name)
-    return thing
-
-
-def _decorator(registry: Registry, name: str) -> Callable[[T], T]:
     def register(thing: T) -> T:
-        origin = getattr(thing, "__module__", "?")
-        registry.complete()
-        check_name(f"name of a {registry.kind}", name)
-        check_parts(registry.kind, name, thing)
-        registry.add(Entry(name, f"decorator in {origin}", lambda: thing, _LOADING[-1] if _LOADING else None))
+        registry.register(name, thing)
         return thing
 
     return register
 
 
 def register_method(name: str) -> Callable[[T], T]:
-    """Register a method: a generator function, or a dataclass of options whose instances are methods."""
-    return _decorator(METHODS, name)
+    """Register a method: a generator function (problem, rng), as `Method` describes it.
+
+    Or a dataclass of options whose instances are called so. name: letters, digits, _, - and ., 100
+    at most. Raises UsageError for one that is taken.
+    """
+    return decorator(METHODS, name)
 
 
 def register_task(name: str) -> Callable[[T], T]:
-    """Register a TaskMaker."""
-    return _decorator(TASKS, name)
+    """Register a task: a dataclass of options, as `benchmark.maker.TaskMaker` describes it.
 
-
-def load_plugin(path: Path) -> None:
-    """Run a Python file for the sake of its decorators; modules beside it can be imported.
-
-    Raises UsageError when it is missing or broken.
+    Raises UsageError, see `register_method`.
     """
-    if not path.is_file():
-        raise UsageError(f"plug-in {path}: no such file")
-    spec = importlib.util.spec_from_file_location(f"bench_plugin_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"plug-in {path}: expected a Python file (.py)")
-    file, before = path.resolve(), set(sys.modules)
-    if str(file.parent) not in sys.path:
-        sys.path.append(str(file.parent))  # last: a tasks.py or json.py beside it shadows nothing
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and inspect look for it there
-    _LOADING.append(file)
-    try:
-        spec.loader.exec_module(module)
-        _HELPERS[file] = helpers(file, before | {spec.name}, {f.parent for f in _HELPERS})
-    except UsageError as error:
-        raise UsageError(f"plug-in {path}: {error}") from error
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"plug-in {path} cannot be loaded: {located(error, [file.parent])}") from error
-    finally:
-        _LOADING.pop()
+    return decorator(TASKS, name)
+
+
+def register_reward(name: str) -> Callable[[T], T]:
+    """Register a reward: a class as `tasks.reward_ft.rewards.Reward` describes it.
+
+    Raises UsageError, see `register_method`.
+    """
+    return decorator(REWARDS, name)
+
+
+def register_sampler(name: str) -> Callable[[T], T]:
+    """Register a class as `tasks.samplers.protocol.Solver` describes it."""
+    return decorator(SAMPLERS, name)
+
+
+def register_plot(name: str) -> Callable[[T], T]:
+    """Register a plot: a function of a `Table` that returns a matplotlib Figure.
+
+    Or None where there is nothing to draw. The report writes it as NAME.png.
+    """
+    return decorator(PLOTS, name)
+
+
+def register_executor(name: str) -> Callable[[T], T]:
+    """Register what makes an `Executor` of `ExecutorSettings`, most simply a class.
+
+    `--engine NAME` then takes it.
+    """
+    return decorator(EXECUTORS, name)
+
+
+def register_data_set(name: str) -> Callable[[T], T]:
+    """Register a function of a folder, and of mirrors, that fetches a data set into it."""
+    return decorator(DATA_SETS, name)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from skopt import Optimizer
 
-from benchmark.fitting import fit
+from benchmark.fitting import batch_of, fit_many
 from benchmark.options import option
 from benchmark.protocol import Problem, Proposal, S
 
-_MOST = 1e100  # of what the model is told: it squares it
+# the Gaussian process squares what it is given
+_MOST = 1e100
 
 
 @dataclass(frozen=True)
 class Bayesian:
-    """One point at a time in the unit cube; a failed one (F = inf) is told as the worst finite F, once there is one."""
+    """Points of the unit cube: the random ones as many at once as the task answers with a gain,
+    then one at a time. A failed one (F = inf) counts as the worst so far.
+    """
 
     trials: int = option(20, "evaluations (the paper's reward_ft baseline: 20)", low=1, high=10**6)
     initial: int = option(
         5,
-        "random points before the model is used (scikit-optimize's own default is 10, half of the 20)",
+        "random points before the model is used (scikit-optimize's 10 would be half of the 20)",
         low=1,
         high=10**6,
     )
@@ -36,16 +40,36 @@ class Bayesian:
         )
         best = worst = np.inf
         failed: list[list[float]] = []
-        for _ in range(self.trials):
-            asked = optimizer.ask()
-            found = fit(problem, np.clip(asked, 0.0, 1.0), seed=0)
-            if np.isfinite(found.loss):
-                worst = found.loss if worst == np.inf else max(worst, found.loss)
-                optimizer.tell(asked, float(np.clip(found.loss, -_MOST, _MOST)))
-            else:
-                failed.append(asked)
-            while failed and worst < np.inf:
-                optimizer.tell(failed.pop(), float(np.clip(worst, -_MOST, _MOST)))
-            if found.loss < best:
-                best = found.loss
-                yield found
+        tried = 0
+        while tried < self.trials:
+            # what has not been told has not been counted, so the next point is a random one
+            known = min(batch_of(problem), self.initial - len(optimizer.Xi))
+            asked = [_ask(optimizer) for _ in range(min(max(1, known), self.trials - tried))]
+            tried += len(asked)
+            points = [np.clip(point, 0.0, 1.0) for point in asked]
+            # one seed: trials differ by lam alone, and `init` is charged once
+            for point, found in zip(asked, fit_many(problem, points, seed=0), strict=True):
+                if np.isfinite(found.loss):
+                    worst = found.loss if worst == np.inf else max(worst, found.loss)
+                    _tell(optimizer, point, found.loss)
+                else:
+                    failed.append(point)
+                # the model takes finite values alone, so failed points wait for the first of these
+                while failed and worst < np.inf:
+                    _tell(optimizer, failed.pop(), worst)
+                if found.loss < best:
+                    best = found.loss
+                    yield found
+
+
+def _ask(optimizer: Optimizer) -> list[float]:
+    # it warns where it asks for a point again, as at a bound, and of its model's convergence
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(optimizer.ask())
+
+
+def _tell(optimizer: Optimizer, point: list[float], loss: float) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        optimizer.tell(point, float(np.clip(loss, -_MOST, _MOST)))

@@ -14,11 +14,11 @@ from benchmark.protocol import Problem, Proposal, S
 
 @dataclass(frozen=True)
 class Default:
-    """Fit at the task's default point; with more fits, spend on the lower problem what others spend on tuning."""
+    """Fit at the task's default point. More fits: train on, for what the others spend on tuning."""
 
     fits: int = option(
         1,
-        "full fits in a row, each going on from the one before; many: train to the end of the budget",
+        "full fits in a row, each from the last one's state; many: train until the budget ends",
         low=1,
         high=10**6,
     )
@@ -29,5 +29,6 @@ class Default:
             state = advance(problem, state, lam, problem.horizon)
             loss = problem.loss(state, lam)
             yield Proposal(lam, state, loss)
+            # a diverged state stays so: further fits would spend the budget on nothing
             if not np.isfinite(loss):
                 return

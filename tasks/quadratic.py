@@ -1,4 +1,4 @@
-"""A closed-form toy: y(lam) = A x, F = |y - target|^2 / 2, G = |y - A x|^2 / 2, with x the native values of lam."""
+"""A closed-form toy: F = |y - target|^2 / 2, G = |y - A x|^2 / 2; x: the native values of lam."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.errors import refuse_prompt
 from benchmark.options import option
 from benchmark.protocol import Prices, Test
 from benchmark.seeds import generator
 from benchmark.space import Float, Lam, Space
+from tasks.toy import Toy
 
 State = NDArray[np.float64]
 _MATRIX = np.array([[1.0, 0.3], [-0.2, 0.5]])
@@ -30,7 +30,7 @@ class QuadraticTask:
         self._seed, self._rate, self._target = seed, rate, _MATRIX @ _BEST
 
     def _native(self, lam: Lam) -> NDArray[np.float64]:
-        return np.array(list(self.space.native(lam).values()))
+        return np.array(list(self.space.numbers(lam).values()))
 
     def warm_up(self) -> None:
         """Nothing is slow the first time."""
@@ -54,6 +54,7 @@ class QuadraticTask:
         by_native = -_MATRIX.T @ (state - _MATRIX @ self._native(lam))
         return self.space.pullback(lam, dict(zip(("a", "b"), by_native, strict=True)))
 
+    # for `bench check` alone, so it counts no evaluation
     def lower(self, state: State, lam: Lam) -> float:
         """G; not counted."""
         return float(np.sum((state - _MATRIX @ self._native(lam)) ** 2) / 2)
@@ -65,39 +66,29 @@ class QuadraticTask:
         return arrays["y"]
 
     def test(self, state: State, lam: Lam) -> Test:
-        """`objective`: F at the exact lower solution. It counts one too, so that who measures during a search is noticed."""
+        """`objective`: F at the exact lower solution."""
+        # counted, so that a method which measured during its search would be seen
         self.nfe += 1
         return Test(
-            {"objective": float(np.sum((_MATRIX @ self._native(lam) - self._target) ** 2) / 2)}, {"objective": "exact"}
+            {"objective": float(np.sum((_MATRIX @ self._native(lam) - self._target) ** 2) / 2)},
+            {"objective": "exact"},
         )
 
 
 @dataclass(frozen=True)
-class Quadratic:
+class Quadratic(Toy):
     """Two axes, one logarithmic; optimum a = 1, b = 3."""
 
-    version: ClassVar[int] = 1
-    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"toy": {}}
-    lowers: ClassVar[tuple[str, ...]] = ("",)
-    smallest: ClassVar[Mapping[str, object]] = {}
+    toy: ClassVar[str] = "quadratic"
     horizon: int = option(20, "gradient steps of a full fit; 0.5^20 = 1e-6", low=1, high=10**6)
     rate: float = option(0.5, "step size of the lower problem", low=1e-6, high=1.0)
 
-    def prompts(self) -> tuple[str, ...]:
-        return ("",)
-
-    def check_prompt(self, prompt: str) -> None:
-        refuse_prompt("quadratic", prompt)
-
-    def fingerprint(self) -> Mapping[str, str]:
-        return {}
-
     @property
-    def counted(self) -> str:
-        return "one evaluation is one call of an oracle; nothing is left out"
+    def space(self) -> Space:
+        return QuadraticTask.space
 
     def prices(self, lower: str) -> Prices:
-        return Prices(1, 1, 1, 1, 1, 1, self.horizon)
+        return self.priced(self.horizon)
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> QuadraticTask:
         return QuadraticTask(seed, self.horizon, self.rate)

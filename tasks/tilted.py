@@ -1,4 +1,4 @@
-"""The closed-form Gaussian of reward fine-tuning: p_data = N(0, 1), r2 = x, r1 = -(x - 1)^2, optimum lam = 1."""
+"""Reward fine-tuning in closed form: p_data = N(0, 1), r2 = x, r1 = -(x - 1)^2."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.errors import refuse_prompt
 from benchmark.protocol import Prices, Test
 from benchmark.space import Float, Lam, Space
+from tasks.toy import Toy
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ def _kl(p: Gaussian) -> float:
 class TiltedTask:
     """p* and its penalised form are Gaussian, so that one step solves the lower problem."""
 
-    space = Space((Float("lam", 0.05, 5.0, default=0.7, log=True, grid=(0.05, 0.2, 0.5, 2.0, 5.0)),))
+    space = Space(
+        (Float("lam", 0.05, 5.0, default=0.7, log=True, grid=(0.05, 0.2, 0.5, 2.0, 5.0)),)
+    )
     horizon = 1
 
     def __init__(self) -> None:
@@ -46,7 +48,8 @@ class TiltedTask:
     def step(self, state: Gaussian, lam: Lam, tilt: float = 0.0) -> Gaussian:
         """p ∝ N(0, 1) exp((x - tilt (x - 1)^2)/lam), by completing the square."""
         self.nfe += 1
-        strength = self.space.native(lam)["lam"]
+        # F = E[(x - 1)^2], so the tilt enters the exponent as a second reward
+        strength = self.space.numbers(lam)["lam"]
         variance = 1 / (1 + 2 * tilt / strength)
         return Gaussian(variance * (1 + 2 * tilt) / strength, variance)
 
@@ -61,7 +64,7 @@ class TiltedTask:
 
     def lower(self, state: Gaussian, lam: Lam) -> float:
         """G = -E[r2] + lam KL(p || N(0, 1)); not counted."""
-        return -state.mean + self.space.native(lam)["lam"] * _kl(state)
+        return -state.mean + self.space.numbers(lam)["lam"] * _kl(state)
 
     def pack(self, state: Gaussian) -> Mapping[str, NDArray[np.float64]]:
         return {"moments": np.array([state.mean, state.variance])}
@@ -71,35 +74,27 @@ class TiltedTask:
         return Gaussian(mean, variance)
 
     def test(self, state: Gaussian, lam: Lam) -> Test:
-        """`objective`: F at the exact lower solution. It counts one too, so that who measures during a search is noticed."""
+        """`objective`: F at the exact lower solution."""
+        # counted, so that a method which measured during its search would be seen
         self.nfe += 1
-        return Test({"objective": (1 / self.space.native(lam)["lam"] - 1) ** 2 + 1.0}, {"objective": "exact"})
+        return Test(
+            {"objective": (1 / self.space.numbers(lam)["lam"] - 1) ** 2 + 1.0},
+            {"objective": "exact"},
+        )
 
 
 @dataclass(frozen=True)
-class Tilted:
+class Tilted(Toy):
     """One logarithmic axis; optimum lam = 1."""
 
-    version: ClassVar[int] = 1
-    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"toy": {}}
-    lowers: ClassVar[tuple[str, ...]] = ("",)
-    smallest: ClassVar[Mapping[str, object]] = {}
-
-    def prompts(self) -> tuple[str, ...]:
-        return ("",)
-
-    def check_prompt(self, prompt: str) -> None:
-        refuse_prompt("tilted", prompt)
-
-    def fingerprint(self) -> Mapping[str, str]:
-        return {}
+    toy: ClassVar[str] = "tilted"
 
     @property
-    def counted(self) -> str:
-        return "one evaluation is one call of an oracle; nothing is left out"
+    def space(self) -> Space:
+        return TiltedTask.space
 
     def prices(self, lower: str) -> Prices:
-        return Prices(1, 1, 1, 1, 1, 1, TiltedTask.horizon)
+        return self.priced(TiltedTask.horizon)
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> TiltedTask:
         return TiltedTask()

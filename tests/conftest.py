@@ -6,6 +6,7 @@ import socket
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["COLUMNS"] = "130"  # tables are as wide as the terminal, up to this
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side
 CONNECT = socket.socket.connect
@@ -13,7 +14,9 @@ CONNECT = socket.socket.connect
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
-    """Every connection raises, in this process; subprocesses get the same from tests/blocked/sitecustomize.py."""
+    """Every connection raises, in this process; subprocesses get the same from
+    tests/blocked/sitecustomize.py.
+    """
 
     def refuse(self, address):
         raise AssertionError(f"a test tried to connect to {address}")
@@ -24,11 +27,16 @@ def _no_network(monkeypatch):
 
 @pytest.fixture
 def loopback(_no_network, monkeypatch):
-    """A test that asks for this may connect to its own server on this machine; anything else still raises."""
+    """A test that asks for this may connect to its own server on this machine; anything else still
+    raises.
+    """
     refuse = socket.socket.connect
 
     def connect(self, address):
-        inside = self.family in (socket.AF_INET, socket.AF_INET6) and address[0] in ("127.0.0.1", "::1")
+        inside = self.family in (socket.AF_INET, socket.AF_INET6) and address[0] in (
+            "127.0.0.1",
+            "::1",
+        )
         return CONNECT(self, address) if inside else refuse(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)

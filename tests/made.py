@@ -1,10 +1,13 @@
-"""Stored runs that nobody ran: some methods and seeds on a task with any axes, metrics and curves."""
+"""Stored runs that nobody ran: some methods and seeds on a task with any axes, metrics and
+curves.
+"""
 
 import numpy as np
 
-from benchmark.clock import ACCOUNTS
-from benchmark.plan import SCHEMA, RunSpec
-from benchmark.store import Store, Writer
+from benchmark.budget import ACCOUNTS
+from benchmark.spec import SCHEMA, RunSpec
+from benchmark.store.store import Store
+from benchmark.store.writer import Writer
 
 T = np.linspace(0, 1, 11)
 AXES = ("start", "end", "tau", "eps")
@@ -21,13 +24,26 @@ def made(
     passport=None,
     curves=True,
     options=None,
+    prompt="",
     **record,
 ):
-    """Two proposals a run, at 400 and 800 evaluations and 4 and 8 s, both measured; returns the store."""
+    """Two proposals a run, at 400 and 800 evaluations and 4 and 8 s, both measured; returns the
+    store.
+    """
     store, rng = Store(root), np.random.default_rng(0)
     for k, method in enumerate(methods):
         for seed in range(seeds):
-            spec = RunSpec("schedule", "small", method, "", seed, "", budget, marks, task_options=options or {})
+            spec = RunSpec(
+                "schedule",
+                "small",
+                method,
+                "",
+                seed,
+                prompt,
+                budget,
+                marks,
+                task_options=options or {},
+            )
             writer = Writer(store.folder(spec))
             tests = []
             for step in (1, 2):
@@ -35,19 +51,37 @@ def made(
                 line = {"seconds": 4.0 * step, "nfe": 400 * step, "lam": lam, "loss": 1.0 / step}
                 writer.proposal(line)
                 measured = {m: float(10 - step + k + rng.normal() * 0.1) for m in metrics}
-                drawn = {name: [list(T), list(T**step), list(T)] for name in ("abar(t)", "log-SNR(t)")}
+                drawn = {
+                    name: [list(T), list(T**step), list(T)] for name in ("abar(t)", "log-SNR(t)")
+                }
                 tests.append(
-                    line | {"metrics": measured, "passport": passport or {}, "curves": drawn if curves else {}}
+                    line
+                    | {
+                        "metrics": measured,
+                        "passport": passport or {},
+                        "curves": drawn if curves else {},
+                    }
                 )
             writer.final(tests, np.zeros((0, 1, 1, 3), np.uint8))
             writer.run(
                 {
-                    "schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json(), "status": "ok", "error": "",
-                    "ledger": dict.fromkeys(ACCOUNTS, 1.0), "wall_seconds": float(len(ACCOUNTS)),
-                    "nfe": 900 + seed, "search_seconds": 9.0 + seed,
-                    "overrun_seconds": 0.0, "no_incumbent": False, "notes": [], "peak_memory_of": "search",
-                    "peak_memory_bytes": (100 + seed) * 2**20, "environment": {"cpus": "2", "threads": "1"}, **record,
+                    "schema": SCHEMA,
+                    "run_id": spec.run_id,
+                    "spec": spec.as_json(),
+                    "status": "ok",
+                    "error": "",
+                    "ledger": dict.fromkeys(ACCOUNTS, 1.0),
+                    "wall_seconds": float(len(ACCOUNTS)),
+                    "nfe": 900 + seed,
+                    "search_seconds": 9.0 + seed,
+                    "overrun_seconds": 0.0,
+                    "no_incumbent": False,
+                    "notes": [],
+                    "peak_memory_of": "search",
+                    "peak_memory_bytes": (100 + seed) * 2**20,
+                    "environment": {"cpus": "2", "threads": "1"},
+                    **record,
                 }
-            )  # fmt: skip
+            )
             writer.close("ok")
     return store

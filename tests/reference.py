@@ -38,10 +38,11 @@ def lagrangian(r1, r2, lam, gamma):
 
 
 def gaussian_ddim(mean, deviation, abar, previous, eta, slope=0.0, lam=1.0):
-    """DDIM with the exact score of N(mean, deviation^2), guided by the reward slope * x: mean, variance and path KL.
+    """DDIM with the exact score of N(mean, deviation^2), guided by the reward slope * x: mean,
+    variance and path KL.
 
-    Everything is linear: z stays Gaussian, and what guidance adds to eps does not depend on z. A last step without
-    noise is not guided.
+    Everything is linear: z stays Gaussian, and what guidance adds to eps does not depend on z. A
+    last step without noise is not guided.
     """
     m, v, kl = 0.0, 1.0, 0.0
     for a, b in zip(abar, previous, strict=True):
@@ -50,7 +51,9 @@ def gaussian_ddim(mean, deviation, abar, previous, eta, slope=0.0, lam=1.0):
         by_eps = np.sqrt(1 - b - sigma**2) - np.sqrt(b * (1 - a) / a)
         by_z = np.sqrt(b / a) + by_eps * np.sqrt(1 - a) / total
         shift = -by_eps * np.sqrt(1 - a) * np.sqrt(a) * mean / total
-        change = 0.0 if sigma == 0 else -np.sqrt(1 - a) / lam * slope * np.sqrt(a) * deviation**2 / total
+        change = (
+            0.0 if sigma == 0 else -np.sqrt(1 - a) / lam * slope * np.sqrt(a) * deviation**2 / total
+        )
         m = by_z * m + shift + by_eps * change
         v = by_z**2 * v + sigma**2
         kl += 0.0 if sigma == 0 else by_eps**2 * change**2 / (2 * sigma**2)

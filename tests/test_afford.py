@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.afford import warnings
-from benchmark.forecast import Probe, forecast
-from benchmark.plan import plan
-from benchmark.store import Store
+from benchmark.command.parse import plan_from_text as plan
+from benchmark.runs.afford import warnings
+from benchmark.runs.forecast import Probe, forecast
+from benchmark.store.store import Store
 from tests.toys import STATED, toys  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("toys")
 
-FIT = "one full fit of priced (142 = 1 to start + 20 steps of 7 + 1 for F); a method that needs one will have no answer"
+FIT = (
+    "one full fit of priced (142 = 1 to start + 20 steps of 7 + 1 for F); a method that needs "
+    "one will have no answer"
+)
 
 
 @pytest.mark.parametrize(("budget", "warned"), [("141nfe", True), ("142nfe", False), ("1s", False)])
@@ -31,7 +34,10 @@ def test_a_budget_below_one_start_leaves_nobody_an_answer(monkeypatch):
 def test_each_task_and_budget_has_its_own_line():
     specs = [s for b in ("50nfe", "60nfe") for s in plan("random", "priced", budget=b)]
     specs += plan("random", "dear", budget="50nfe")  # it states no prices
-    assert [line.split(" is ")[0] for line in warnings(specs)] == ["warning: budget 50nfe", "warning: budget 60nfe"]
+    assert [line.split(" is ")[0] for line in warnings(specs)] == [
+        "warning: budget 50nfe",
+        "warning: budget 60nfe",
+    ]
 
 
 def probe(**parts):
@@ -42,18 +48,35 @@ def probe(**parts):
     ("budget", "stated", "parts", "said"),
     [
         ("141nfe", STATED, {}, f"below {FIT}"),
-        ("140nfe", None, {}, "below one full fit of quadratic (about 141 evaluations, of which 1 to start)"),
+        (
+            "140nfe",
+            None,
+            {},
+            "below one full fit of quadratic (about 141 evaluations, of which 1 to start)",
+        ),
         ("141nfe", None, {}, ""),
-        ("1.41s", STATED, {}, "below one full fit of quadratic (about 1.4 s, of which 0.0 to start)"),  # 142 / 100
+        (
+            "1.41s",
+            STATED,
+            {},
+            "below one full fit of quadratic (about 1.4 s, of which 0.0 to start)",
+        ),  # 142 / 100
         ("1.43s", STATED, {}, ""),
         ("1.9s", None, {}, "below one full fit of quadratic (about 2.0 s"),
-        ("1.9s", STATED, {"rate": 0.0}, "below one full fit of quadratic (about 2.0 s"),  # nothing is counted there
+        (
+            "1.9s",
+            STATED,
+            {"rate": 0.0},
+            "below one full fit of quadratic (about 2.0 s",
+        ),  # nothing is counted there
         ("2.1s", None, {}, ""),
         ("0.4s", None, {}, "below one start of quadratic"),
     ],
 )
 def test_a_dry_run_says_it_from_prices_and_its_probe(budget, stated, parts, said):
-    (spec,) = plan("random", "priced" if budget == "141nfe" and stated else "quadratic", budget=budget)
+    (spec,) = plan(
+        "random", "priced" if budget == "141nfe" and stated else "quadratic", budget=budget
+    )
     line = probe(**parts).shortfall(spec, stated)
     assert (said in line) if said else line == ""
 

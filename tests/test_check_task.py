@@ -1,4 +1,6 @@
-"""`bench check TASK` finds each wrong task by the right line, and passes right ones in all their forms."""
+"""`bench check TASK` finds each wrong task by the right line, and passes right ones in all their
+forms.
+"""
 
 import random
 
@@ -7,6 +9,7 @@ import pytest
 
 from benchmark.check import check_task
 from benchmark.check.differences import settled
+from benchmark.protocol import Test
 from benchmark.registry import TASKS, Entry
 from tasks.tilted import Tilted
 from tests import wrong_tasks as w
@@ -46,7 +49,9 @@ RIGHT = {
     "priced": w.made(w.Plain, prices={}),
     "priced, a loss that is free": w.made(w.free(w.Plain, "loss"), prices={"loss": 0}),
     "with a tolerance": w.made(w.wrong(w.Plain, grad=w.GRADS["times 1.1"]), tolerance=0.15),
-    "not to be compared": w.made(w.wrong(w.Observed, step=w.STEPS["half the tilt"]), tolerance=None),
+    "not to be compared": w.made(
+        w.wrong(w.Observed, step=w.STEPS["half the tilt"]), tolerance=None
+    ),
 }
 
 
@@ -69,19 +74,28 @@ def test_what_a_wrong_gradient_and_the_right_one_are_is_said(problems):
     assert float(said["grad"]) == pytest.approx(-7 * float(said["differences of G"]), rel=1e-3)
     lam = float(found.split("lam = ")[1].split(":")[0])
     mean = 1 / 0.7  # of the state, which is that of the default
-    assert float(said["differences of G"]) == pytest.approx(mean**2 / 2 * lam * np.log(100), rel=1e-3)
+    assert float(said["differences of G"]) == pytest.approx(
+        mean**2 / 2 * lam * np.log(100), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(
     ("how", "found"),
-    [("ignores tilt", {TILT, LOWER}), ("at 1 - lam", {LOWER}), ("against F", {LOWER}), ("half the tilt", set())],
+    [
+        ("ignores tilt", {TILT, LOWER}),
+        ("at 1 - lam", {LOWER}),
+        ("against F", {LOWER}),
+        ("half the tilt", set()),
+    ],
 )
 @pytest.mark.parametrize(("base", "make"), [(w.Observed, w.made), (w.ObservedTilted, tilted)])
 def test_a_wrong_step_is_found_with_and_without_g(how, found, base, make, problems):
     with_g = set(problems(make(w.wrong(base, step=w.STEPS[how]))))
     assert with_g - {LOWER} == found - {LOWER} | {OF_F}
     assert LOWER in with_g or how in ("at 1 - lam", "half the tilt")
-    assert set(problems(make(w.wrong(base.__base__, step=w.STEPS[how])))) == found - {LOWER} | {OF_F}
+    assert set(problems(make(w.wrong(base.__base__, step=w.STEPS[how])))) == found - {LOWER} | {
+        OF_F
+    }
 
 
 @pytest.mark.parametrize("init", [w.unseeded, w.unseeded_numpy, w.unseeded_torch])
@@ -91,13 +105,18 @@ def test_init_from_global_randomness_is_found(init, problems):
 
 @pytest.mark.parametrize("name", ["step", "loss", "grad"])
 def test_an_oracle_that_reads_global_randomness_is_found(name, problems):
-    noisy = w.wrong(w.Plain, **{name: lambda right, self, *args: right(*args) * (1 + 1e-9 * random.random())})
+    noisy = w.wrong(
+        w.Plain, **{name: lambda right, self, *args: right(*args) * (1 + 1e-9 * random.random())}
+    )
     assert "answers differ" in problems(w.made(noisy))["a state that was packed goes on to the bit"]
 
 
 def test_f_that_is_finite_nowhere_is_found(problems):
     nowhere = w.wrong(w.Plain, loss=lambda right, self, *args: right(*args) + np.inf)
-    assert problems(w.made(nowhere))[OF_F] == "F is a finite number at none of the points that were tried"
+    assert (
+        problems(w.made(nowhere))[OF_F]
+        == "F is a finite number at none of the points that were tried"
+    )
 
 
 @pytest.mark.parametrize("name", ["init", "step", "loss", "grad"])
@@ -139,7 +158,9 @@ def test_a_task_may_say_that_it_leaves_tilt_out(check, problems):
 
 
 def test_f_that_does_not_depend_on_lam_is_found(problems):
-    at_the_middle = w.wrong(w.Plain, step=lambda right, self, s, lam, t=0.0: right(s, np.full(2, 0.5), t))
+    at_the_middle = w.wrong(
+        w.Plain, step=lambda right, self, s, lam, t=0.0: right(s, np.full(2, 0.5), t)
+    )
     assert "F does not change with lam" in problems(w.made(at_the_middle))[OF_F]
 
 
@@ -159,7 +180,10 @@ def test_a_task_that_does_not_open_is_one_finding_with_its_place(check):
     maker.open = no
     ((what, problem),) = check(maker)
     assert what == "it opens, and init answers"
-    assert problem == f"ValueError: no (tests/test_check_task.py, line {no.__code__.co_firstlineno + 1})"
+    assert (
+        problem
+        == f"ValueError: no (tests/test_check_task.py, line {no.__code__.co_firstlineno + 1})"
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,7 +204,9 @@ def test_which_difference_counts(estimates, chosen):
 
 
 def test_a_g_that_is_wavy_is_compared_at_a_small_width(problems):
-    """As a network's is that is told the noise level: waves of 0.006 of the cube, in single precision."""
+    """As a network's is that is told the noise level: waves of 0.006 of the cube, in single
+    precision.
+    """
 
     class Wavy(w.Observed):
         def lower(self, state, lam):
@@ -200,3 +226,16 @@ def test_g_in_single_precision_is_compared(problems):
 
     assert problems(w.made(Single)) == {}
     assert OF_G in problems(w.made(w.wrong(Single, grad=w.GRADS["one axis"])))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (Test({}), "metrics: expected at least one number by name, got none"),
+        (Test({"q": "x"}), "metric 'q': expected a number, got 'x'"),
+        (Test({"q": 1.0}, {"q": 3}), "passport 'q': expected a text, got 3"),
+    ],
+)
+def test_a_measurement_that_no_run_could_store_is_found(given, problem, problems):
+    found = problems(w.made(w.wrong(w.Plain, test=lambda right, self, s, lam: given)))
+    assert found["test gives finite metrics"] == problem

@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 
 from benchmark.budget import Budget
-from benchmark.formats import csv, markdown, text
-from benchmark.frame import COLUMNS, standing
-from benchmark.notes import reading
-from benchmark.report import report
-from benchmark.store import read
-from benchmark.table import tables, tables_of
-from benchmark.verify import verify
+from benchmark.report.formats import markdown, text
+from benchmark.report.frame import columns, standing
+from benchmark.report.reading import reading
+from benchmark.report.report import report
+from benchmark.report.sheets import csv
+from benchmark.report.table import tables, tables_of
+from benchmark.report.verify import verify
+from benchmark.store.store import read
 from tests.made import made
 
 HARD = {"easy": 5.0, "middle": 10.0, "hard": 30.0}
@@ -23,11 +24,21 @@ def rows(method, shift=0.0, seeds=range(5), without=(), status="failed", prompts
     for seed in seeds:
         for prompt, level in prompts.items():
             lost = prompt in without
-            found = dict.fromkeys(COLUMNS) | {
-                "task": "t", "preset": "p", "method": method, "lower": "", "seed": seed, "prompt": prompt,
-                "status": status if lost else "ok", "search_seconds": 1.0, "nfe": 100, "run_id": f"{method}{seed}{prompt}",
-                "budget": "200nfe", "passport": "" if lost else "x", "variant": "",
-            }  # fmt: skip
+            found = dict.fromkeys(columns()) | {
+                "task": "t",
+                "preset": "p",
+                "method": method,
+                "lower": "",
+                "seed": seed,
+                "prompt": prompt,
+                "status": status if lost else "ok",
+                "search_seconds": 1.0,
+                "nfe": 100,
+                "run_id": f"{method}{seed}{prompt}",
+                "budget": "200nfe",
+                "passport": "" if lost else "x",
+                "variant": "",
+            }
             yield found | {"fid": np.nan if lost else level + shift + 0.03 * rng.normal()}
 
 
@@ -38,13 +49,17 @@ def table(*parts, failures="common"):
 
 @pytest.mark.parametrize("status", ["failed", "ok"])
 def test_a_method_that_fails_on_the_hard_prompt_does_not_win(status):
-    """Before: the good row was shown as 15, the failing one, 3 worse everywhere, as 10.5 and bold."""
+    """Before: the good row was shown as 15, the failing one, 3 worse everywhere, as 10.5 and
+    bold.
+    """
     found, by = table(rows("good"), rows("quitter", 3.0, without=("hard",), status=status))
     assert by["good"].metrics["fid"].mean == pytest.approx(7.5, abs=0.1)
     assert by["quitter"].metrics["fid"].mean == pytest.approx(10.5, abs=0.1)
     assert (by["good"].incomplete, by["quitter"].incomplete) == (False, True)
     assert by["quitter"].bold == set()
-    assert (by["quitter"].failed, by["quitter"].unanswered) == ((5, 0) if status == "failed" else (0, 5))
+    assert (by["quitter"].failed, by["quitter"].unanswered) == (
+        (5, 0) if status == "failed" else (0, 5)
+    )
     assert "compared over 10 of 15 seeds x prompts" in reading(found)
     assert "--failures common" in reading(found)
     for shown in (markdown(found), text(found)):
@@ -61,7 +76,9 @@ def test_an_incomplete_row_is_never_the_best_even_where_it_is_better():
 
 
 def test_failures_can_count_as_the_worst_of_their_cell():
-    found, by = table(rows("good"), rows("quitter", 3.0, without=("hard",)), rows("poor", 9.0), failures="worst")
+    found, by = table(
+        rows("good"), rows("quitter", 3.0, without=("hard",)), rows("poor", 9.0), failures="worst"
+    )
     assert by["good"].metrics["fid"].mean == pytest.approx(15.0, abs=0.1)
     assert by["quitter"].metrics["fid"].mean == pytest.approx((8 + 13 + 39) / 3, abs=0.1)
     assert by["quitter"].incomplete
@@ -120,14 +137,18 @@ def test_references_are_lines_without_runs(tmp_path):
     for run in store:
         path = run.folder / "final.json"
         path.write_text(
-            path.read_text().replace('"passport"', '"references": {"real images": {"fid": 0.22}}, "passport"')
+            path.read_text().replace(
+                '"passport"', '"references": {"real images": {"fid": 0.22}}, "passport"'
+            )
         )
     ((found, folder),) = report(list(store), tmp_path / "out")
     assert found.references == {"real images": {"fid": pytest.approx(0.22)}}
     line = next(x for x in markdown(found).splitlines() if x.startswith("| real images"))
     assert line.startswith("| real images | 0.22 | - | - |")
     (again,) = tables_of(
-        pd.read_csv(folder / "runs.csv").fillna({"lower": "", "prompt": "", "variant": "", "passport": ""})
+        pd.read_csv(folder / "runs.csv").fillna(
+            {"lower": "", "prompt": "", "variant": "", "passport": ""}
+        )
     )
     assert again.references == found.references
 
@@ -137,7 +158,11 @@ def test_before_its_first_proposal_a_run_has_no_score(tmp_path):
     store = made(tmp_path, methods=("alpha",), marks=("300nfe", "500nfe"))
     run = next(iter(store))
     path = run.folder / "final.json"
-    path.write_text(path.read_text().replace('"nfe": 400', '"nfe": 0').replace('"seconds": 4.0', '"seconds": 0.0'))
+    path.write_text(
+        path.read_text()
+        .replace('"nfe": 400', '"nfe": 0')
+        .replace('"seconds": 4.0', '"seconds": 0.0')
+    )
     run = read(run.folder)
     assert [t["nfe"] for t in run.tests] == [800]
     assert standing(run, Budget.parse("300nfe")) is None
@@ -159,7 +184,8 @@ def test_verify_sees_a_run_that_was_left_out_and_a_footnote_that_is_not_so(tmp_p
     chosen = [r for r in runs if r.run["spec"]["seed"] != 4]
     report(chosen, tmp_path / "report", formats=("md", "csv", "latex", "html"))
     assert problems(tmp_path) == [
-        "2 stored runs of the same set are left out without a word; make it again with `bench report`"
+        "2 stored runs of the same set are left out without a word; make it again with `bench "
+        "report`"
     ]
     report(chosen, tmp_path / "report", beside=runs, formats=("md", "csv", "html"))
     assert problems(tmp_path) == []
@@ -172,7 +198,9 @@ def test_verify_sees_a_run_that_was_left_out_and_a_footnote_that_is_not_so(tmp_p
     assert problems(tmp_path) == ["table1.md does not follow from runs.csv"]
 
 
-@pytest.mark.parametrize("how", [{"at": Budget.parse("500nfe")}, {"failures": "worst"}, {"across": True}])
+@pytest.mark.parametrize(
+    "how", [{"at": Budget.parse("500nfe")}, {"failures": "worst"}, {"across": True}]
+)
 def test_verify_knows_how_a_report_was_made(tmp_path, how):
     store = made(tmp_path, seeds=4)
     report(list(store), tmp_path / "report", **how)

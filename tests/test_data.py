@@ -1,4 +1,6 @@
-"""The images: splits that never overlap, and one clear line for whatever is wrong with a folder of MNIST."""
+"""The images: splits that never overlap, and one clear line for whatever is wrong with a folder of
+MNIST.
+"""
 
 import gzip
 import io
@@ -9,10 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import UsageError, api
-from benchmark.cli import main
-from benchmark.datasets import data_dir
-from tasks import data, idx
+from benchmark import UsageError
+from benchmark.api import run as api
+from benchmark.command.cli import main
+from benchmark.command.data import data_dir
+from tasks.files import data, idx
 from tasks.quadratic import Quadratic
 from tasks.reward_ft import digits
 from tests.fake_mnist import SHAPES, content, lay_out, packed, table
@@ -47,7 +50,9 @@ def test_thirds_are_equal_parts_with_the_same_digits_and_do_not_overlap():
     assert len(torch.unique(torch.cat([x.flatten(1) for x, _ in parts]), dim=0)) == 1797
 
 
-@pytest.mark.parametrize("labels", [data.thirds("train")[1], torch.tensor([0] * 500 + [1] * 30 + [2] * 7)])
+@pytest.mark.parametrize(
+    "labels", [data.thirds("train")[1], torch.tensor([0] * 500 + [1] * 30 + [2] * 7)]
+)
 def test_every_prefix_of_the_spread_order_holds_each_class_in_proportion(labels):
     order = data.spread(labels)
     assert torch.equal(order.sort().values, torch.arange(len(labels)))
@@ -58,15 +63,21 @@ def test_every_prefix_of_the_spread_order_holds_each_class_in_proportion(labels)
 
 
 def test_a_prefix_of_mnist_holds_each_class_in_proportion(tmp_path, monkeypatch):
-    """Its permutation is drawn at random, so to within the error of sampling; the files are as if sorted by label."""
+    """Its permutation is drawn at random, so to within the error of sampling; the files are as if
+    sorted by label.
+    """
     labels = torch.arange(10).repeat_interleave(600).numpy()
     found = {"labels-idx1": labels, "images-idx3": labels[:, None, None]}
-    monkeypatch.setattr(idx, "read", lambda base, name: found[name.split("-", 1)[1].removesuffix("-ubyte")])
+    monkeypatch.setattr(
+        idx, "read", lambda base, name: found[name.split("-", 1)[1].removesuffix("-ubyte")]
+    )
     monkeypatch.setenv(idx.VARIABLE, str(tmp_path))
     images, numbers = data.mnist("train")
     assert torch.equal((images.flatten() * 255).round().long(), numbers)
     for n in (64, 500, 2500):
-        assert (torch.bincount(numbers[:n], minlength=10) - n / 10).abs().max() < 4 * (n * 0.09) ** 0.5
+        assert (torch.bincount(numbers[:n], minlength=10) - n / 10).abs().max() < 4 * (
+            n * 0.09
+        ) ** 0.5
 
 
 @pytest.mark.parametrize("form", ["gz", "plain"])
@@ -99,7 +110,9 @@ def test_the_fingerprint_is_part_of_a_run_and_the_folder_is_not(tmp_path):
     assert idx.VARIABLE not in os.environ
     assert len(first) == len(again) == 1
     (run,) = Path("runs").glob("*/*/*/run.json")
-    files = {k: v for k, v in json.loads(run.read_text())["spec"]["fingerprint"].items() if k in SHAPES}
+    files = {
+        k: v for k, v in json.loads(run.read_text())["spec"]["fingerprint"].items() if k in SHAPES
+    }
     assert files == {name: idx.md5(content(name)) for name in SHAPES}
 
 
@@ -144,23 +157,59 @@ def changed(name):
 
 
 BROKEN = {
-    "missing": (lambda folder: (folder / f"{LABELS}.gz").unlink(), f"neither {LABELS} nor {LABELS}.gz is in"),
-    "truncated": (replace(IMAGES, packed(IMAGES)[:-20]), f"{IMAGES}.gz: the gzip file is truncated"),
+    "missing": (
+        lambda folder: (folder / f"{LABELS}.gz").unlink(),
+        f"neither {LABELS} nor {LABELS}.gz is in",
+    ),
+    "truncated": (
+        replace(IMAGES, packed(IMAGES)[:-20]),
+        f"{IMAGES}.gz: the gzip file is truncated",
+    ),
     "without its end": (replace(IMAGES, packed(IMAGES)[:-4]), "the gzip file is truncated"),
-    "damaged": (replace(IMAGES, packed(IMAGES)[:-8] + bytes(8)), "the gzip file is damaged (CRC check failed"),
-    "damaged within": (replace(IMAGES, packed(IMAGES)[:30] + b"\xff" * 50), "the gzip file is damaged (Error"),
+    "damaged": (
+        replace(IMAGES, packed(IMAGES)[:-8] + bytes(8)),
+        "the gzip file is damaged (CRC check failed",
+    ),
+    "damaged within": (
+        replace(IMAGES, packed(IMAGES)[:30] + b"\xff" * 50),
+        "the gzip file is damaged (Error",
+    ),
     "no gzip": (replace(IMAGES, content(IMAGES)), "the gzip file is damaged (Not a gzipped file"),
     "empty gz": (replace(LABELS, b""), "expected the IDX magic number 2049, got only 0 bytes"),
     "empty plain": (replace(LABELS, b"", ""), "got only 0 bytes"),
-    "labels as images": (replace(IMAGES, packed(LABELS)), "expected the IDX magic number 2051, got 2049"),
-    "images as labels": (replace(LABELS, packed(IMAGES)), "expected the IDX magic number 2049, got 2051"),
-    "floats": (replace(IMAGES, content(IMAGES, magic=0xD03), ""), "expected the IDX magic number 2051, got 3331"),
-    "larger pictures": (replace(IMAGES, other_shape((12, 32, 32))), "shape (12, 28, 28), got (12, 32, 32)"),
-    "fewer pictures": (replace(IMAGES, other_shape((11, 28, 28))), "shape (12, 28, 28), got (11, 28, 28)"),
-    "cut content": (replace(IMAGES, content(IMAGES)[:-1], ""), "expected 9424 bytes of content, got 9423"),
-    "longer content": (replace(IMAGES, content(IMAGES) + b"\0", ""), "expected 9424 bytes of content, got more"),
+    "labels as images": (
+        replace(IMAGES, packed(LABELS)),
+        "expected the IDX magic number 2051, got 2049",
+    ),
+    "images as labels": (
+        replace(LABELS, packed(IMAGES)),
+        "expected the IDX magic number 2049, got 2051",
+    ),
+    "floats": (
+        replace(IMAGES, content(IMAGES, magic=0xD03), ""),
+        "expected the IDX magic number 2051, got 3331",
+    ),
+    "larger pictures": (
+        replace(IMAGES, other_shape((12, 32, 32))),
+        "shape (12, 28, 28), got (12, 32, 32)",
+    ),
+    "fewer pictures": (
+        replace(IMAGES, other_shape((11, 28, 28))),
+        "shape (12, 28, 28), got (11, 28, 28)",
+    ),
+    "cut content": (
+        replace(IMAGES, content(IMAGES)[:-1], ""),
+        "expected 9424 bytes of content, got 9423",
+    ),
+    "longer content": (
+        replace(IMAGES, content(IMAGES) + b"\0", ""),
+        "expected 9424 bytes of content, got more",
+    ),
     "altered": (replace(IMAGES, changed(IMAGES), ""), "expected content with MD5"),
-    "altered gz": (replace(LABELS, gzip.compress(changed(LABELS))), "altered, or another data set of the same shape"),
+    "altered gz": (
+        replace(LABELS, gzip.compress(changed(LABELS))),
+        "altered, or another data set of the same shape",
+    ),
     "a folder": (put_folder, f"{LABELS}.gz: expected a file, got a folder"),
     "a pipe": (put_pipe, f"{LABELS}: expected a file, got a device"),
 }
@@ -205,7 +254,10 @@ def test_a_file_that_may_not_be_read_is_one_clear_line(tmp_path, monkeypatch, ca
 def test_a_data_dir_that_is_no_folder_is_one_clear_line(command, name, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main([*command, "--data-dir", name]) == 2
-    assert f"--data-dir {name!r}: expected a folder that holds data sets, there is none" in one_line(capsys)
+    assert (
+        f"--data-dir {name!r}: expected a folder that holds data sets, there is none"
+        in one_line(capsys)
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -226,13 +278,30 @@ def test_without_a_folder_the_line_says_how_to_name_one(tmp_path, monkeypatch, c
 
 @pytest.mark.skipif(not REAL, reason=f"{idx.VARIABLE} names no folder")
 def test_real_mnist():
-    (train, first), (validation, second), (test, third) = map(data.mnist, ("train", "validation", "test"))
-    assert (train.shape, validation.shape, test.shape) == ((50000, 1, 28, 28), (10000, 1, 28, 28), (10000, 1, 28, 28))
+    (train, first), (validation, second), (test, third) = map(
+        data.mnist, ("train", "validation", "test")
+    )
+    assert (train.shape, validation.shape, test.shape) == (
+        (50000, 1, 28, 28),
+        (10000, 1, 28, 28),
+        (10000, 1, 28, 28),
+    )
     assert (train.min(), train.max(), validation.min(), validation.max()) == (0, 1, 0, 1)
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert torch.bincount(torch.cat([first, second])).tolist() == counts
     assert torch.bincount(third).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert idx.read(idx.root(), LABELS)[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert third[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
-    assert first[:10].tolist() == [3, 6, 3, 3, 7, 8, 8, 4, 2, 2]  # the permutation of 60000, which never changes
+    assert first[:10].tolist() == [
+        3,
+        6,
+        3,
+        3,
+        7,
+        8,
+        8,
+        4,
+        2,
+        2,
+    ]  # the permutation of 60000, which never changes
     assert data.mnist_fingerprint() == {name: file.md5 for name, file in idx.MNIST.items()}

@@ -1,4 +1,6 @@
-"""The documents are current: files that they name exist, and the stored tables follow from the stored runs."""
+"""The documents are current: files that they name exist, and the stored tables follow from the
+stored runs.
+"""
 
 import re
 import subprocess
@@ -7,15 +9,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.columns import COSTS, METRICS
-from benchmark.formats import markdown
-from benchmark.frame import COLUMNS, read_frame
-from benchmark.plan import earlier_identity
-from benchmark.registry import METHODS
-from benchmark.stats import Estimate, best
-from benchmark.suite import read_suite
-from benchmark.table import tables_of
-from tasks import idx
+from benchmark.command.suite import read_suite
+from benchmark.registry import METHODS, METRICS
+from benchmark.report.costs import costs, spent
+from benchmark.report.formats import markdown
+from benchmark.report.frame import columns
+from benchmark.report.metrics import metric_of
+from benchmark.report.runs_csv import read_frame
+from benchmark.report.stats import Estimate, best
+from benchmark.report.table import tables_of
+from benchmark.spec import earlier_identity
+from tasks.files import idx
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "results" / "reward_ft"
@@ -33,6 +37,7 @@ def methods_of(folder):
         "README.md",
         "CONTRIBUTING.md",
         "DESIGN.md",
+        "docs/methods.md",
         "results/README.md",
         "tasks/reward_ft/MODEL_CARD.md",
         "tasks/noise_schedule/MODEL_CARD.md",
@@ -40,12 +45,17 @@ def methods_of(folder):
 )
 def test_files_that_a_document_names_exist(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    named = re.findall(r"\]\(([^)#:]+)\)|`((?:benchmark|benchmarks|methods|tasks|tests|results|\.ci)/[\w/.]+)`", text)
+    named = re.findall(
+        r"\]\(([^)#:]+)\)|`((?:benchmark|speed|methods|tasks|tests|results|\.ci)/[\w/.]+)`",
+        text,
+    )
     paths = {link or code for link, code in named}
     assert paths
     for path in paths:
         here = (ROOT / name).parent / path
-        assert (ROOT / path).exists() or here.exists() or path.startswith("results/runs"), f"{name} names {path}"
+        assert (ROOT / path).exists() or here.exists() or path.startswith("results/runs"), (
+            f"{name} names {path}"
+        )
 
 
 def test_the_first_two_shell_blocks_are_the_two_commands():
@@ -59,19 +69,26 @@ def test_the_first_two_shell_blocks_are_the_two_commands():
 def test_the_reference_table_follows_from_its_runs():
     runs = pd.read_csv(REFERENCE / "runs.csv")
     table = methods_of(REFERENCE)
-    assert list(runs.columns)[: len(COLUMNS)] == list(COLUMNS)
-    assert set(table["method"]) == set(METHODS.complete()) & {"bilevel", "default", "grid", "random", "bayesian"}
+    assert list(runs.columns)[: len(columns())] == list(columns())
+    assert set(table["method"]) == set(METHODS.complete()) & {
+        "bilevel",
+        "default",
+        "grid",
+        "random",
+        "bayesian",
+    }
     for _, row in table.iterrows():
         mine = runs[(runs["method"] == row["method"]) & (runs["lower"] == row["lower"])]
         assert len(mine) == row["runs"]
         assert mine.groupby("prompt")["seed"].nunique().ge(5).all()
         assert mine["prompt"].nunique() == 3
-        for name, column in [*METRICS.items(), *COSTS.items()]:
-            if name not in table or name == "overrun_nfe":  # of a budget in evaluations alone
-                continue
-            stored = mine["search_seconds" if name == "time" else name]
-            values = {(s, p): v for s, p, v in zip(mine["seed"], mine["prompt"], stored, strict=True)}
-            found = column.estimate(values)
+        stored = {m: (metric_of(m), mine[m]) for m in METRICS.complete() if m in table}
+        lines = mine.to_dict("records")
+        stored |= {name: (costs()[name], values) for name, values in spent(lines).items()}
+        del stored["overrun_nfe"]  # of a budget in evaluations alone
+        for name, (column, values) in stored.items():
+            cells = zip(mine["seed"], mine["prompt"], values, strict=True)
+            found = column.estimate({(s, p): v for s, p, v in cells})
             written = row[name], row[f"{name}_ci_low"], row[f"{name}_ci_high"]
             assert (found.mean, found.low, found.high) == pytest.approx(written, rel=1e-4)
             assert column.low <= row[f"{name}_ci_low"] <= row[f"{name}_ci_high"] <= column.high
@@ -84,14 +101,18 @@ def test_the_response_has_its_best_value_inside_the_range():
         assert part["lam"].iloc[0] == pytest.approx(0.01)
         assert part["lam"].iloc[-1] == pytest.approx(100)
         for end in (0, -1):
-            assert part["gap_ci_low"].iloc[end] > 0, f"{lower}: the best lam is not told apart from the end {end}"
+            assert part["gap_ci_low"].iloc[end] > 0, (
+                f"{lower}: the best lam is not told apart from the end {end}"
+            )
 
 
 def test_the_printed_table_is_the_stored_one_and_bold_follows_from_the_runs():
     runs, table = pd.read_csv(REFERENCE / "runs.csv"), methods_of(REFERENCE)
     printed = (REFERENCE / "table1.md").read_text(encoding="utf-8")
     assert printed.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = {line.split("|")[1].strip(): line for line in printed.splitlines() if line.startswith("|")}
+    lines = {
+        line.split("|")[1].strip(): line for line in printed.splitlines() if line.startswith("|")
+    }
     keys = [(r["method"], r["lower"]) for _, r in table.iterrows()]
     cells = {k: runs[(runs["method"] == k[0]) & (runs["lower"] == k[1])] for k in keys}
     for metric, down in (("fid", True), ("clip", False)):
@@ -101,7 +122,9 @@ def test_the_printed_table_is_the_stored_one_and_bold_follows_from_the_runs():
         }
         tied = best(rows, down)
         for _, r in table.iterrows():
-            text = METRICS[metric].text(Estimate(r[metric], r[f"{metric}_ci_low"], r[f"{metric}_ci_high"]))
+            text = metric_of(metric).text(
+                Estimate(r[metric], r[f"{metric}_ci_low"], r[f"{metric}_ci_high"])
+            )
             top = r[metric] == (table[metric].min() if down else table[metric].max())
             mark = "**{}**" if top else "*{}*" if str((r["method"], r["lower"])) in tied else "{}"
             assert f"| {mark.format(text)} |" in lines[f"{r['method']} ({r['lower']})"]
@@ -114,12 +137,19 @@ def test_no_document_or_result_carries_a_path_of_a_machine():
     assert len(listed) > 50
     for name in listed:
         path = ROOT / name
-        if path.suffix in (".md", ".csv", ".json", ".toml", ".py", ".tex") and name != "tests/test_docs.py":
-            assert not re.search(r"/(?:work|home|root|Users)/\w", path.read_text(encoding="utf-8")), name
+        if (
+            path.suffix in (".md", ".csv", ".json", ".toml", ".py", ".tex")
+            and name != "tests/test_docs.py"
+        ):
+            assert not re.search(
+                r"/(?:work|home|root|Users)/\w", path.read_text(encoding="utf-8")
+            ), name
 
 
-@pytest.mark.parametrize(("name", "seeds"), [("time", 5), ("nfe", 5), ("ablations", 5), ("control", 5), ("mnist", 3),
-                                             ("zeroth_order", 5)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "seeds"),
+    [("time", 5), ("nfe", 5), ("ablations", 5), ("control", 5), ("mnist", 3), ("zeroth_order", 5)],
+)
 def test_the_tables_of_noise_schedule_follow_from_their_runs(name, seeds):
     folder = ROOT / "results" / "noise_schedule" / name
     (found,) = tables_of(read_frame(folder / "runs.csv"))
@@ -137,24 +167,39 @@ def test_the_signal_of_the_schedule_exceeds_the_noise_of_seeds():
         index="seed", columns=["axis", "value"], values="fid"
     )
     assert len(found) == 5
-    for worse, better in ((("tau", 3.78), ("tau", 1.0)), (("tau", 8.0), ("tau", 3.78)), (("tau", 3.78), ("tau", 2.0))):
+    for worse, better in (
+        (("tau", 3.78), ("tau", 1.0)),
+        (("tau", 8.0), ("tau", 3.78)),
+        (("tau", 3.78), ("tau", 2.0)),
+    ):
         gap = found[worse] - found[better]
         assert gap.mean() > 3 * gap.std() / len(gap) ** 0.5, (worse, better)
 
 
 @pytest.mark.parametrize(
     ("suite", "folder"),
-    [("noise_schedule", "time"), ("noise_schedule_nfe", "nfe"), ("noise_schedule_nfe", "control"),
-     ("noise_schedule_ablations", "ablations"), ("noise_schedule_mnist", "mnist"), ("noise_schedule_nfe", "zeroth_order")],
-)  # fmt: skip
+    [
+        ("noise_schedule", "time"),
+        ("noise_schedule_nfe", "nfe"),
+        ("noise_schedule_nfe", "control"),
+        ("noise_schedule_ablations", "ablations"),
+        ("noise_schedule_mnist", "mnist"),
+        ("noise_schedule_nfe", "zeroth_order"),
+    ],
+)
 def test_the_suites_name_the_stored_runs(suite, folder, monkeypatch):
-    """By the identity that they were stored under, so that a changed default is seen; what the files of MNIST are is known
-    without them.
+    """By the identity that they were stored under, so that a changed default is seen; what the
+    files of MNIST are is known without them.
     """
-    monkeypatch.setattr("tasks.data.mnist_fingerprint", lambda: {name: file.md5 for name, file in idx.MNIST.items()})
+    monkeypatch.setattr(
+        "tasks.files.data.mnist_fingerprint",
+        lambda: {name: file.md5 for name, file in idx.MNIST.items()},
+    )
     named = {earlier_identity(s.as_json()) for s in read_suite(ROOT / "suites" / f"{suite}.toml")}
     stored = set(
-        pd.read_csv(ROOT / "results" / "noise_schedule" / folder / "runs.csv", dtype={"run_id": str})["run_id"]
+        pd.read_csv(
+            ROOT / "results" / "noise_schedule" / folder / "runs.csv", dtype={"run_id": str}
+        )["run_id"]
     )
     assert stored <= named
     assert len(stored) >= 5

@@ -1,4 +1,6 @@
-"""`bench fetch --preset paper` from a model hub on this machine, with a connection that is cut; then a run from what came."""
+"""`bench fetch --preset paper` from a model hub on this machine, with a connection that is cut;
+then a run from what came.
+"""
 
 import hashlib
 import json
@@ -10,15 +12,16 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from tasks import download
-from tasks.reward_ft import SD15
+from tasks.files import download
+from tasks.files.weights import OnWeb
 from tasks.reward_ft.folder import PINNED
-from tasks.weights import OnWeb
+from tasks.reward_ft.presets import SD15
 from tests.serving import Silent, serving
 from tests.test_cli import ROOT, bench, environment
 from tests.tiny import RUN, words
 
-LARGE = "LICENSE.txt"  # the hub's client goes on by pieces of 10 MiB, so a file that is cut must be longer
+# the hub's client goes on by pieces of 10 MiB, so a file that is cut must be longer
+LARGE = "LICENSE.txt"
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 
 
@@ -34,7 +37,9 @@ def repository(tiny, tmp_path_factory):
 
 @contextmanager
 def hub(folder, files, cut=(), altered=(), gone=()):
-    """A model hub with one repository, and files below /web/. cut: names of which the first answers break off in the middle."""
+    """A model hub with one repository, and files below /web/. cut: names of which the first answers
+    break off in the middle.
+    """
     asked, broken = [], set(cut)
 
     def about():
@@ -43,12 +48,21 @@ def hub(folder, files, cut=(), altered=(), gone=()):
             data, name = path.read_bytes(), str(path.relative_to(folder))
             entry = {"rfilename": name, "size": len(data)}
             if path.suffix == ".safetensors":
-                entry["lfs"] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "pointerSize": 130}
+                entry["lfs"] = {
+                    "size": len(data),
+                    "sha256": hashlib.sha256(data).hexdigest(),
+                    "pointerSize": 130,
+                }
             else:
                 entry["blobId"] = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
             if name not in gone:
                 siblings.append(entry)
-        return {"id": SD15, "sha": PINNED[SD15], "siblings": siblings, "cardData": {"license": "creativeml-openrail-m"}}
+        return {
+            "id": SD15,
+            "sha": PINNED[SD15],
+            "siblings": siblings,
+            "cardData": {"license": "creativeml-openrail-m"},
+        }
 
     class Handler(Silent):
         protocol_version = "HTTP/1.1"
@@ -63,13 +77,19 @@ def hub(folder, files, cut=(), altered=(), gone=()):
             if self.path.startswith(start) and path.is_file():
                 data = path.read_bytes()
                 tag = hashlib.sha256(data).hexdigest()
-                return data, {"ETag": f'"{tag}"', "X-Repo-Commit": PINNED[SD15], "X-Linked-Size": str(len(data))}
+                return data, {
+                    "ETag": f'"{tag}"',
+                    "X-Repo-Commit": PINNED[SD15],
+                    "X-Linked-Size": str(len(data)),
+                }
             return None, {}
 
         def answer(self, body):
             data, headers = self.content()
             name = (
-                self.path[5:] if self.path.startswith("/web/") else self.path.partition(f"/resolve/{PINNED[SD15]}/")[2]
+                self.path[5:]
+                if self.path.startswith("/web/")
+                else self.path.partition(f"/resolve/{PINNED[SD15]}/")[2]
             )
             asked.append((self.command, name, self.headers.get("Range", "")))
             if data is None:
@@ -79,9 +99,17 @@ def hub(folder, files, cut=(), altered=(), gone=()):
                 return
             if name in altered:
                 data = data[:-1] + bytes([data[-1] ^ 1])
-            first = int(self.headers["Range"][6:].rstrip("-").split("-")[0]) if self.headers.get("Range") else 0
+            first = (
+                int(self.headers["Range"][6:].rstrip("-").split("-")[0])
+                if self.headers.get("Range")
+                else 0
+            )
             self.send_response(206 if first else 200)
-            for key, value in {**headers, "Content-Length": str(len(data) - first), "Accept-Ranges": "bytes"}.items():
+            for key, value in {
+                **headers,
+                "Content-Length": str(len(data) - first),
+                "Accept-Ranges": "bytes",
+            }.items():
                 self.send_header(key, value)
             if first:
                 self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
@@ -115,10 +143,10 @@ def connect(self, address):
         raise SystemExit(f"NETWORK USED: {address}")
     return real(self, address)
 socket.socket.connect = connect
-from tasks import weights
+from tasks.files import weights
 from tasks.reward_ft import paper_rewards
 paper_rewards.RESNET = weights.OnWeb(sys.argv[1], "a licence")
-from benchmark.cli import main
+from benchmark.command.cli import main
 sys.exit(main(sys.argv[2:]))
 """
 
@@ -133,11 +161,18 @@ def homes(place):
 
 
 def command(place, url, resnet, *words):
-    """`bench` in a process of its own that may speak to this machine alone; resnet: the address of the network's file."""
+    """`bench` in a process of its own that may speak to this machine alone; resnet: the address of
+    the network's file.
+    """
     env = environment() | homes(place) | {"PYTHONPATH": str(ROOT), "HF_ENDPOINT": url}
     return subprocess.run(
-        [sys.executable, "-c", DRIVER, resnet, *map(str, words)], cwd=place, env=env, capture_output=True, text=True, timeout=300
-    )  # fmt: skip
+        [sys.executable, "-c", DRIVER, resnet, *map(str, words)],
+        cwd=place,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
 
 
 def settings(tiny):
@@ -154,7 +189,7 @@ def fetch(tiny, place, url, *more):
     name = published(tiny)
     return command(
         place, url, f"{url}/web/{name}", "fetch", "--preset", "paper", *settings(tiny), *more
-    )  # fmt: skip
+    )
 
 
 def test_cut_in_the_middle_gone_on_with_and_run_from(tiny, repository, tmp_path):
@@ -168,26 +203,51 @@ def test_cut_in_the_middle_gone_on_with_and_run_from(tiny, repository, tmp_path)
         assert not [a for a in asked if a[0] == "GET" and a[1] in (LARGE, name)]
         done = fetch(tiny, tmp_path, url)
         assert done.returncode == 0, done.stderr
-        assert [r for how, n, r in asked if how == "GET" and n == LARGE] == ["", f"bytes={10 * 2**20}-"]
+        assert [r for how, n, r in asked if how == "GET" and n == LARGE] == [
+            "",
+            f"bytes={10 * 2**20}-",
+        ]
         assert [r for how, n, r in asked if how == "GET" and n == name] == [
             "",
             f"bytes={tiny.resnet.stat().st_size // 2}-",
         ]
-        assert not [n for _, n, _ in asked if "non_ema" in n or n.endswith("diffusion_pytorch_model.safetensors")]
+        assert not [
+            n
+            for _, n, _ in asked
+            if "non_ema" in n or n.endswith("diffusion_pytorch_model.safetensors")
+        ]
         before = len(asked)
         again = fetch(tiny, tmp_path, url)
         assert "nothing is to be fetched" in again.stdout
         assert not [n for how, n, _ in asked[before:] if how == "GET" and n]
     env = environment() | homes(tmp_path)  # the network is blocked altogether
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER.replace("import socket, sys", "import sys, socket"), f"{url}/web/{name}", *RUN,
-         "--budget", "100nfe", "--in-process", "--out", "runs", *settings(tiny)],
-        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            DRIVER.replace("import socket, sys", "import sys, socket"),
+            f"{url}/web/{name}",
+            *RUN,
+            "--budget",
+            "100nfe",
+            "--in-process",
+            "--out",
+            "runs",
+            *settings(tiny),
+        ],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     missing = bench(*RUN, *settings(tiny), "--model", "some/other", cwd=tmp_path)
     assert missing.returncode == 2
-    assert "get it with `bench fetch --preset paper --model some/other --set reward_ft.variant=fp16`" in missing.stderr
+    assert (
+        "get it with `bench fetch --preset paper --model some/other --set reward_ft.variant=fp16`"
+        in missing.stderr
+    )
 
 
 def test_what_is_not_the_published_file_is_refused_and_removed(tiny, repository, tmp_path):

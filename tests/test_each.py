@@ -1,4 +1,6 @@
-"""One run for each cell: copies count once, conflicts are named, and a folder of another name is passed over."""
+"""One run for each cell: copies count once, conflicts are named, and a folder of another name is
+passed over.
+"""
 
 import json
 import shutil
@@ -8,13 +10,14 @@ import pytest
 from benchmark import UsageError, run
 from benchmark.budget import Budget
 from benchmark.device import environment
-from benchmark.frame import read_frame
-from benchmark.notes import footnote, reading
-from benchmark.plan import identity
-from benchmark.report import report_folder
-from benchmark.store import Misplaced, Store, read
-from benchmark.table import tables, tables_of
-from benchmark.verify import verify
+from benchmark.report.notes import footnote
+from benchmark.report.reading import reading
+from benchmark.report.report import report_folder
+from benchmark.report.runs_csv import read_frame
+from benchmark.report.table import tables, tables_of
+from benchmark.report.verify import verify
+from benchmark.spec import identity
+from benchmark.store.store import Misplaced, Store, read
 from tests.made import made
 
 FIRST, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
@@ -39,7 +42,9 @@ def copied(folder, change=lambda record: None, score=None, **spec):
 
 
 def the_run(root, method="alpha", seed=0):
-    return next(r for r in Store(root) if (r.run["spec"]["method"], r.run["spec"]["seed"]) == (method, seed)).folder
+    return next(
+        r for r in Store(root) if (r.run["spec"]["method"], r.run["spec"]["seed"]) == (method, seed)
+    ).folder
 
 
 def the_table(root, **options):
@@ -63,7 +68,9 @@ def test_copies_of_a_run_count_once_and_are_no_conflict(change, tmp_path):
     before = the_table(tmp_path)
     copied(the_run(tmp_path), lambda r: r.update(started=LATER), **change)
     after = the_table(tmp_path)
-    assert [(r.label, r.runs, r.metrics) for r in after.rows] == [(r.label, r.runs, r.metrics) for r in before.rows]
+    assert [(r.label, r.runs, r.metrics) for r in after.rows] == [
+        (r.label, r.runs, r.metrics) for r in before.rows
+    ]
     assert after.conflicts == []
     assert footnote(after) == footnote(before)
 
@@ -74,13 +81,19 @@ def test_a_later_copy_with_another_result_does_not_count_and_is_named(change, st
     made(tmp_path, started="2025-12-31T00:00:00Z")
     before = the_table(tmp_path)
     original = the_run(tmp_path, seed=1)
-    copied(original, lambda r: r.update(started=started) if started is not None else r.pop("started"), 0.001, **change)
+    copied(
+        original,
+        lambda r: r.update(started=started) if started is not None else r.pop("started"),
+        0.001,
+        **change,
+    )
     after = the_table(tmp_path)
     assert [(r.runs, r.metrics) for r in after.rows] == [(r.runs, r.metrics) for r in before.rows]
     ((kept, other),) = after.conflicts
     assert (kept.folder, other.tests[-1]["metrics"]["fid"]) == (original, 0.001)
     assert (
-        "1 finished runs do not count, since one of the same row, seed and prompt, with another result, was started "
+        "1 finished runs do not count, since one of the same row, seed and prompt, with another "
+        "result, was started "
         f"first; the first: alpha, seed 1 ({original.name} counts, {other.run['run_id']} does not)."
     ) in footnote(after)
 
@@ -97,7 +110,9 @@ def test_a_report_with_a_conflict_is_verified(tmp_path):
     made(tmp_path, started=FIRST)
     copied(the_run(tmp_path), lambda r: r.update(started=LATER), 0.001, marks=[])
     report_folder(tmp_path)
-    assert [problem for what, problem in verify(tmp_path) if problem and what.startswith("table")] == []
+    assert [
+        problem for what, problem in verify(tmp_path) if problem and what.startswith("table")
+    ] == []
 
 
 def test_another_mark_makes_another_moment_readable(tmp_path):
@@ -113,7 +128,11 @@ def test_another_mark_makes_another_moment_readable(tmp_path):
 
 def test_a_finished_run_counts_before_a_failed_one(tmp_path):
     made(tmp_path, methods=("alpha",), seeds=1, started=LATER)
-    copied(the_run(tmp_path), lambda r: r.update(started=FIRST, status="failed", error="it fell"), marks=[])
+    copied(
+        the_run(tmp_path),
+        lambda r: r.update(started=FIRST, status="failed", error="it fell"),
+        marks=[],
+    )
     (row,) = the_table(tmp_path).rows
     assert (row.runs, row.failed) == (1, 0)
 
@@ -143,7 +162,10 @@ def test_two_versions_of_a_task_or_of_the_suite_are_two_tables(hashed, tmp_path)
 
 def test_a_failure_of_other_code_or_settings_is_in_no_table_of_these(tmp_path):
     """What failed has no passport; what is known of it says where it belongs."""
-    hashes, failed = {"suite": "1", "task code": "a", "method code": "m"}, {"status": "failed", "error": "it fell"}
+    hashes, failed = (
+        {"suite": "1", "task code": "a", "method code": "m"},
+        {"status": "failed", "error": "it fell"},
+    )
     made(tmp_path, methods=("alpha",), seeds=3)
     for run_ in list(Store(tmp_path)):
         folder = copied(run_.folder, fingerprint=hashes)
@@ -152,7 +174,10 @@ def test_a_failure_of_other_code_or_settings_is_in_no_table_of_these(tmp_path):
             copied(folder, lambda r: r.update(failed), fingerprint=hashes | {"task code": "b"})
             copied(folder, lambda r: r.update(failed), seed=7)
             copied(folder, lambda r: r.update(failed), seed=8, task_options={"rate": 1.0})
-    found = {tuple(sorted(zip(t.frame["seed"], t.frame["status"], strict=True))) for t in tables(Store(tmp_path))}
+    found = {
+        tuple(sorted(zip(t.frame["seed"], t.frame["status"], strict=True)))
+        for t in tables(Store(tmp_path))
+    }
     assert found == {
         ((0, "ok"), (1, "ok"), (2, "ok"), (7, "failed")),
         ((2, "failed"),),
@@ -173,10 +198,14 @@ def test_a_folder_of_another_name_is_passed_over_and_said(tmp_path, capsys):
     ((table, out),) = report_folder(tmp_path)
     said = capsys.readouterr().err.splitlines()
     assert [
-        line.startswith("bench: passed over: ") and f"the run {folder.name}; rename it" in line for line in said
+        line.startswith("bench: passed over: ") and f"the run {folder.name}; rename it" in line
+        for line in said
     ] == [True] * 2
     assert [(r.runs, r.metrics) for r in table.rows] == [(r.runs, r.metrics) for r in before.rows]
-    note = f"2 folders were passed over, which have another name than their run; the first: schedule/alpha/{'0' * 16}."
+    note = (
+        "2 folders were passed over, which have another name than their run; the first: "
+        f"schedule/alpha/{'0' * 16}."
+    )
     assert note in footnote(table)
     assert note in (out / "table1.md").read_text(encoding="utf-8")
     assert {what for what, problem in verify(tmp_path) if "its folder is called" in problem} == {
@@ -186,7 +215,7 @@ def test_a_folder_of_another_name_is_passed_over_and_said(tmp_path, capsys):
 
 
 def test_a_run_in_anothers_folder_is_not_taken_for_stored(tmp_path):
-    from benchmark.plan import plan
+    from benchmark.command.parse import plan_from_text as plan
 
     one, two = plan("random", "quadratic", budget="100nfe", seeds="0-1")
     run("random", "quadratic", out=tmp_path, budget="100nfe", seeds="0")
@@ -200,7 +229,9 @@ def test_a_run_in_anothers_folder_is_not_taken_for_stored(tmp_path):
 
 
 def machines_of(root, *names):
-    for k, found in enumerate(sorted((r.folder for r in Store(root)), key=lambda f: (f.parent.name, f.name))):
+    for k, found in enumerate(
+        sorted((r.folder for r in Store(root)), key=lambda f: (f.parent.name, f.name))
+    ):
         record = json.loads((found / "run.json").read_text())
         record["environment"] |= names[k % len(names)]
         (found / "run.json").write_text(json.dumps(record))
@@ -215,11 +246,18 @@ def test_seconds_of_other_machines_are_marked_and_named(tmp_path):
         (r.folder / "run.json").write_text(json.dumps(record))
     ((table, folder),) = report_folder(tmp_path)
     assert [(r.label, r.shared) for r in table.rows] == [("alpha", False), ("beta", True)]
-    said = "Seconds are from 2 kinds of machine: Fast 9 (5 runs); Slow 3 (1 runs); do not compare them (†: not all"
+    said = (
+        "Seconds are from 2 kinds of machine: Fast 9 (5 runs); Slow 3 (1 runs); do not compare "
+        "them (†: not all"
+    )
     assert said in reading(table)
     written = (folder / "table1.md").read_text(encoding="utf-8")
-    assert [line.count("†") for line in written.splitlines() if line.startswith(("| alpha", "| beta"))] == [0, 1]
-    assert [problem for what, problem in verify(tmp_path) if problem and what.startswith("table")] == []
+    assert [
+        line.count("†") for line in written.splitlines() if line.startswith(("| alpha", "| beta"))
+    ] == [0, 1]
+    assert [
+        problem for what, problem in verify(tmp_path) if problem and what.startswith("table")
+    ] == []
 
 
 def test_one_kind_of_machine_is_not_worth_a_word(tmp_path):
@@ -235,7 +273,11 @@ def test_the_gpu_counts_for_runs_on_one(tmp_path):
     for folder in [r.folder for r in Store(tmp_path)]:
         for device in ("cpu", "cuda"):
             gpu = f"card {json.loads((folder / 'run.json').read_text())['spec']['seed']}"
-            copied(folder, lambda r, gpu=gpu: r.update(environment={"cpu": "Fast 9", "gpu": gpu}), device=device)
+            copied(
+                folder,
+                lambda r, gpu=gpu: r.update(environment={"cpu": "Fast 9", "gpu": gpu}),
+                device=device,
+            )
     tables_ = {t.runs[0].run["spec"]["device"]: t for t in tables(Store(tmp_path))}
     assert "Fast 9, card 0 (1 runs); Fast 9, card 1 (1 runs)" in reading(tables_["cuda"])
     assert "kinds of machine" not in reading(tables_["cpu"])
@@ -247,8 +289,8 @@ def test_versions_and_cards_that_differ_are_named(tmp_path):
     machines_of(tmp_path, {"torch": "2.14.1", "gpu": "H100"}, {"torch": "2.15.0", "gpu": "H200"})
     table = the_table(tmp_path)
     assert (
-        "Not the same in all runs: torch 2.14.1 (2 runs), 2.15.0 (2 runs); gpu H100 (2 runs), H200 (2 runs)."
-        in footnote(table)
+        "Not the same in all runs: torch 2.14.1 (2 runs), 2.15.0 (2 runs); gpu H100 (2 runs), "
+        "H200 (2 runs)." in footnote(table)
     )
     assert [r.shared for r in table.rows] == [False]
 
@@ -260,4 +302,7 @@ def test_the_cpus_model_is_recorded():
     if "model name" not in text:
         pytest.skip("not a Linux that names it")
     assert environment()["cpu"]
-    assert " ".join(text.split("model name")[1].splitlines()[0].partition(":")[2].split()) == environment()["cpu"]
+    assert (
+        " ".join(text.split("model name")[1].splitlines()[0].partition(":")[2].split())
+        == environment()["cpu"]
+    )

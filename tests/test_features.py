@@ -1,4 +1,6 @@
-"""The networks behind the Frechet distance of noise_schedule: what is shipped, and pytorch-fid's from a local file."""
+"""The networks behind the Frechet distance of noise_schedule: what is shipped, and pytorch-fid's
+from a local file.
+"""
 
 import json
 import shutil
@@ -9,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from benchmark.errors import UsageError
-from tasks import data
-from tasks.inception import SOURCE, architecture
+from tasks.files import data
+from tasks.measure.inception import SOURCE, architecture
 from tasks.noise_schedule import features
 from tasks.noise_schedule.features import ASSETS, SHAPES, classifier, fingerprint, inception
 
@@ -44,7 +46,9 @@ def test_loading_draws_nothing_and_the_gradient_reaches_the_image_alone(dataset)
 def test_an_image_does_not_depend_on_its_batch():
     images = data.digits("test")[0][:8] * 2 - 1
     extractor = classifier("digits", "cpu")
-    torch.testing.assert_close(extractor(images[3:4]).features, extractor(images).features[3:4], rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        extractor(images[3:4]).features, extractor(images).features[3:4], rtol=0, atol=1e-5
+    )
 
 
 def test_the_digits_are_read_as_well_as_the_manifest_says():
@@ -70,7 +74,9 @@ def test_a_shipped_file_that_was_altered_or_is_gone_is_an_error(tmp_path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"digits\.safetensors was altered: expected SHA-256 \w+, got \w+; rein") as e:
+    with pytest.raises(
+        UsageError, match=r"digits\.safetensors was altered: expected SHA-256 \w+, got \w+; rein"
+    ) as e:
         classifier("digits", "cpu", tmp_path)
     assert "\n" not in str(e.value)
     path.unlink()
@@ -97,7 +103,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_missing_inception_weights_are_one_line_with_a_cure(folder):
-    with pytest.raises(UsageError, match=r"checkpoints\S+6726825d\.pth is missing.* get it with `bench fetch") as e:
+    with pytest.raises(
+        UsageError, match=r"checkpoints\S+6726825d\.pth is missing.* get it with `bench fetch"
+    ) as e:
         inception("cpu")
     assert "\n" not in str(e.value)
     with pytest.raises(UsageError, match="is missing"):
@@ -107,17 +115,22 @@ def test_missing_inception_weights_are_one_line_with_a_cure(folder):
 def test_another_network_and_what_is_no_tensors_are_refused(folder):
     path = folder / SOURCE.name
     torch.save({"a": torch.arange(6.0).reshape(2, 3).T}, path)
-    with pytest.raises(UsageError, match=r"has no tensor Conv2d_1a_3x3\.conv\.weight; expected \(32, 3, 3, 3\)"):
+    with pytest.raises(
+        UsageError, match=r"has no tensor Conv2d_1a_3x3\.conv\.weight; expected \(32, 3, 3, 3\)"
+    ):
         inception("cpu")
     torch.save({"a": Exception}, path)
-    refused = "UnpicklingError: Weights only load failed|'a' is a type"  # by torch 2.15, or by the suite after 2.14
+    # by torch 2.15, or by the suite after 2.14
+    refused = "UnpicklingError: Weights only load failed|'a' is a type"
     with pytest.raises(UsageError, match=rf"cannot be read as tensors: ({refused})$") as e:
         inception("cpu")
     assert "\n" not in str(e.value)
 
 
 def test_inception_is_pytorch_fids_network(folder, monkeypatch):
-    """The same random weights in both; theirs would download in its constructor, so its loader is replaced."""
+    """The same random weights in both; theirs would download in its constructor, so its loader is
+    replaced.
+    """
     from pytorch_fid import inception as theirs
 
     rng = torch.Generator().manual_seed(1)
@@ -125,7 +138,11 @@ def test_inception_is_pytorch_fids_network(folder, monkeypatch):
     for name, v in architecture().state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
-        value = torch.randn(v.shape, generator=rng) * (2.0 / max(1, v[0].numel())) ** 0.5 if v.ndim > 1 else v + 0.1
+        value = (
+            torch.randn(v.shape, generator=rng) * (2.0 / max(1, v[0].numel())) ** 0.5
+            if v.ndim > 1
+            else v + 0.1
+        )
         state[name] = value
     save_file(state, folder / f"{Path(SOURCE.name).stem}.safetensors")
     monkeypatch.setattr(theirs, "load_state_dict_from_url", lambda *_, **__: state)

@@ -1,4 +1,6 @@
-"""`bench fetch`, from a server on this machine: what is kept, what is refused, and that nothing half is left."""
+"""`bench fetch`, from a server on this machine: what is kept, what is refused, and that nothing
+half is left.
+"""
 
 import gzip
 import os
@@ -7,13 +9,16 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from torchvision.datasets import MNIST
 
-from benchmark.cli import main
-from tasks import fetch, idx
-from tests.fake_mnist import SHAPES, content, lay_out, packed, table
+from benchmark.command.cli import main
+from tasks.files import idx
+from tasks.files import mnist as fetch
+from tests.fake_mnist import SHAPES, content, lay_out, packed, resources, table
 from tests.serving import Silent, serving
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+GENUINE = dict(MNIST.resources)
 
 
 @pytest.fixture(autouse=True)
@@ -21,11 +26,14 @@ def _tiny(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(idx.VARIABLE, raising=False)
     monkeypatch.setattr(idx, "MNIST", table())
+    monkeypatch.setattr(MNIST, "resources", resources())
 
 
 @contextmanager
 def mirror(answer):
-    """A server; answer: from a file's name to (status, declared length, pieces). Yields its address and what was asked."""
+    """A server; answer: from a file's name to (status, declared length, pieces). Yields its address
+    and what was asked.
+    """
     asked = []
 
     class Handler(Silent):
@@ -147,7 +155,9 @@ def test_only_what_is_missing_or_damaged_is_fetched(tmp_path):
 
 @pytest.mark.usefixtures("loopback")
 @pytest.mark.parametrize("case", sorted(BAD))
-def test_a_bad_download_leaves_nothing_and_a_second_mirror_helps(case, tmp_path, monkeypatch, capsys):
+def test_a_bad_download_leaves_nothing_and_a_second_mirror_helps(
+    case, tmp_path, monkeypatch, capsys
+):
     if case in ("silent", "dripping"):
         monkeypatch.setattr(fetch, "SILENCE" if case == "silent" else "PATIENCE", 1.0)
     monkeypatch.setattr(idx, "MNIST", {LABELS: idx.MNIST[LABELS]})
@@ -155,7 +165,9 @@ def test_a_bad_download_leaves_nothing_and_a_second_mirror_helps(case, tmp_path,
     with mirror(answer) as (bad_url, _), mirror(good) as (url, asked):
         assert main(["fetch", "mnist", "--data-dir", "data", "--url", bad_url]) == 2
         err = capsys.readouterr().err
-        assert err.startswith(f"bench: MNIST: {LABELS}.gz could not be fetched: {bad_url}/ {message}")
+        assert err.startswith(
+            f"bench: MNIST: {LABELS}.gz could not be fetched: {bad_url}/ {message}"
+        )
         assert "--url BASE" in err
         assert len(err.strip().splitlines()) == 1
         assert files(tmp_path) == []
@@ -192,23 +204,47 @@ def test_the_mirrors_are_asked_in_order(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fetch, "urlopen", refuse)
     assert main(["fetch", "mnist", "--data-dir", "data"]) == 2
-    assert asked == [f"{base}{IMAGES}.gz" for base in fetch.MIRRORS]
-    assert all(base.startswith("https://") for base in fetch.MIRRORS)
+    assert asked == [f"{base}{IMAGES}.gz" for base in fetch.mirrors()]
+    assert len(asked) == 2
+    assert all(url.startswith("https://") for url in asked)
 
 
 WRONG = {
-    "unknown": (["mnits", "--data-dir", "d"], "unknown data set 'mnits'; did you mean 'mnist'?; known: mnist"),
+    "unknown": (
+        ["mnits", "--data-dir", "d"],
+        "unknown data set 'mnits'; did you mean 'mnist'?; known: mnist",
+    ),
     "no folder": (["mnist"], "name it with --data-dir DIR or BENCH_DATA_DIR"),
     "empty folder": (["mnist", "--data-dir", ""], "expected a folder to fetch into"),
     "no name": ([], "expected a data set's name"),
     "a file": (["mnist", "--data-dir", "file"], "expected a folder that can be written, got"),
-    "below a file": (["mnist", "--data-dir", "file/x"], "expected a folder that can be written, got"),
+    "below a file": (
+        ["mnist", "--data-dir", "file/x"],
+        "expected a folder that can be written, got",
+    ),
     "raw is a file": (["mnist", "--data-dir", "odd"], "expected a folder that can be written, got"),
-    "plain and altered": (["mnist", "--data-dir", "altered"], "altered, or another data set of the same shape"),
-    "a folder as gz": (["mnist", "--data-dir", "folder"], "expected a file or nothing, got a folder; remove it"),
+    "plain and altered": (
+        ["mnist", "--data-dir", "altered"],
+        "altered, or another data set of the same shape",
+    ),
+    "a folder as gz": (
+        ["mnist", "--data-dir", "folder"],
+        "expected a file or nothing, got a folder; remove it",
+    ),
     **{
-        f"url {url}": (["mnist", "--data-dir", "d", "--url", url], f"--url {url!r}: expected an address")
-        for url in ("", "host/mnist", "file:///etc/", "ftp://host/", "http://", "http://[::1", "http://host:port/")
+        f"url {url}": (
+            ["mnist", "--data-dir", "d", "--url", url],
+            f"--url {url!r}: expected an address",
+        )
+        for url in (
+            "",
+            "host/mnist",
+            "file:///etc/",
+            "ftp://host/",
+            "http://",
+            "http://[::1",
+            "http://host:port/",
+        )
     },
 }
 
@@ -245,4 +281,11 @@ def test_a_full_disk_leaves_nothing_half(tmp_path, monkeypatch, capsys):
 
 def test_list_names_the_data_sets(capsys):
     assert main(["list"]) == 0
-    assert "bench fetch mnist --data-dir DIR" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "data sets\n  mnist  Put MNIST's four .gz files" in out
+    assert "bench fetch DATA_SET --data-dir DIR" in out
+
+
+def test_torchvision_states_a_checksum_of_every_file():
+    assert set(GENUINE) == {f"{name}.gz" for name in SHAPES}
+    assert GENUINE[f"{LABELS}.gz"] == "d53e105ee54ea40749a09fcbcd1e9432"

@@ -1,4 +1,6 @@
-"""What a report costs grows with the number of runs, not with its square; counted in work, not in seconds."""
+"""What a report costs grows with the number of runs, not with its square; counted in work, not in
+seconds.
+"""
 
 import sys
 
@@ -8,16 +10,18 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
-import benchmark.plots
-import benchmark.report
-import benchmark.store
-from benchmark.cli import main
-from benchmark.files import write_atomic
-from benchmark.frame import frame
-from benchmark.report import report, report_folder
-from benchmark.store import Store
-from benchmark.table import Beside, tables
-from benchmark.worker import read_spec
+import benchmark.report.plots.samples
+import benchmark.report.report
+import benchmark.store.store
+import benchmark.store.stored
+from benchmark.command.cli import main
+from benchmark.report.comparable import Beside
+from benchmark.report.frame import frame
+from benchmark.report.report import report, report_folder
+from benchmark.report.table import tables
+from benchmark.runs.worker import read_spec
+from benchmark.store.files import write_atomic
+from benchmark.store.store import Store
 from tests.made import made
 
 
@@ -38,7 +42,9 @@ def calls(work):
 
 
 def test_a_report_of_thrice_as_many_runs_takes_thrice_the_calls(tmp_path):
-    """Before: 8.3 times, for the end of the longest search was looked for in all runs for each line of a picture."""
+    """Before: 8.3 times, for the end of the longest search was looked for in all runs for each line
+    of a picture.
+    """
     found = {}
     for seeds in (20, 60):
         made(tmp_path / str(seeds), seeds=seeds, curves=False)
@@ -52,7 +58,9 @@ def test_a_table_with_a_row_for_each_run_is_split_in_one_pass(tmp_path, monkeypa
     store = made(tmp_path, methods=[f"m{k:02}" for k in range(30)], seeds=1)
     asked = []
     whole = pd.DataFrame.__getitem__
-    monkeypatch.setattr(pd.DataFrame, "__getitem__", lambda self, key: asked.append(len(self)) or whole(self, key))
+    monkeypatch.setattr(
+        pd.DataFrame, "__getitem__", lambda self, key: asked.append(len(self)) or whole(self, key)
+    )
     tables(store)
     assert sum(n == 30 for n in asked) < 30
 
@@ -60,13 +68,13 @@ def test_a_table_with_a_row_for_each_run_is_split_in_one_pass(tmp_path, monkeypa
 @pytest.fixture
 def reads(monkeypatch):
     """The folders that were read, in order."""
-    found, whole = [], benchmark.store.read
+    found, whole = [], benchmark.store.stored.read
 
     def read(folder):
         found.append(folder)
         return whole(folder)
 
-    for module in (benchmark.store, benchmark.report):
+    for module in (benchmark.store.store, benchmark.report.report):
         monkeypatch.setattr(module, "read", read)
     return found
 
@@ -74,7 +82,17 @@ def reads(monkeypatch):
 def test_each_run_is_read_once_by_a_command(tmp_path, monkeypatch, reads):
     """Before: three times by `bench run` of what is stored, and once more for the footnote."""
     monkeypatch.chdir(tmp_path)
-    words = ["run", "--method", "random,default", "--task", "quadratic", "--budget", "20nfe", "--in-process", "--quiet"]
+    words = [
+        "run",
+        "--method",
+        "random,default",
+        "--task",
+        "quadratic",
+        "--budget",
+        "20nfe",
+        "--in-process",
+        "--quiet",
+    ]
     assert main([*words, "--seeds", "0-3"]) == 0
     reads.clear()
     assert main([*words, "--seeds", "0-2"]) == 0
@@ -113,8 +131,10 @@ def test_only_the_samples_that_are_shown_are_read(tmp_path, monkeypatch):
     store = made(tmp_path / "runs", seeds=6)
     for run in store:
         Image.fromarray(np.zeros((4, 8, 3), np.uint8)).save(run.folder / "samples.png")
-    asked, whole = [], benchmark.plots.picture
-    monkeypatch.setattr(benchmark.plots, "picture", lambda path: asked.append(path) or whole(path))
+    asked, whole = [], benchmark.report.plots.samples.picture
+    monkeypatch.setattr(
+        benchmark.report.plots.samples, "picture", lambda path: asked.append(path) or whole(path)
+    )
     ((table, folder),) = report(list(store), tmp_path / "out")
     assert (folder / "samples.png").exists()
     assert len(asked) <= 2 * len(table.rows)

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from benchmark import Proposal, fit
-from benchmark.guard import Guard
-from benchmark.journal import CALLS, Line, Shelf
-from benchmark.plan import plan
-from benchmark.pulse import Pulse
+from benchmark.command.parse import plan_from_text as plan
 from benchmark.registry import METHODS, Entry
-from benchmark.runner import Terminated, run_one
-from benchmark.store import Store
+from benchmark.runs.interrupts import Terminated
+from benchmark.runs.runner import run_one
+from benchmark.search.guard import Guard
+from benchmark.search.heartbeat import Heartbeat
+from benchmark.store.checkpoints import Checkpoints
+from benchmark.store.journal import CALLS, Line
+from benchmark.store.store import Store
 from tests.test_resume import Killed, cut_short, numbers
 from tests.toys import toys  # noqa: F401
 
@@ -60,7 +62,9 @@ def run(spec, root, **limits):
 
 
 def test_the_limits():
-    assert Guard() == Guard(requests=20_000, idle=600.0, journal=512 * 2**20, states=10_000, disk=4 * 2**30)
+    assert Guard() == Guard(
+        requests=20_000, idle=600.0, journal=512 * 2**20, states=10_000, disk=4 * 2**30
+    )
 
 
 CASES = [
@@ -85,10 +89,16 @@ def test_a_limit_ends_the_search_with_its_answer(method, limits, why, calls, tmp
 
 @pytest.mark.parametrize("share", [0.3, 0.999])
 @pytest.mark.parametrize(("method", "limits", "why", "calls"), CASES[:3])
-def test_a_resumed_run_ends_at_the_same_request(method, limits, why, calls, share, tmp_path, monkeypatch):
+def test_a_resumed_run_ends_at_the_same_request(
+    method, limits, why, calls, share, tmp_path, monkeypatch
+):
     spec = spec_of(method, monkeypatch)
-    if "journal" in limits:  # its lines hold seconds, so that two runs of the same method differ in length
-        monkeypatch.setattr("benchmark.journal.Line.text", lambda self, text=Line.text: f"{text(self):<300}")
+    if (
+        "journal" in limits
+    ):  # its lines hold seconds, so that two runs of the same method differ in length
+        monkeypatch.setattr(
+            "benchmark.store.journal.Line.text", lambda self, text=Line.text: f"{text(self):<300}"
+        )
     _, whole = run(spec, tmp_path / "whole", **limits)
     cut = Store(tmp_path / "cut")
     cut_short(spec, cut, monkeypatch, int(whole.run["oracle_calls"] * share))
@@ -106,26 +116,28 @@ def test_evaluations_begin_the_count_anew_and_an_ordinary_end_is_no_guard(tmp_pa
 
 
 def test_states_that_were_let_go_do_not_count(tmp_path, monkeypatch):
-    _, found = run(spec_of(searches, monkeypatch, task="quadratic", budget="500nfe"), tmp_path, states=8)
+    _, found = run(
+        spec_of(searches, monkeypatch, task="quadratic", budget="500nfe"), tmp_path, states=8
+    )
     assert found.run["ended_by"] == ""
     assert found.run["nfe"] == 500
 
 
 def test_states_on_the_disk_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.journal._EVERY", 0.0)
-    monkeypatch.setattr("benchmark.journal._SHARE", 1e9)
+    monkeypatch.setattr("benchmark.store.checkpoints._EVERY", 0.0)
+    monkeypatch.setattr("benchmark.store.checkpoints._SHARE", 1e9)
     sizes = []
-    before = Shelf.hold
+    before = Checkpoints.save
 
-    def hold(self, *args):
+    def save(self, *args):
         before(self, *args)
         files = [p.stat().st_size for p in self.folder.glob("*.safetensors")]
         sizes.append((sum(files), max(files, default=0)))
         assert self.size == sum(files)
 
-    monkeypatch.setattr(Shelf, "hold", hold)
+    monkeypatch.setattr(Checkpoints, "save", save)
     _, found = run(spec_of(collects, monkeypatch), tmp_path, disk=3000)
-    assert found.run["ended_by"] == "guard: 3000 bytes of states kept on the disk"
+    assert found.run["ended_by"] == "guard: 3000 bytes of checkpoints"
     assert 3000 <= sizes[-1][0] < 3000 + sizes[-1][1]
     assert len(found.tests) == 1
 
@@ -141,9 +153,15 @@ def thinks(now, seconds):
 
 @pytest.mark.parametrize(
     ("seconds", "budget", "ended_by"),
-    [(599, "100nfe", ""), (601, "100nfe", "guard: 600 s of computing without a request"), (601, "1h", "")],
+    [
+        (599, "100nfe", ""),
+        (601, "100nfe", "guard: 600 s of computing without a request"),
+        (601, "1h", ""),
+    ],
 )
-def test_a_method_may_compute_for_so_long_where_seconds_do_not_count(seconds, budget, ended_by, tmp_path, monkeypatch):
+def test_a_method_may_compute_for_so_long_where_seconds_do_not_count(
+    seconds, budget, ended_by, tmp_path, monkeypatch
+):
     now = [0.0]
     spec = spec_of(thinks(now, seconds), monkeypatch, task="quadratic", budget=budget)
     store = Store(tmp_path)
@@ -155,7 +173,9 @@ def test_a_method_may_compute_for_so_long_where_seconds_do_not_count(seconds, bu
 
 
 @pytest.mark.parametrize("seconds", [599, 601])
-def test_sigterm_ends_the_search_of_a_method_that_was_idle_and_interrupts_any_other(seconds, tmp_path, monkeypatch):
+def test_sigterm_ends_the_search_of_a_method_that_was_idle_and_interrupts_any_other(
+    seconds, tmp_path, monkeypatch
+):
     """The same signal, from the watchdog or from elsewhere."""
     now = [0.0]
 
@@ -171,7 +191,9 @@ def test_sigterm_ends_the_search_of_a_method_that_was_idle_and_interrupts_any_ot
         assert store.find(spec).run["status"] == "interrupted"
         return
     with monkeypatch.context() as patch:
-        patch.setattr("benchmark.runner.Run._measure", lambda *a: (_ for _ in ()).throw(Killed()))
+        patch.setattr(
+            "benchmark.runs.runner.ActiveRun._measure", lambda *a: (_ for _ in ()).throw(Killed())
+        )
         with pytest.raises(Killed):
             run_one(spec, store, quiet=True, clock=lambda: now[0])
     assert '["end"]' in (store.folder(spec) / CALLS).read_text()
@@ -183,21 +205,21 @@ def test_sigterm_ends_the_search_of_a_method_that_was_idle_and_interrupts_any_ot
     assert len(found.tests) == 1
 
 
-def test_the_pulse_tells_what_is_left(monkeypatch):
-    monkeypatch.setattr("benchmark.pulse._EVERY", 0.01)
+def test_the_heartbeat_tells_what_is_left(monkeypatch):
+    monkeypatch.setattr("benchmark.search.heartbeat._EVERY", 0.01)
     computing, over, told = [0.0], [False], []
-    pulse = Pulse(lambda: computing[0], lambda: over[0], 10.0, told.append)
-    assert pulse.left() == 10.0
+    heartbeat = Heartbeat(lambda: computing[0], lambda: over[0], 10.0, told.append)
+    assert heartbeat.left() == 10.0
     computing[0] = 4.0
-    assert pulse.left() == 6.0
+    assert heartbeat.left() == 6.0
     over[0] = True  # then nothing is charged to the method, and its own clock counts
-    assert 9.0 < pulse.left() <= 10.0
-    assert pulse.left() < 10.0
+    assert 9.0 < heartbeat.left() <= 10.0
+    assert heartbeat.left() < 10.0
     over[0], computing[0] = False, 11.0
-    with pulse:
+    with heartbeat:
         time.sleep(0.2)
         assert told == [10.0], "past the end nothing is told that would put it off"
         computing[0] = 1.0
         time.sleep(0.2)
     assert set(told[1:]) == {9.0}
-    assert not pulse._thread.is_alive(), "nothing is told of a search once it is over"
+    assert not heartbeat._thread.is_alive(), "nothing is told of a search once it is over"

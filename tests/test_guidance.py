@@ -1,4 +1,6 @@
-"""G.2 and G.3: guided sampling against closed forms on exact scores, and images that do not depend on each other."""
+"""G.2 and G.3: guided sampling against closed forms on exact scores, and images that do not depend
+on each other.
+"""
 
 import numpy as np
 import pytest
@@ -12,18 +14,28 @@ from tasks.reward_ft.steps import Schedule
 from tests import reference
 
 SCHEDULER = DDIMScheduler(
-    beta_start=0.0001, beta_end=0.02, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing"
+    beta_start=0.0001,
+    beta_end=0.02,
+    clip_sample=False,
+    set_alpha_to_one=True,
+    timestep_spacing="trailing",
 )
 
 
 class Mixture:
-    """The exact noise prediction of a mixture of Gaussians (weights, means, one deviation) in one dimension."""
+    """The exact noise prediction of a mixture of Gaussians (weights, means, one deviation) in one
+    dimension.
+    """
 
     latent_shape = (1, 1, 1)
     device = torch.device("cpu")
 
     def __init__(self, weights, means, deviation):
-        self.weights, self.means, self.deviation = torch.tensor(weights), torch.tensor(means), deviation
+        self.weights, self.means, self.deviation = (
+            torch.tensor(weights),
+            torch.tensor(means),
+            deviation,
+        )
 
     def text(self, prompt):
         return torch.zeros(2, 1, 1)
@@ -90,11 +102,17 @@ def test_tilt_is_exact_on_a_gaussian(lam):
 
 
 @pytest.mark.parametrize("eta", [0.5, 1.0])
-@pytest.mark.parametrize("scheduler", [SCHEDULER, parts.make_scheduler()], ids=["no noise last", "the shipped model's"])
+@pytest.mark.parametrize(
+    "scheduler", [SCHEDULER, parts.make_scheduler()], ids=["no noise last", "the shipped model's"]
+)
 @pytest.mark.parametrize("steps", [RewardFt().steps, 1000])
 def test_guided_sampling_is_the_recursion_of_its_own_steps(steps, scheduler, eta):
     """At few steps neither the samples nor the path KL are those of the closed form, but these."""
-    schedule, n, (mean, s, slope, lam) = Schedule.of(scheduler, steps, eta), 3000, (0.2, 0.5, 0.8, 0.5)
+    schedule, n, (mean, s, slope, lam) = (
+        Schedule.of(scheduler, steps, eta),
+        3000,
+        (0.2, 0.5, 0.8, 0.5),
+    )
     model = Unclamped(Mixture([1.0], [mean], s), schedule, "", 1.0, micro_batch=100_000)
     for reward, c in ((None, 0.0), (linear(n, slope), slope)):
         z, kl = model.latents(n, reward, lam)
@@ -109,16 +127,25 @@ def test_the_recursion_comes_to_the_closed_form_with_many_steps():
     errors = []
     for steps in (RewardFt().steps, 100, 1000):
         schedule = Schedule.of(SCHEDULER, steps, 1.0)
-        m, v, kl = reference.gaussian_ddim(mean, s, schedule.abar, schedule.previous, 1.0, slope, lam)
-        errors.append([m - mean - s**2 * slope / lam, v**0.5 - s, kl - s**2 * slope**2 / (2 * lam**2)])
+        m, v, kl = reference.gaussian_ddim(
+            mean, s, schedule.abar, schedule.previous, 1.0, slope, lam
+        )
+        errors.append(
+            [m - mean - s**2 * slope / lam, v**0.5 - s, kl - s**2 * slope**2 / (2 * lam**2)]
+        )
     relative = np.abs(errors) / [s**2 * slope / lam, s, s**2 * slope**2 / (2 * lam**2)]
     assert (relative[-1] < [0.001, 0.01, 0.02]).all()
     assert (relative[0] > 5 * relative[-1]).all()
 
 
 def test_what_the_default_number_of_steps_costs():
-    """The figures that Sampled says of N(0, 1) with the reward x at lam = 1, where the closed form has 1 and 1/2."""
-    for scheduler, deviation, ratio in ((SCHEDULER, 0.77, 1.68), (parts.make_scheduler(), 0.83, 9.5)):
+    """The figures that Sampled says of N(0, 1) with the reward x at lam = 1, where the closed form
+    has 1 and 1/2.
+    """
+    for scheduler, deviation, ratio in (
+        (SCHEDULER, 0.77, 1.68),
+        (parts.make_scheduler(), 0.83, 9.5),
+    ):
         schedule = Schedule.of(scheduler, RewardFt().steps, 1.0)
         _, v, kl = reference.gaussian_ddim(0.0, 1.0, schedule.abar, schedule.previous, 1.0, 1.0)
         assert v**0.5 == pytest.approx(deviation, abs=0.005)
@@ -134,10 +161,14 @@ def test_weak_tilt_of_a_mixture_moves_the_mean_by_the_variance():
 
 
 def test_lookahead_weighs_by_the_distance_to_the_target():
-    """With r_hat constant to first order, lookahead at lam is tilt at lam/(guidance (target - r_hat))."""
+    """With r_hat constant to first order, lookahead at lam is tilt at lam/(guidance (target -
+    r_hat)).
+    """
     model, n = Mixture([1.0], [0.2], 0.1), 200
     flat = Linear(torch.full((n, 1, 1, 1), 1e-3), torch.full((n,), 2.0))
-    paper, _ = sampler(model, 100, 1.0, mode="lookahead", target=10.0, guidance=0.5).latents(n, flat, 1e-3)
+    paper, _ = sampler(model, 100, 1.0, mode="lookahead", target=10.0, guidance=0.5).latents(
+        n, flat, 1e-3
+    )
     tilt, _ = sampler(model, 100, 1.0).latents(n, flat, 1e-3 / (0.5 * 8.0))
     plain, _ = sampler(model, 100, 1.0).latents(n)
     assert np.abs(tilt - plain).min() > 1e-2
@@ -152,16 +183,21 @@ def test_eta_zero_has_no_finite_path_kl():
 @pytest.mark.parametrize("eta", [0.0, 0.7, 1.0])
 @pytest.mark.parametrize("spacing", ["trailing", "leading"])
 def test_step_agrees_with_diffusers_and_with_numpy(eta, spacing):
-    scheduler = DDIMScheduler.from_config(SCHEDULER.config, timestep_spacing=spacing, steps_offset=0)
+    scheduler = DDIMScheduler.from_config(
+        SCHEDULER.config, timestep_spacing=spacing, steps_offset=0
+    )
     schedule = Schedule.of(scheduler, 20, eta)
     rng = torch.Generator().manual_seed(0)
     z, eps, noise = (torch.randn(2, 4, 8, 8, generator=rng) for _ in range(3))
     for k, t in enumerate(schedule.t):
-        ours = schedule.step(k, z, eps, noise)
+        ours, _ = schedule.step(k, z, eps, noise)
         theirs = scheduler.step(eps, t, z, eta=eta, variance_noise=noise).prev_sample
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
         slow = reference.ddim_step(
-            *(v.double().numpy() for v in (z, eps, noise)), schedule.abar[k], schedule.previous[k], eta
+            *(v.double().numpy() for v in (z, eps, noise)),
+            schedule.abar[k],
+            schedule.previous[k],
+            eta,
         )
         np.testing.assert_allclose(ours.numpy(), slow, rtol=1e-4, atol=1e-4)
 

@@ -1,4 +1,6 @@
-"""What a run's name covers: the code that decides its numbers, wherever it lies; and what earlier runs are called."""
+"""What a run's name covers: the code that decides its numbers, wherever it lies; and what earlier
+runs are called.
+"""
 
 import json
 import shutil
@@ -8,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import sources
-from benchmark.plan import earlier_identity, identity, plan
+from benchmark.command.parse import plan_from_text as plan
+from benchmark.plugins import sources
 from benchmark.registry import METHODS, TASKS
-from benchmark.store import Store
-from benchmark.table import tables
-from benchmark.verify import verify
-from benchmark.worker import _changed
+from benchmark.report.table import tables
+from benchmark.report.verify import verify
+from benchmark.runs.worker import _changed
+from benchmark.spec import earlier_identity, identity
+from benchmark.store.store import Store
 from tests.made import made
 
 ROOT = Path(__file__).parent.parent
@@ -27,21 +30,37 @@ def copy(tmp_path_factory):
     root = tmp_path_factory.mktemp("copy") / "suite"
     for name in ("benchmark", "methods", "tasks"):
         shutil.copytree(
-            ROOT / name, root / name, ignore=shutil.ignore_patterns("assets", "__pycache__", "*.safetensors")
+            ROOT / name,
+            root / name,
+            ignore=shutil.ignore_patterns("assets", "__pycache__", "*.safetensors"),
         )
     return root
 
 
 def bench(copy, *words):
-    code = "import sys; from benchmark.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from benchmark.command.cli import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=copy, capture_output=True, text=True, env={"PYTHONPATH": str(copy), "PATH": ""},
+        [sys.executable, "-c", code, *words],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(copy), "PATH": ""},
         check=False,
-    )  # fmt: skip
+    )
 
 
 def test_two_versions_of_a_built_in_method_are_two_rows(copy):
-    words = ["run", "--method", "random", "--task", "quadratic", "--budget", "200nfe", "--out", "runs"]
+    words = [
+        "run",
+        "--method",
+        "random",
+        "--task",
+        "quadratic",
+        "--budget",
+        "200nfe",
+        "--out",
+        "runs",
+    ]
     assert bench(copy, *words, "--seeds", "0").returncode == 0
     method = copy / "methods" / "random_search.py"
     before = method.read_text()
@@ -54,7 +73,10 @@ def test_two_versions_of_a_built_in_method_are_two_rows(copy):
     (table,) = tables(Store(copy / "runs"))
     hashes = {r.run["spec"]["fingerprint"]["method code"][:4] for r in table.runs}
     assert {(r.label, r.runs) for r in table.rows} == {
-        (f"random (code {h})", sum(r.run["spec"]["fingerprint"]["method code"].startswith(h) for r in table.runs))
+        (
+            f"random (code {h})",
+            sum(r.run["spec"]["fingerprint"]["method code"].startswith(h) for r in table.runs),
+        )
         for h in hashes
     }
     assert sorted(r.runs for r in table.rows) == [1, 2]
@@ -66,21 +88,31 @@ def test_two_versions_of_a_built_in_method_are_two_rows(copy):
     ("file", "task", "changed"),
     [
         ("tasks/quadratic.py", "quadratic", ["task code"]),
-        ("tasks/zeroth_order.py", "noise_schedule", ["task code"]),  # imported by what it imports, within a function
+        (
+            "tasks/zeroth_order.py",
+            "noise_schedule",
+            ["task code"],
+        ),  # imported by what it imports, within a function
         ("tasks/reward_ft/paper_rewards.py", "reward_ft", ["task code"]),  # by its name in a text
         ("tasks/zeroth_order.py", "quadratic", []),
         ("benchmark/fitting.py", "quadratic", ["suite"]),
-        ("benchmark/plots.py", "quadratic", []),
+        ("benchmark/report/plots/samples.py", "quadratic", []),
         ("tasks/__init__.py", "quadratic", []),
         ("methods/random_search.py", "quadratic", ["method code"]),
         ("methods/grid_search.py", "quadratic", []),
     ],
 )
 def test_what_an_edit_changes(copy, file, task, changed):
-    ask = f"import json; from benchmark.plan import code; print(json.dumps(code('random', {task!r})))"
+    ask = (
+        f"import json; from benchmark.spec import code; print(json.dumps(code('random', {task!r})))"
+    )
 
     def now():
-        return json.loads(subprocess.run([sys.executable, "-c", ask], cwd=copy, capture_output=True, check=True).stdout)
+        return json.loads(
+            subprocess.run(
+                [sys.executable, "-c", ask], cwd=copy, capture_output=True, check=True
+            ).stdout
+        )
 
     path = copy / file
     before, text = now(), path.read_text()
@@ -114,6 +146,93 @@ def test_a_method_typed_into_a_notebook_has_an_identity(monkeypatch):
     assert found[0] == found[2] != found[1]
 
 
+SCRIPT = """
+import functools
+import numpy as np
+from benchmark import fit, run
+
+K = 0.2
+
+class Share:
+    def __init__(self, share):
+        self.share = share
+    def __call__(self, dim):
+        return np.full(dim, self.share)
+
+def best_of(f):
+    def inner(problem, rng):
+        yield fit(problem, f(problem.space.dim), seed=0)
+    return inner
+
+def low(dim):
+    return np.full(dim, 0.3)
+
+def high(dim):
+    return np.full(dim, 0.9)
+
+def answer(method):
+    frame = run(method, "quadratic", budget="40nfe", out="runs").frame
+    print(frame["run_id"][0], frame["lam.a"][0])
+
+for f in (lambda d: np.full(d, 0.3), lambda d: np.full(d, 0.9)):
+    answer(best_of(f))
+for k in (0.3, 0.9):
+    answer(best_of(Share(k)))
+for k in (0.3, 0.9):
+    answer(best_of(functools.partial(np.full, fill_value=k)))
+for f in (low, high):
+    answer(best_of(f))
+def twice(problem, rng):
+    yield fit(problem, low(problem.space.dim), seed=0)
+answer(twice)
+def twice(problem, rng):
+    yield fit(problem, high(problem.space.dim), seed=0)
+answer(twice)
+EDITED = '''
+class Made:
+    def __call__(self, problem, rng):
+        yield fit(problem, np.full(problem.space.dim, SHARE), seed=0)
+'''
+for k in ("0.3", "0.9"):
+    exec(EDITED.replace("SHARE", k))
+    answer(Made)
+for k in (0.3, 0.9):
+    def with_default(problem, rng, k=k):
+        yield fit(problem, np.full(problem.space.dim, k), seed=0)
+    answer(with_default)
+def reads(problem, rng):
+    yield fit(problem, np.full(problem.space.dim, K), seed=0)
+for K in (0.3, 0.9):
+    answer(reads)
+for k in (0.3, 0.9):
+    answer(type("Attribute", (), {"k": k, "__call__": lambda self, problem, rng: iter(
+        [fit(problem, np.full(problem.space.dim, self.k), seed=0)])}))
+"""
+
+
+def test_two_methods_of_a_script_are_never_one_run(tmp_path):
+    """Each pair differs in its answer, so one name for both would hand out the wrong one."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    printed = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "script.py"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={"PYTHONPATH": str(ROOT), "PATH": ""},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        printed.append([line.split() for line in done.stdout.splitlines()])
+    assert printed[0] == printed[1], "another process takes the same runs"
+    pairs = list(zip(printed[0][::2], printed[0][1::2], strict=True))
+    assert len(pairs) == 9
+    for k, ((name, answer), (other_name, other_answer)) in enumerate(pairs):
+        assert name != other_name, k
+        assert answer != other_answer, k
+
+
 def test_a_plan_of_many_runs_hashes_code_once(monkeypatch):
     asked = []
     for registry in (METHODS, TASKS):
@@ -132,18 +251,17 @@ EDITED = """
 import sys
 from pathlib import Path
 from benchmark.errors import UsageError
-from benchmark.plan import plan
-from benchmark.store import Store
-from benchmark.supervisor import Settings, Supervisor
+from benchmark.command.parse import plan_from_text as plan
+from benchmark.store.store import Store
+from benchmark.runs.executor import ExecutorSettings
+from benchmark.runs.supervisor import LocalExecutor
 import benchmark
 
 store, method = Store(Path("edited")), Path("methods/grid_search.py")
 if sys.argv[1] == "process":
     specs = plan("grid", "quadratic", budget="100nfe", seeds="0-1")
     method.write_text(method.read_text() + "EDITED = True")
-    supervisor = Supervisor(store, Settings(quiet=True))
-    supervisor(specs)
-    print(supervisor.refused)
+    print(LocalExecutor(ExecutorSettings(quiet=True))(specs, store).refused)
 else:
     benchmark.run("grid", "quadratic", budget="100nfe", out="edited")
     method.write_text(method.read_text() + "EDITED = True")
@@ -154,14 +272,25 @@ else:
 @pytest.mark.parametrize(
     ("where", "said", "stored"),
     [
-        ("process", "method code was changed after the run had been planned; start `bench run` again", 0),
-        ("python", "method 'grid': its code was changed after this process had loaded it; start Python again", 1),
+        (
+            "process",
+            "method code was changed after the run had been planned; start `bench run` again",
+            0,
+        ),
+        (
+            "python",
+            "method 'grid': its code was changed after this process had loaded it; start Python "
+            "again",
+            1,
+        ),
     ],
 )
 def test_code_that_is_edited_meanwhile_is_refused_and_stored_nowhere(copy, where, said, stored):
     method = copy / "methods" / "grid_search.py"
     text = method.read_text()
-    done = subprocess.run([sys.executable, "-c", EDITED, where], cwd=copy, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", EDITED, where], cwd=copy, capture_output=True, text=True, check=False
+    )
     method.write_text(text)
     assert said in done.stdout + done.stderr
     assert len(list(Store(copy / "edited"))) == stored
@@ -173,7 +302,11 @@ def test_a_run_of_schema_1_is_called_as_it_was():
     (spec,) = plan("random", "quadratic", budget="300nfe", settings=["random.trials=9"])
     assert earlier_identity(spec.as_json()) == STORED
     assert spec.run_id != STORED
-    assert spec.run_id == identity(spec.as_json()) == identity({**spec.as_json(), "places": {"model": "/elsewhere"}})
+    assert (
+        spec.run_id
+        == identity(spec.as_json())
+        == identity({**spec.as_json(), "places": {"model": "/elsewhere"}})
+    )
 
 
 def earlier(root):
@@ -201,7 +334,11 @@ def test_runs_of_schema_1_are_read_verified_and_never_taken_for_new_ones(tmp_pat
     assert [problem for _, problem in verify(tmp_path)] == ["", ""]
     run("random", "quadratic", out=tmp_path, budget="300nfe", seeds="0-1")
     old, new = sorted(tables(Store(tmp_path)), key=lambda t: t.runs[0].run["schema"])
-    assert [(r.label, r.runs) for r in old.rows] == [(r.label, r.runs) for r in new.rows] == [("random", 2)]
+    assert (
+        [(r.label, r.runs) for r in old.rows]
+        == [(r.label, r.runs) for r in new.rows]
+        == [("random", 2)]
+    )
     assert old.rows[0].metrics == table.rows[0].metrics
     assert [problem for _, problem in verify(tmp_path)] == [""] * 4
 

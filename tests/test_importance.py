@@ -38,7 +38,9 @@ def test_optimum_is_one():
 def test_finite_difference_of_the_lagrangian(lam, gamma):
     h = 1e-5
     up, down = (reference.lagrangian(R1, R2, lam + s, gamma) for s in (h, -h))
-    assert hypergradient(BANK, lam, gamma) == pytest.approx((up - down) / (2 * h), rel=1e-6, abs=1e-7)
+    assert hypergradient(BANK, lam, gamma) == pytest.approx(
+        (up - down) / (2 * h), rel=1e-6, abs=1e-7
+    )
 
 
 def test_error_falls_as_one_over_gamma():
@@ -58,7 +60,9 @@ def test_rate_through_the_method_and_the_exact_gaussian():
     lam = task.space.point({"lam": 0.7})
     exact = task.space.pullback(lam, {"lam": -2 * (1 / 0.7 - 1) / 0.7**2})[0]
     gammas = [1e2, 1e3, 1e4, 1e5]
-    errors = [abs(Bilevel(gamma=g).hypergradient(task, task.init(0), lam)[1][0] - exact) for g in gammas]
+    errors = [
+        abs(Bilevel(gamma=g).hypergradient(task, task.init(0), lam)[1][0] - exact) for g in gammas
+    ]
     assert np.polyfit(np.log(gammas), np.log(errors), 1)[0] == pytest.approx(-1.0, abs=0.03)
     no_bias = Bilevel(gamma=np.inf).hypergradient(task, task.init(0), lam)[1][0]
     assert no_bias == pytest.approx(exact, rel=1e-4)
@@ -76,7 +80,9 @@ def test_rewards_in_float32_lose_nothing():
     same = Bank(r1.astype(np.float64), r2.astype(np.float64))
     found = hypergradient(Bank(r1, r2), 1.25, 1e5)
     assert found == pytest.approx(hypergradient(same, 1.25, 1e5), rel=1e-9)
-    assert found == pytest.approx(reference.covariance_hypergradient(same.r1, same.r2, 1.25), rel=1e-3)
+    assert found == pytest.approx(
+        reference.covariance_hypergradient(same.r1, same.r2, 1.25), rel=1e-3
+    )
 
 
 def test_kl_is_between_zero_and_log_n():
@@ -98,7 +104,9 @@ def test_guard_backs_off_and_says_so(caplog):
 
 
 def test_released_code_swaps_the_arguments_of_kl():
-    """F.1: its zero is where E_p*[r1] has fallen back to E_data[r1]: here lam = 0.5, while the optimum is 1."""
+    """F.1: its zero is where E_p*[r1] has fallen back to E_data[r1]: here lam = 0.5, while the
+    optimum is 1.
+    """
     gamma = 1e6
 
     def swapped(lam):

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from benchmark.cli import main
+from benchmark.command.cli import main
+from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
-from benchmark.plan import plan
-from benchmark.store import Store
+from benchmark.store.store import Store
 
 RUN = ["run", "--method", "random", "--task", "quadratic", "--budget", "100nfe", "--quiet", "--out"]
 

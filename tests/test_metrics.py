@@ -5,8 +5,9 @@ import pytest
 import torch
 from pytorch_fid.fid_score import calculate_frechet_distance
 
-from tasks import metrics
-from tasks.metrics import Moments, clip_score, frechet, frechet_passport, inception_score, nearest
+from tasks.measure import scores
+from tasks.measure.frechet import Moments, frechet, frechet_passport
+from tasks.measure.scores import clip_score, inception_score, nearest
 from tests import reference
 
 RNG = np.random.default_rng(0)
@@ -26,17 +27,23 @@ def test_equals_the_slow_reference(n, d):
 def test_equals_pytorch_fid(n):
     d = 48
     x, y = cloud(n, d), cloud(400, d, 0.8, -0.1)
-    theirs = calculate_frechet_distance(x.mean(0), np.cov(x, rowvar=False), y.mean(0), np.cov(y, rowvar=False))
+    theirs = calculate_frechet_distance(
+        x.mean(0), np.cov(x, rowvar=False), y.mean(0), np.cov(y, rowvar=False)
+    )
     assert frechet(x, Moments.of(y)) == pytest.approx(theirs, rel=1e-6)
 
 
 def test_both_forms_are_one_number():
-    """N <= D and N > D take different paths; a sample twice over has the same Gaussian up to the divisor."""
+    """N <= D and N > D take different paths; a sample twice over has the same Gaussian up to the
+    divisor.
+    """
     x, reference_moments = cloud(40, 64), Moments.of(cloud(300, 64))
     twice = np.concatenate([x, x])
     scale = np.sqrt((len(twice) - 1) / len(twice) * len(x) / (len(x) - 1))
     stretched = x.mean(0) + (twice - x.mean(0)) * scale
-    assert frechet(stretched, reference_moments) == pytest.approx(frechet(x, reference_moments), rel=1e-7)
+    assert frechet(stretched, reference_moments) == pytest.approx(
+        frechet(x, reference_moments), rel=1e-7
+    )
 
 
 def test_equal_covariance_leaves_the_means():
@@ -50,7 +57,9 @@ def test_two_known_gaussians():
     x = cloud(50, 3)
     x = (x - x.mean(0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False))).T
     s1, s2, mu = np.array([1.0, 2.0, 0.5]), np.array([3.0, 1.0, 0.5]), np.array([1.0, 0.0, -2.0])
-    assert frechet(x * s1 + mu, Moments.of(x * s2)) == pytest.approx(np.sum(mu**2) + np.sum((s1 - s2) ** 2), rel=1e-9)
+    assert frechet(x * s1 + mu, Moments.of(x * s2)) == pytest.approx(
+        np.sum(mu**2) + np.sum((s1 - s2) ** 2), rel=1e-9
+    )
 
 
 def test_rank_one():
@@ -90,7 +99,7 @@ def test_nearest_in_parts_is_nearest_at_once(monkeypatch):
     rng = torch.Generator().manual_seed(0)
     images, among = torch.rand(50, 9, generator=rng), torch.rand(30, 9, generator=rng)
     whole = nearest(images, among)
-    monkeypatch.setattr(metrics, "_CELLS", 100)
+    monkeypatch.setattr(scores, "_CELLS", 100)
     np.testing.assert_allclose(nearest(images, among), whole, rtol=1e-6)
 
 
@@ -110,5 +119,7 @@ def test_inception_score_has_its_bounds():
     assert inception_score(np.eye(10) * 100) == pytest.approx(10.0, rel=1e-6)
     logits = torch.randn(50, 10, generator=torch.Generator().manual_seed(0)).numpy()
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    slow = np.exp(np.mean([sum(a * np.log(a / b) for a, b in zip(row, p.mean(0), strict=True)) for row in p]))
+    slow = np.exp(
+        np.mean([sum(a * np.log(a / b) for a, b in zip(row, p.mean(0), strict=True)) for row in p])
+    )
     assert inception_score(logits) == pytest.approx(slow, rel=1e-5)

@@ -1,4 +1,6 @@
-"""Every network of the paper's preset: a tensor that no file holds, or that holds nan, is refused by its name before any run."""
+"""Every network of the paper's preset: a tensor that no file holds, or that holds nan, is refused
+by its name before any run.
+"""
 
 import json
 import shutil
@@ -9,14 +11,19 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchmark import UsageError
-from benchmark.plan import plan
+from benchmark.command.parse import plan_from_text as plan
 from tests.test_cli import bench
 from tests.test_paper_wrong import altered, edited, error_of
 from tests.tiny import PROMPT, RUN, words
 
 
 def begin(tiny, own, prompt=PROMPT):
-    (spec,) = plan("default", "reward_ft", preset="paper", settings=[f"reward_ft.{s}" for s in [*tiny.settings, *own]])
+    (spec,) = plan(
+        "default",
+        "reward_ft",
+        preset="paper",
+        settings=[f"reward_ft.{s}" for s in [*tiny.settings, *own]],
+    )
     spec.maker().memory("cpu")
     return spec.maker().open(0, prompt, "guided", "cpu")
 
@@ -40,7 +47,9 @@ NETWORKS = {  # by name: the option, its file or folder, and a tensor of it as t
 
 
 def change(path, name, value):
-    """Takes a tensor (its name may have something before it) out of a file or its shards and their index, or sets it."""
+    """Takes a tensor (its name may have something before it) out of a file or its shards and their
+    index, or sets it.
+    """
     if path.is_file():
         table = torch.load(path, weights_only=True)
         table.pop(name) if value is None else table[name].fill_(value)
@@ -57,7 +66,9 @@ def change(path, name, value):
         save_file(table, shard, {"format": "pt"})
     for index in path.glob("*.index.json"):
         about = json.loads(index.read_text())
-        about["weight_map"] = {k: v for k, v in about["weight_map"].items() if value is not None or k != name}
+        about["weight_map"] = {
+            k: v for k, v in about["weight_map"].items() if value is not None or k != name
+        }
         index.write_text(json.dumps(about))
     assert found == 1
 
@@ -74,33 +85,52 @@ def test_a_tensor_that_is_missing_or_not_finite_is_named(case, value, tiny, tmp_
 
 
 @pytest.mark.parametrize(
-    ("reward", "name"), [("aesthetic", "bias"), ("aesthetic", "visual.proj"), ("hpsv2", "visual.proj")]
+    ("reward", "name"),
+    [("aesthetic", "bias"), ("aesthetic", "visual.proj"), ("hpsv2", "visual.proj")],
 )
 def test_the_rewards_on_clip_too(reward, name, tiny, tmp_path):
     goal = copied(tiny.aesthetic, tmp_path)
     path = goal / ("head.safetensors" if name == "bias" else "open_clip_model.safetensors")
     save_file(load_file(path) | {name: torch.full_like(load_file(path)[name], torch.nan)}, path)
-    assert f"{name} holds nan or inf" in error_of(lambda: begin(tiny, [f"reward={reward}", f"reward_weights={goal}"]))
+    assert f"{name} holds nan or inf" in error_of(
+        lambda: begin(tiny, [f"reward={reward}", f"reward_weights={goal}"])
+    )
 
 
 CONFIGURATIONS = {
-    "a guidance embedding": (edited("unet/config.json", time_cond_proj_dim=256), "expected no time_cond_proj_dim, got"),
-    "classes": (edited("unet/config.json", class_embed_type="timestep"), "expected no class_embed_type, got 'timestep'"),
-    "SDXL's sizes": (edited("unet/config.json", addition_embed_type="text_time"), "expected no addition_embed_type"),
-    "another text width": (edited("unet/config.json", cross_attention_dim=64), "cross_attention_dim 64 and text_encoder/"),
+    "a guidance embedding": (
+        edited("unet/config.json", time_cond_proj_dim=256),
+        "expected no time_cond_proj_dim, got",
+    ),
+    "classes": (
+        edited("unet/config.json", class_embed_type="timestep"),
+        "expected no class_embed_type, got 'timestep'",
+    ),
+    "SDXL's sizes": (
+        edited("unet/config.json", addition_embed_type="text_time"),
+        "expected no addition_embed_type",
+    ),
+    "another text width": (
+        edited("unet/config.json", cross_attention_dim=64),
+        "cross_attention_dim 64 and text_encoder/",
+    ),
     "a tokenizer without end": (
-        edited("tokenizer/tokenizer_config.json", model_max_length=int(1e30)), "expected a model_max_length of 2 to 77, the text"
+        edited("tokenizer/tokenizer_config.json", model_max_length=int(1e30)),
+        "expected a model_max_length of 2 to 77, the text",
     ),
     "a tokenizer that does not say": (
-        lambda f: (f / "tokenizer" / "tokenizer_config.json").write_text("{}"), "got None; write 77 there"
+        lambda f: (f / "tokenizer" / "tokenizer_config.json").write_text("{}"),
+        "got None; write 77 there",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", sorted(CONFIGURATIONS))
 def test_parts_that_do_not_go_together_are_refused_while_planning(case, tiny, tmp_path):
     edit, message = CONFIGURATIONS[case]
-    settings = [f"reward_ft.{s}" for s in [*tiny.settings, f"model={altered(tiny, tmp_path, edit)}"]]
+    settings = [
+        f"reward_ft.{s}" for s in [*tiny.settings, f"model={altered(tiny, tmp_path, edit)}"]
+    ]
     with pytest.raises(UsageError) as e:
         plan("default", "reward_ft", preset="paper", settings=settings)
     assert message in str(e.value)
@@ -112,31 +142,42 @@ def test_a_text_encoder_that_knows_fewer_tokens(tiny, tmp_path):
     table = load_file(weights)
     name = "text_model.embeddings.token_embedding.weight"
     save_file(table | {name: table[name][:100].clone()}, weights, {"format": "pt"})
-    assert "tokenizer has 120 tokens, text_encoder knows 100" in error_of(lambda: begin(tiny, [f"model={folder}"]))
+    assert "tokenizer has 120 tokens, text_encoder knows 100" in error_of(
+        lambda: begin(tiny, [f"model={folder}"])
+    )
 
 
 def test_the_command_stores_nothing(tiny, tmp_path):
     folder = copied(tiny.model, tmp_path)
     change(folder / "unet", "conv_out.weight", None)
-    done = bench(*RUN, *words([*tiny.settings, f"model={folder}"]), "--quiet", "--out", "runs", cwd=tmp_path)
+    done = bench(
+        *RUN, *words([*tiny.settings, f"model={folder}"]), "--quiet", "--out", "runs", cwd=tmp_path
+    )
     assert done.returncode == 2
-    assert "unet has no tensor conv_out.weight; expected (4, 8, 3, 3)" in done.stderr.strip().splitlines()[-1]
+    assert (
+        "unet has no tensor conv_out.weight; expected (4, 8, 3, 3)"
+        in done.stderr.strip().splitlines()[-1]
+    )
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "runs").rglob("run.json"))
 
 
-@pytest.mark.parametrize(("own", "message"), [
-    ([16, 16], ""), ([16, 24], "expected one sample_size for both sides, got [16, 24]; set reward_ft.size"),
-    (None, "expected one sample_size for both sides, got [None, None]"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ([16, 16], ""),
+        ([16, 24], "expected one sample_size for both sides, got [16, 24]; set reward_ft.size"),
+        (None, "expected one sample_size for both sides, got [None, None]"),
+    ],
+)
 def test_a_sample_size_of_two_sides(own, message, tiny, tmp_path):
     folder = altered(tiny, tmp_path, edited("unet/config.json", sample_size=own))
     edited("vae/config.json", sample_size=[32, 32])(folder)
     if message:
         assert message in error_of(lambda: begin(tiny, [f"model={folder}"]))
-        assert begin(tiny, [f"model={folder}", "size=32"])._model.latent_shape == (4, 16, 16)
+        assert begin(tiny, [f"model={folder}", "size=32"]).model.latent_shape == (4, 16, 16)
     else:
-        assert begin(tiny, [f"model={folder}"])._model.latent_shape == (4, 16, 16)
+        assert begin(tiny, [f"model={folder}"]).model.latent_shape == (4, 16, 16)
 
 
 def test_weights_in_torch_s_own_format_get_a_hint_that_helps(tiny, tmp_path):
@@ -146,17 +187,24 @@ def test_weights_in_torch_s_own_format_get_a_hint_that_helps(tiny, tmp_path):
     folder = copied(tiny.model, tmp_path)
     for path in (folder / "unet").glob("diffusion*"):
         path.unlink()
-    UNet2DConditionModel.from_pretrained(tiny.model / "unet").save_pretrained(folder / "unet", safe_serialization=False)
+    UNet2DConditionModel.from_pretrained(tiny.model / "unet").save_pretrained(
+        folder / "unet", safe_serialization=False
+    )
     said = error_of(lambda: begin(tiny, [f"model={folder}"]))
     assert (
-        "expected safetensors, got diffusion_pytorch_model.bin; convert it with diffusers' StableDiffusionPipeline"
-        in said
+        "expected safetensors, got diffusion_pytorch_model.bin; convert it with diffusers' "
+        "StableDiffusionPipeline" in said
     )
-    pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, feature_extractor=None)
+    pipe = StableDiffusionPipeline.from_pretrained(
+        folder, safety_checker=None, feature_extractor=None
+    )
     pipe.save_pretrained(tmp_path / "another")
     begin(tiny, [f"model={tmp_path / 'another'}"])
     shutil.copytree(tiny.clip, tmp_path / "clip")
-    Path.rename(tmp_path / "clip" / "open_clip_model.safetensors", tmp_path / "clip" / "open_clip_pytorch_model.bin")
+    Path.rename(
+        tmp_path / "clip" / "open_clip_model.safetensors",
+        tmp_path / "clip" / "open_clip_pytorch_model.bin",
+    )
     assert "got open_clip_pytorch_model.bin; convert it with safetensors" in error_of(
         lambda: begin(tiny, [f"clip={tmp_path / 'clip'}"])
     )

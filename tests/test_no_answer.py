@@ -1,17 +1,21 @@
-"""Why a run left no answer: three causes, of which a larger budget cures one; and objectives that are numbers and absurd."""
+"""Why a run left no answer: three causes, of which a larger budget cures one; and objectives that
+are numbers and absurd.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.cli import main
-from benchmark.measure import why_none
-from benchmark.plan import plan
+from benchmark.command.cli import main
+from benchmark.command.parse import plan_from_text as plan
 from benchmark.registry import METHODS, Entry
-from benchmark.runner import run_one
-from benchmark.stats import estimate
-from benchmark.store import Store
+from benchmark.report.stats import estimate
+from benchmark.runs.runner import run_one
+from benchmark.search.measure import why_none
+from benchmark.store.store import Store
 from tasks.quadratic import QuadraticTask
+
+FIVE = ("bilevel", "default", "grid", "random", "bayesian")
 
 LOSS = QuadraticTask.loss
 
@@ -22,7 +26,11 @@ def losses(monkeypatch):
 
     def answer(*values):
         left = list(values)
-        monkeypatch.setattr(QuadraticTask, "loss", lambda *a: (LOSS(*a), left[0] if len(left) == 1 else left.pop(0))[1])
+        monkeypatch.setattr(
+            QuadraticTask,
+            "loss",
+            lambda *a: (LOSS(*a), left[0] if len(left) == 1 else left.pop(0))[1],
+        )
 
     return answer
 
@@ -39,7 +47,10 @@ def test_no_finite_f_is_said_and_counted(bad, losses, tmp_path):
     run = stored(tmp_path)
     assert (run["losses"], run["not_finite"]) == (9, 9)
     assert run["no_incumbent"]
-    why = "none of its 9 evaluations of F was finite; a larger budget is no cure, look at the task and its options"
+    why = (
+        "none of its 9 evaluations of F was finite; a larger budget is no cure, look at the "
+        "task and its options"
+    )
     assert run["why_none"] == why
     assert run["notes"] == [f"no answer: {why}"]
 
@@ -47,7 +58,12 @@ def test_no_finite_f_is_said_and_counted(bad, losses, tmp_path):
 def test_some_that_are_not_finite_are_counted_beside_an_answer(losses, tmp_path):
     losses(np.nan, 3.0, np.nan, 2.0)
     run = stored(tmp_path)
-    assert (run["losses"], run["not_finite"], run["no_incumbent"], run["why_none"]) == (9, 2, False, "")
+    assert (run["losses"], run["not_finite"], run["no_incumbent"], run["why_none"]) == (
+        9,
+        2,
+        False,
+        "",
+    )
     assert run["notes"] == []
 
 
@@ -55,7 +71,10 @@ def test_some_that_are_not_finite_are_counted_beside_an_answer(losses, tmp_path)
 def test_a_budget_that_ends_before_the_first_fit(method, tmp_path):
     run = stored(tmp_path, method, "10nfe")
     assert (run["losses"], run["not_finite"]) == (0, 0)
-    assert run["why_none"] == "the budget ended before the first evaluation of F; give it more with --budget"
+    assert (
+        run["why_none"]
+        == "the budget ended before the first evaluation of F; give it more with --budget"
+    )
 
 
 def test_a_method_that_ends_by_itself(monkeypatch, tmp_path):
@@ -75,15 +94,29 @@ def test_other_causes():
     assert why_none("budget_exhausted", "guard: 5 states in use", 2, 0) == (
         "the search was ended by its guard: 5 states in use, after 2 evaluations of F"
     )
-    assert why_none("budget_exhausted", "", 2, 1).startswith("the budget ended after 2 evaluations of F")
+    assert why_none("budget_exhausted", "", 2, 1).startswith(
+        "the budget ended after 2 evaluations of F"
+    )
 
 
 def test_the_command_has_a_line_for_each_cause(losses, tmp_path, capsys):
     losses(np.nan)
-    words = ["run", "--method", "random,grid", "--task", "quadratic", "--budget", "200nfe", "--quiet", "--in-process"]
+    words = [
+        "run",
+        "--method",
+        "random,grid",
+        "--task",
+        "quadratic",
+        "--budget",
+        "200nfe",
+        "--quiet",
+        "--in-process",
+    ]
     assert main([*words, "--seeds", "0-2", "--out", str(tmp_path / "runs")]) == 0
     (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("no answer: ")]
-    assert line.startswith("no answer: random, seed 0 and 5 more: none of its 9 evaluations of F was finite")
+    assert line.startswith(
+        "no answer: random, seed 0 and 5 more: none of its 9 evaluations of F was finite"
+    )
 
 
 def test_the_counts_are_the_same_after_a_replay(monkeypatch, losses, tmp_path):
@@ -95,7 +128,7 @@ def test_the_counts_are_the_same_after_a_replay(monkeypatch, losses, tmp_path):
     def cut(*a):
         asked.append(1)
         if len(asked) == 5:
-            monkeypatch.setattr("benchmark.stops.Stops.came", True)
+            monkeypatch.setattr("benchmark.runs.interrupts.Interrupts.came", True)
             raise KeyboardInterrupt
         return answer(*a)
 
@@ -117,18 +150,27 @@ def test_an_absurd_objective_breaks_neither_run_nor_report(scale, monkeypatch, t
 
     monkeypatch.setattr(QuadraticTask, "loss", lambda *a: (LOSS(*a) + 1) * scale)
     monkeypatch.setattr(QuadraticTask, "test", test)
-    words = ["run", "--method", "all", "--task", "quadratic", "--budget", "200nfe", "--seeds", "0-3", "--quiet"]
+    words = [
+        "run",
+        "--method",
+        "bilevel,default,grid,random,bayesian",
+        "--task",
+        "quadratic",
+        "--budget",
+        "200nfe",
+        "--seeds",
+        "0-3",
+        "--quiet",
+    ]
     with np.errstate(all="raise", under="ignore"):
         assert main([*words, "--in-process", "--out", str(tmp_path / "runs")]) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    rows = [
-        line for line in said.out.splitlines() if line.startswith(("bayesian", "bilevel", "default", "grid", "random"))
-    ]
-    assert len(rows) == 5
+    rows = [line for line in said.out.splitlines() if line.startswith(FIVE)]
+    assert len(rows) == len(FIVE)
     assert max(map(len, rows)) < 130
     table = pd.read_csv(tmp_path / "runs" / "report" / "table1.csv")
-    assert list(table["failed"]) == [0] * 5
+    assert list(table["failed"]) == [0] * len(FIVE)
     assert np.isfinite(table[["objective", "objective_ci_low", "objective_ci_high"]]).all(axis=None)
     assert main(["report", str(tmp_path / "runs")]) == 0
     assert main(["verify", str(tmp_path / "runs")]) == 0

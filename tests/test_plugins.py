@@ -1,4 +1,6 @@
-"""Plug-in files with modules beside them: found, part of a run's identity, and named where something is wrong."""
+"""Plug-in files with modules beside them: found, part of a run's identity, and named where
+something is wrong.
+"""
 
 import json
 import shutil
@@ -8,9 +10,11 @@ from importlib.metadata import EntryPoint, version
 import pytest
 
 from benchmark import UsageError, record_version
+from benchmark.command.parse import plan_from_text as plan
 from benchmark.device import environment
-from benchmark.plan import code, plan
-from benchmark.registry import METHODS, TASKS, Registry, load_plugin
+from benchmark.plugins.load import load_plugin
+from benchmark.registry import METHODS, TASKS, Registry
+from benchmark.spec import code
 from tests.test_cli import bench
 
 METHOD = """
@@ -30,7 +34,7 @@ def _forget(monkeypatch):
     for registry in (METHODS, TASKS):
         registry.complete()
         monkeypatch.setattr(registry, "entries", dict(registry.entries))
-    monkeypatch.setattr("benchmark.registry._HELPERS", {})
+    monkeypatch.setattr("benchmark.plugins.load._HELPERS", {})
     monkeypatch.setattr("benchmark.device._PACKAGES", ["numpy"])
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
@@ -59,7 +63,11 @@ def files(path):
 def run_id(path):
     """In a process of its own a plug-in is loaded anew; here it is forgotten first."""
     METHODS.entries.pop("mine", None)
-    for name in [n for n, m in sys.modules.items() if str(getattr(m, "__file__", "")).startswith(str(path.parent))]:
+    for name in [
+        n
+        for n, m in sys.modules.items()
+        if str(getattr(m, "__file__", "")).startswith(str(path.parent))
+    ]:
         del sys.modules[name]
     shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
     load_plugin(path)
@@ -80,9 +88,25 @@ def test_a_plug_in_without_helpers_keeps_its_identity(tmp_path):
 def test_a_run_finds_the_helper_in_its_own_process(tmp_path):
     """Nor does what lies beside it shadow the suite's tasks or the standard library."""
     folder = tmp_path / "plugins"
-    write(folder, "from scale_of_mine import SCALE\nimport tasks, json\nassert tasks.TABLE", factor="SCALE",
-          scale_of_mine="SCALE = 0.5", tasks="1 / 0", json="1 / 0")  # fmt: skip
-    words = ["run", "--plugin", "plugins/my_method.py", "--method", "mine", "--task", "quadratic", "--budget", "50nfe"]
+    write(
+        folder,
+        "from scale_of_mine import SCALE\nimport tasks, json\nassert tasks.TABLE",
+        factor="SCALE",
+        scale_of_mine="SCALE = 0.5",
+        tasks="1 / 0",
+        json="1 / 0",
+    )
+    words = [
+        "run",
+        "--plugin",
+        "plugins/my_method.py",
+        "--method",
+        "mine",
+        "--task",
+        "quadratic",
+        "--budget",
+        "50nfe",
+    ]
     done = bench(*words, "--out", "runs", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (stored,) = tmp_path.glob("runs/quadratic/mine/*/run.json")
@@ -96,7 +120,9 @@ def test_a_run_finds_the_helper_in_its_own_process(tmp_path):
 
 
 def test_an_edited_helper_gives_another_run(tmp_path):
-    path = write(tmp_path, "import helper_a", helper_a="import helper_b", helper_b="X = 1", other="Y = 1")
+    path = write(
+        tmp_path, "import helper_a", helper_a="import helper_b", helper_b="X = 1", other="Y = 1"
+    )
     first = run_id(path)
     (tmp_path / "other.py").write_text("Y = 2")
     assert run_id(path) == first
@@ -108,7 +134,7 @@ def test_an_edited_helper_gives_another_run(tmp_path):
 
 def test_a_helper_that_changed_before_the_run_began_is_refused(tmp_path):
     """The worker compares what it loads with what was planned."""
-    from benchmark.worker import _changed
+    from benchmark.runs.worker import _changed
 
     path = write(tmp_path, "import helper_c", helper_c="X = 1")
     load_plugin(path)
@@ -122,20 +148,46 @@ def test_a_helper_that_changed_before_the_run_began_is_refused(tmp_path):
     ("write_", "expected"),
     [
         (
-            {"inside": "import later_one", "later_one": "def f():\n    import later_two", "later_two": ""},
+            {
+                "inside": "import later_one",
+                "later_one": "def f():\n    import later_two",
+                "later_two": "",
+            },
             ["later_one.py", "later_two.py"],
         ),
-        ({"imports": "from pack_one import part", "pack_one__in____init__": "", "pack_one__in__part": "from . import deep",
-          "pack_one__in__deep": "", "pack_one__in__not_used": ""},
-         ["pack_one/__init__.py", "pack_one/deep.py", "pack_one/part.py"]),
-        ({"imports": "import importlib; importlib.import_module('by_name_one')", "by_name_one": ""}, ["by_name_one.py"]),
-        ({"imports": "import sys, pathlib\nsys.path.append(str(pathlib.Path(__file__).parent / 'lib'))\nimport far_one",
-          "lib__in__far_one": ""}, ["lib/far_one.py"]),
+        (
+            {
+                "imports": "from pack_one import part",
+                "pack_one__in____init__": "",
+                "pack_one__in__part": "from . import deep",
+                "pack_one__in__deep": "",
+                "pack_one__in__not_used": "",
+            },
+            ["pack_one/__init__.py", "pack_one/deep.py", "pack_one/part.py"],
+        ),
+        (
+            {
+                "imports": "import importlib; importlib.import_module('by_name_one')",
+                "by_name_one": "",
+            },
+            ["by_name_one.py"],
+        ),
+        (
+            {
+                "imports": "import sys, pathlib\n"
+                "sys.path.append(str(pathlib.Path(__file__).parent / 'lib'))\nimport far_one",
+                "lib__in__far_one": "",
+            },
+            ["lib/far_one.py"],
+        ),
     ],
     ids=["inside a function", "a package", "by name", "a path of its own"],
-)  # fmt: skip
+)
 def test_what_counts_as_a_helper(write_, expected, tmp_path):
-    assert files(write(tmp_path, **write_)) == ["method mine", *(f"method mine: {name}" for name in expected)]
+    assert files(write(tmp_path, **write_)) == [
+        "method mine",
+        *(f"method mine: {name}" for name in expected),
+    ]
 
 
 def test_a_method_that_a_helper_defines_has_both_files(tmp_path):
@@ -159,7 +211,9 @@ def test_helpers_of_one_name_in_two_plug_ins_are_an_error(tmp_path):
     second = write(tmp_path / "b", "import same_name", same_name="X = 2")
     second.write_text(second.read_text().replace('"mine"', '"yours"'))
     load_plugin(first)
-    with pytest.raises(UsageError, match=r"'same_name' beside it is hidden by .*/a/same_name.py of another plug-in"):
+    with pytest.raises(
+        UsageError, match=r"'same_name' beside it is hidden by .*/a/same_name.py of another plug-in"
+    ):
         load_plugin(second)
 
 
@@ -172,7 +226,10 @@ def test_helpers_of_one_name_in_two_plug_ins_are_an_error(tmp_path):
             "ModuleNotFoundError: No module named 'no_such_thing' (bad.py, line 3)",
         ),
         ("import json\njson.loads('{')\n", "(bad.py, line 2)"),
-        ("import broken_helper\n", "ZeroDivisionError: division by zero (broken_helper.py, line 2)"),
+        (
+            "import broken_helper\n",
+            "ZeroDivisionError: division by zero (broken_helper.py, line 2)",
+        ),
         ("import garbled_helper\n", "(garbled_helper.py, line 1)"),
     ],
 )
@@ -191,8 +248,8 @@ def test_the_check_says_where_an_import_failed(tmp_path):
     done = bench("check", "mine", "--plugin", path.name, cwd=tmp_path)
     assert done.returncode == 1
     assert (
-        "FAIL quadratic: it runs: ModuleNotFoundError: No module named 'no_such_thing' (my_method.py, line 7)"
-        in done.stdout
+        "FAIL quadratic: it runs: ModuleNotFoundError: No module named 'no_such_thing' "
+        "(my_method.py, line 7)" in done.stdout
     )
 
 
@@ -201,7 +258,9 @@ def test_a_plug_in_can_record_a_package(tmp_path):
     assert "pytest" not in environment()
     load_plugin(path)
     assert environment()["pytest"] == version("pytest")
-    with pytest.raises(UsageError, match=r"record_version\('no-such'\): expected the name of an installed package"):
+    with pytest.raises(
+        UsageError, match=r"record_version\('no-such'\): expected the name of an installed package"
+    ):
         record_version("no-such")
 
 
@@ -231,7 +290,7 @@ def test_an_installed_plug_in_is_recorded_by_itself(monkeypatch):
     point = EntryPoint("theirs", "json:dumps", "bench.methods")
     vars(point)["dist"] = Dist()
     monkeypatch.setattr("benchmark.registry.entry_points", lambda group: [point])
-    registry = Registry("method")
+    registry = Registry(METHODS.about)
     registry.complete()
     assert "pytest" not in environment()
     registry.get("theirs")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmark.fitting import advance
+from benchmark.maker import Priced, Tolerant
 from benchmark.protocol import Observable, Prices
-from benchmark.registry import Priced, Tolerant
 from methods.bilevel import Bilevel
 from tasks.noise_schedule import NoiseSchedule
 from tasks.quadratic import Quadratic
@@ -66,7 +66,13 @@ def test_toys_cost_what_they_say(maker):
         {"theta": "truncated", "truncation": 1, "directions": 0},
         {"theta": "truncated", "truncation": 3, "common": False},
         {"schedule": "sigmoid", "directions": 0, "common": False, "micro_batch": 7},
-        {"horizon": 5, "grad_samples": 33, "steps": 2, "time_steps": 10, "prediction": "v_prediction"},
+        {
+            "horizon": 5,
+            "grad_samples": 33,
+            "steps": 2,
+            "time_steps": 10,
+            "prediction": "v_prediction",
+        },
     ],
 )
 def test_noise_schedule_costs_what_it_says(options):
@@ -74,36 +80,59 @@ def test_noise_schedule_costs_what_it_says(options):
     assert said.fit == said.horizon * said.step + said.loss
 
 
-@pytest.mark.parametrize("lower", RewardFt.lowers)
+# what a step of `staged` takes hangs on its stage: tests/test_mixture.py
+@pytest.mark.parametrize("lower", ["importance", "guided"])
 @pytest.mark.parametrize(
-    "options", [{}, {"cfg": 1.0, "steps": 2, "micro_batch": 1}, {"mode": "lookahead", "passes": 2}, {"eta": 0.0}]
+    "options",
+    [
+        {},
+        {"cfg": 1.0, "steps": 2, "micro_batch": 1},
+        {"mode": "lookahead", "passes": 2},
+        {"eta": 0.0},
+    ],
 )
 def test_reward_ft_costs_what_it_says(lower, options):
     check(
-        RewardFt(**{**REWARD, **options}), lower, embedded.PROMPTS[0], options.get("eta") != 0 or lower == "importance"
+        RewardFt(**{**REWARD, **options}),
+        lower,
+        embedded.PROMPTS[0],
+        options.get("eta") != 0 or lower == "importance",
     )
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 @pytest.mark.parametrize("set_alpha_to_one", [False, True])
-def test_a_last_step_without_noise_is_not_guided_and_costs_less(set_alpha_to_one, eta, tiny, tmp_path):
+def test_a_last_step_without_noise_is_not_guided_and_costs_less(
+    set_alpha_to_one, eta, tiny, tmp_path
+):
     folder = tmp_path / "sd"
     shutil.copytree(tiny.model, folder)
     path = folder / "scheduler" / "scheduler_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "set_alpha_to_one": set_alpha_to_one}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), "set_alpha_to_one": set_alpha_to_one})
+    )
     maker = RewardFt(
-        **{**REWARD, "eta": eta}, model=str(folder), clip=str(tiny.clip), features="inception", inception=str(tiny.inception),
-        reward="resnet_head", reward_weights=str(tiny.resnet), cfg=7.5,
-    )  # fmt: skip
+        **{**REWARD, "eta": eta},
+        model=str(folder),
+        clip=str(tiny.clip),
+        features="inception",
+        inception=str(tiny.inception),
+        reward="resnet_head",
+        reward_weights=str(tiny.resnet),
+        cfg=7.5,
+    )
     said = check(maker, "guided", PROMPT, grad=eta > 0)
     plain = 1 if set_alpha_to_one and eta else 0
     assert said.step == 2 * 2 * (3 * (3 - plain) + plain)
 
 
 def test_prices_load_no_network(monkeypatch):
-    monkeypatch.setattr("tasks.reward_ft.assemble.load", lambda *_: pytest.fail("it loads the model"))
     monkeypatch.setattr(
-        "tasks.noise_schedule.task.NoiseScheduleTask.__init__", lambda *_: pytest.fail("it opens the task")
+        "tasks.reward_ft.parts.model.load", lambda *_: pytest.fail("it loads the model")
+    )
+    monkeypatch.setattr(
+        "tasks.noise_schedule.task.NoiseScheduleTask.__init__",
+        lambda *_: pytest.fail("it opens the task"),
     )
     for maker in (Quadratic(), Tilted(), NoiseSchedule(), RewardFt()):
         assert isinstance(maker, Priced)
@@ -113,19 +142,26 @@ def test_prices_load_no_network(monkeypatch):
 
 
 CASES = [
-    (Quadratic(), "", ""), (Tilted(), "", ""), (NoiseSchedule(**NOISE), "", ""),
+    (Quadratic(), "", ""),
+    (Tilted(), "", ""),
+    (NoiseSchedule(**NOISE), "", ""),
     (NoiseSchedule(**NOISE, common=False, prediction="v_prediction"), "", ""),
-    (RewardFt(**REWARD), "importance", embedded.PROMPTS[0]), (RewardFt(**REWARD), "guided", embedded.PROMPTS[0]),
-]  # fmt: skip
+    (RewardFt(**REWARD), "importance", embedded.PROMPTS[0]),
+    (RewardFt(**REWARD), "guided", embedded.PROMPTS[0]),
+]
 
 
 @pytest.mark.parametrize(("maker", "lower", "prompt"), CASES)
 def test_grad_is_the_derivative_of_what_is_observed_as_G(maker, lower, prompt):
     task = maker.open(0, prompt, lower, "cpu")
-    lam, h = np.full(task.space.dim, 0.45), 1e-4  # at 1e-3 the curvature along tau is 6 %, at 1e-5 float32 shows
+    lam, h = (
+        np.full(task.space.dim, 0.45),
+        1e-4,
+    )  # at 1e-3 the curvature along tau is 6 %, at 1e-5 float32 shows
     state = advance(task, task.init(0), lam, min(3, task.horizon))
     slope = [
-        (task.lower(state, lam + h * e) - task.lower(state, lam - h * e)) / (2 * h) for e in np.eye(task.space.dim)
+        (task.lower(state, lam + h * e) - task.lower(state, lam - h * e)) / (2 * h)
+        for e in np.eye(task.space.dim)
     ]
     found = task.grad(state, lam)
     assert np.abs(found).max() > 1e-3
@@ -138,12 +174,16 @@ def tolerance(maker, lower):
 
 def test_the_networks_whose_hypergradient_is_an_estimate_say_so():
     assert [(type(m), lower) for m, lower, _ in CASES if tolerance(m, lower) is None] == [
-        (NoiseSchedule, ""), (NoiseSchedule, ""), (RewardFt, "guided"),
-    ]  # fmt: skip
+        (NoiseSchedule, ""),
+        (NoiseSchedule, ""),
+        (RewardFt, "guided"),
+    ]
 
 
 @pytest.mark.parametrize(("maker", "lower", "prompt"), [c for c in CASES if tolerance(c[0], c[1])])
-def test_a_hypergradient_that_is_to_be_compared_is_the_difference_of_F_over_full_fits(maker, lower, prompt):
+def test_a_hypergradient_that_is_to_be_compared_is_the_difference_of_F_over_full_fits(
+    maker, lower, prompt
+):
     task = maker.open(0, prompt, lower, "cpu")
     lam, h = task.space.default(), 1e-3
     state = advance(task, task.init(0), lam, task.horizon)

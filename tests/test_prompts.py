@@ -1,4 +1,6 @@
-"""What text encoders do not see of a prompt is a note of the run; prompts that are one to them are refused while planning."""
+"""What text encoders do not see of a prompt is a note of the run; prompts that are one to them are
+refused while planning.
+"""
 
 import json
 import shutil
@@ -9,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchmark import UsageError
-from benchmark.plan import plan
+from benchmark.command.parse import plan_from_text as plan
 from tasks.reward_ft import prompts
 from tasks.reward_ft.pipeline import load
 from tests.test_cli import bench
@@ -37,7 +39,9 @@ def test_tokens_are_what_the_libraries_encode(tiny):
 
     tokenize = open_clip.get_tokenizer(f"local-dir:{tiny.clip}")
     for prompt in (PROMPT, "a red seven", LONG, "unknown words " * 60):
-        padded = pipe.tokenizer(prompt, padding="max_length", max_length=77, truncation=True).input_ids
+        padded = pipe.tokenizer(
+            prompt, padding="max_length", max_length=77, truncation=True
+        ).input_ids
         seen = model.seen(prompt)
         assert padded[: len(seen)] == seen
         assert set(padded[len(seen) :]) <= {pipe.tokenizer.pad_token_id}
@@ -61,14 +65,32 @@ def test_a_note_names_them_for_every_text_encoder(tiny, caplog):
     assert not caplog.records
     begin(tiny, ["reward=hpsv2", f"reward_weights={tiny.clip}"], prompt)
     said = [r.getMessage() for r in caplog.records if r.name == "benchmark"]
-    assert [s.partition(" reads ")[0] for s in said] == ["the model's text encoder", "CLIP (r1)", "hpsv2 (r2)"]
-    assert all(s.endswith("reads 77 tokens of the prompt; it does not see: blue seven") for s in said)
+    assert [s.partition(" reads ")[0] for s in said] == [
+        "the model's text encoder",
+        "CLIP (r1)",
+        "hpsv2 (r2)",
+    ]
+    assert all(
+        s.endswith("reads 77 tokens of the prompt; it does not see: blue seven") for s in said
+    )
 
 
-@pytest.mark.parametrize(("one", "other", "message"), [
-    (LONG + "blue", LONG + "green", "with the same tokens up to its limit of 77 for the model's text encoder; leave one out"),
-    ("a red seven", "A  Red seven", "got 'a red seven' and 'A  Red seven' with the same tokens for the model's"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        (
+            LONG + "blue",
+            LONG + "green",
+            "with the same tokens up to its limit of 77 for the model's text encoder; leave one "
+            "out",
+        ),
+        (
+            "a red seven",
+            "A  Red seven",
+            "got 'a red seven' and 'A  Red seven' with the same tokens for the model's",
+        ),
+    ],
+)
 def test_two_prompts_with_the_same_tokens_are_refused_while_planning(one, other, message, tiny):
     with pytest.raises(UsageError) as e:
         planned(tiny, [PROMPT, one, other])
@@ -90,7 +112,12 @@ def test_two_prompts_that_are_one_to_clip_alone(tiny, tmp_path):
     about["model_cfg"]["text_cfg"]["context_length"] = 6
     config.write_text(json.dumps(about))
     with pytest.raises(UsageError, match=r"up to its limit of 6 for CLIP \(r1\)"):
-        planned(tiny, ["a red seven on white", "a red seven on gray"], f"model={folder}", f"clip={tmp_path / 'clip'}")
+        planned(
+            tiny,
+            ["a red seven on white", "a red seven on gray"],
+            f"model={folder}",
+            f"clip={tmp_path / 'clip'}",
+        )
 
 
 def test_the_embedded_model_too():
@@ -100,7 +127,17 @@ def test_the_embedded_model_too():
 
 
 def test_the_note_is_stored_with_the_run(tiny, tmp_path):
-    done = bench(*RUN, "--budget", "60nfe", "--out", "runs", "--prompt", LONG, *words(tiny.settings), cwd=tmp_path)
+    done = bench(
+        *RUN,
+        "--budget",
+        "60nfe",
+        "--out",
+        "runs",
+        "--prompt",
+        LONG,
+        *words(tiny.settings),
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     (run,) = Path(tmp_path).rglob("run.json")
     assert any("it does not see: " in note for note in json.loads(run.read_text())["notes"])
@@ -110,7 +147,9 @@ def test_what_the_libraries_would_have_warned_of_is_a_note(tiny, tmp_path, caplo
     folder = altered(tiny, tmp_path, edited("scheduler/scheduler_config.json", steps_offset=0))
     edited("unet/config.json", _diffusers_version="0.6.0")(folder)
     weights = folder / "vae" / "diffusion_pytorch_model.safetensors"
-    save_file(load_file(weights) | {"decoder.more.weight": torch.zeros(3)}, weights, {"format": "pt"})
+    save_file(
+        load_file(weights) | {"decoder.more.weight": torch.zeros(3)}, weights, {"format": "pt"}
+    )
     begin(tiny, [f"model={folder}"])
     said = [r.getMessage() for r in caplog.records if r.name == "benchmark"]
     assert said == [

@@ -1,4 +1,6 @@
-"""What a method can come by, on stand-ins for the object that it is given; and signs of life of a long check."""
+"""What a method can come by, on stand-ins for the object that it is given; and signs of life of a
+long check.
+"""
 
 import io
 import time
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark.check import Still
-from benchmark.check.method import problem_hides_the_task
+from benchmark.check.hidden import problem_hides_the_task
 from benchmark.check.reach import numbers, reached, ways
 
 
@@ -96,7 +98,10 @@ def test_an_attribute_is_found_with_its_test_and_its_counters():
     [
         (lambda t: Facade(t.step), "problem.step.__self__"),
         (lambda t: Slots(t, closed(t).step), "problem._Slots__hidden"),
-        (lambda t: Facade((lambda state, task=t: task.step(state))), "problem.step.__defaults__[0]"),
+        (
+            lambda t: Facade((lambda state, task=t: task.step(state))),
+            "problem.step.__defaults__[0]",
+        ),
         (lambda t: SimpleNamespace(step=closed(t).step, kept={"of": [t]}), "problem.kept['of'][0]"),
     ],
 )
@@ -125,7 +130,9 @@ def test_the_walk_ends():
 
 
 def test_the_probe_looks_at_what_the_search_gives(monkeypatch):
-    """Two stand-ins for the runner: one gives the meter itself, one a facade whose handles hold nothing."""
+    """Two stand-ins for the runner: one gives the meter itself, one a facade whose handles hold
+    nothing.
+    """
     from benchmark.protocol import Proposal
 
     class Handle:
@@ -146,18 +153,19 @@ def test_the_probe_looks_at_what_the_search_gives(monkeypatch):
             return handle
 
         return SimpleNamespace(
-            space=metered.space, horizon=metered.horizon,
+            space=metered.space,
+            horizon=metered.horizon,
             init=lambda seed: keep(metered.init(seed)),
             step=lambda s, lam, tilt=0.0: keep(metered.step(handles[id(s)][1], lam, tilt)),
             loss=lambda s, lam: metered.loss(handles[id(s)][1], lam),
             grad=lambda s, lam, tilt=0.0: metered.grad(handles[id(s)][1], lam, tilt),
-        )  # fmt: skip
+        )
 
-    monkeypatch.setattr("benchmark.check.method.search", gives(lambda metered: metered))
+    monkeypatch.setattr("benchmark.check.hidden.search", gives(lambda metered: metered))
     said = problem_hides_the_task()
     assert "problem is the meter" in said
     assert said.endswith("ways more")
-    monkeypatch.setattr("benchmark.check.method.search", gives(facade))
+    monkeypatch.setattr("benchmark.check.hidden.search", gives(facade))
     assert problem_hides_the_task() == ""
 
 
@@ -172,7 +180,7 @@ def test_a_state_that_can_be_read_is_found(monkeypatch):
         )
         yield next(method(problem, rng))
 
-    monkeypatch.setattr("benchmark.check.method.search", search)
+    monkeypatch.setattr("benchmark.check.hidden.search", search)
     assert "state is what the task keeps in a state" in problem_hides_the_task()
 
 

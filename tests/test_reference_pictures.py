@@ -1,4 +1,6 @@
-"""Reference pictures: the files that pytorch-fid takes, every one of them decoded while planning, and the right 8 bits."""
+"""Reference pictures: the files that pytorch-fid takes, every one of them decoded while planning,
+and the right 8 bits.
+"""
 
 import shutil
 import time
@@ -9,7 +11,7 @@ import torch
 from PIL import Image
 
 from benchmark import UsageError
-from tasks.metrics import frechet_passport
+from tasks.measure.frechet import frechet_passport
 from tasks.reward_ft import pictures as module
 from tasks.reward_ft import references
 from tasks.reward_ft.pictures import passed_over, pixels
@@ -21,7 +23,9 @@ def folder_of(tmp_path, endings):
     (tmp_path / "ref").mkdir()
     for k, (p, ending) in enumerate(zip(pictures(len(endings), 40), endings, strict=True)):
         picture = Image.fromarray(p)
-        (picture.convert("L") if ending == "pgm" else picture).save(tmp_path / "ref" / f"{k}.{ending}")
+        (picture.convert("L") if ending == "pgm" else picture).save(
+            tmp_path / "ref" / f"{k}.{ending}"
+        )
     return tmp_path / "ref"
 
 
@@ -45,8 +49,10 @@ def test_gray_and_coloured_pictures_give_pytorch_fids_statistics(tiny, tmp_path,
     state = torch.load(tiny.inception, weights_only=True)
     monkeypatch.setattr(theirs, "load_state_dict_from_url", lambda *_, **__: state)
     network = theirs.InceptionV3([theirs.InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
-    mean, covariance = fid_score.compute_statistics_of_path(str(folder), network, 2, 2048, "cpu", num_workers=0)
-    mine = references.moments(str(folder), references.Extractor(tiny.inception, "cpu"))
+    mean, covariance = fid_score.compute_statistics_of_path(
+        str(folder), network, 2, 2048, "cpu", num_workers=0
+    )
+    mine = references.moments(str(folder), references.InceptionFeatures(tiny.inception, "cpu"))
     assert mine.n == 6
     np.testing.assert_allclose(mine.mean, mean, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(mine.covariance, covariance, rtol=1e-4, atol=1e-5)
@@ -61,15 +67,21 @@ def test_what_is_passed_over_is_a_note(tiny, tmp_path, caplog):
         (folder / name).write_bytes(b"")
     begin(tiny, [f"reference={folder}"])
     (note,) = [r.getMessage() for r in caplog.records if r.name == "benchmark"]
-    assert note.endswith("5 entries were passed over (dangling links: 1, other endings: 3, subfolders: 1) (.gif, none)")
+    assert note.endswith(
+        "5 entries were passed over (dangling links: 1, other endings: 3, subfolders: 1) (.gif, "
+        "none)"
+    )
 
 
 RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
 NEAR = np.where(RAMP < 255, RAMP * 257 + 128, RAMP * 257).astype(np.uint16)
 DEEP = {
-    "16.png": (RAMP * 257, RAMP), "16.tif": (NEAR, RAMP), "unit.tif": ((RAMP / 255).astype(np.float32), RAMP),
-    "bytes.tif": (RAMP.astype(np.float32) + 0.3 * (RAMP < 255), RAMP), "gray.png": (RAMP.astype(np.uint8), RAMP),
-}  # fmt: skip
+    "16.png": (RAMP * 257, RAMP),
+    "16.tif": (NEAR, RAMP),
+    "unit.tif": ((RAMP / 255).astype(np.float32), RAMP),
+    "bytes.tif": (RAMP.astype(np.float32) + 0.3 * (RAMP < 255), RAMP),
+    "gray.png": (RAMP.astype(np.uint8), RAMP),
+}
 
 
 @pytest.mark.parametrize("name", sorted(DEEP))
@@ -84,10 +96,17 @@ def test_a_gray_map_of_16_bits(tmp_path):
     np.testing.assert_array_equal(pixels(tmp_path / "16.pgm")[:, :, 1], RAMP)
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    ((RAMP * 10).astype(np.float32), "floats from 0 to 2550, expected within [0, 1] or [0, 255]; save it in 8 bits"),
-    ((RAMP - 1.0).astype(np.float32), "floats from -1 to 254"), (np.full((4, 4), np.nan, np.float32), "floats from nan"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            (RAMP * 10).astype(np.float32),
+            "floats from 0 to 2550, expected within [0, 1] or [0, 255]; save it in 8 bits",
+        ),
+        ((RAMP - 1.0).astype(np.float32), "floats from -1 to 254"),
+        (np.full((4, 4), np.nan, np.float32), "floats from nan"),
+    ],
+)
 def test_floats_without_a_meaning_are_refused(values, message, tmp_path):
     folder = folder_of(tmp_path, ["png"] * 3)
     Image.fromarray(values).save(folder / "f.tif")

@@ -4,23 +4,30 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+import benchmark
 from benchmark import UsageError, register_method
 from benchmark.options import check, describe, option, values
-from benchmark.registry import METHODS, Registry, load_plugin
+from benchmark.plugins.load import load_plugin
+from benchmark.registry import ALL, METHODS, Registry
 from methods.bilevel import Bilevel
 
 
 def test_built_ins_are_lazy_and_complete():
-    registry = Registry("method")
+    registry = Registry(METHODS.about)
     assert set(registry.complete()) >= {"bilevel", "grid", "random", "bayesian", "default"}
     assert registry.get("bilevel") is Bilevel
 
 
 def test_entry_points_are_found_and_a_broken_one_is_a_clear_error(monkeypatch):
-    points = [EntryPoint("theirs", "json:dumps", "bench.methods"), EntryPoint("lost", "no_such_module:f", "bench.methods"),
-              EntryPoint("grid", "json:loads", "bench.methods")]  # fmt: skip
-    monkeypatch.setattr("benchmark.registry.entry_points", lambda group: points if group == "bench.methods" else [])
-    registry = Registry("method")
+    points = [
+        EntryPoint("theirs", "json:dumps", "bench.methods"),
+        EntryPoint("lost", "no_such_module:f", "bench.methods"),
+        EntryPoint("grid", "json:loads", "bench.methods"),
+    ]
+    monkeypatch.setattr(
+        "benchmark.registry.entry_points", lambda group: points if group == "bench.methods" else []
+    )
+    registry = Registry(METHODS.about)
     import json
 
     assert registry.get("theirs") is json.dumps
@@ -40,8 +47,28 @@ def test_the_decorator_registers_and_refuses_a_taken_name(monkeypatch):
         yield
 
     assert METHODS.get("mine") is mine
-    with pytest.raises(UsageError, match="registered twice: by decorator in .*test_registry and by"):
-        register_method("mine")(mine)
+
+    def other(problem, rng):
+        yield
+
+    with pytest.raises(
+        UsageError, match="registered twice: by decorator in .*test_registry and by"
+    ):
+        register_method("mine")(other)
+
+
+def test_a_definition_that_is_run_again_replaces_the_earlier_one(monkeypatch):
+    METHODS.complete()
+    monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
+    found = []
+    for _ in range(2):
+
+        @register_method("mine")
+        def mine(problem, rng):
+            yield
+
+        found.append(mine)
+    assert METHODS.get("mine") is found[1] is not found[0]
 
 
 def test_a_plug_in_that_raises_is_one_error(tmp_path):
@@ -54,7 +81,10 @@ def test_a_plug_in_that_raises_is_one_error(tmp_path):
 
 
 def test_options_are_typed_checked_and_described():
-    assert check("bilevel", Bilevel, {"gamma": "inf", "iterations": "7"}) == {"gamma": float("inf"), "iterations": 7}
+    assert check("bilevel", Bilevel, {"gamma": "inf", "iterations": "7"}) == {
+        "gamma": float("inf"),
+        "iterations": 7,
+    }
     assert values(Bilevel(lr=0.5))["lr"] == 0.5
     assert values(len) == {}
     for bad, message in (
@@ -65,7 +95,15 @@ def test_options_are_typed_checked_and_described():
     ):
         with pytest.raises(UsageError, match=message):
             check("bilevel", Bilevel, bad)
-    assert {name for name, *_ in describe(Bilevel)} == {"gamma", "lr", "iterations", "steps_y", "steps_z"}
+    assert {name for name, *_ in describe(Bilevel)} == {
+        "gamma",
+        "lr",
+        "iterations",
+        "steps_y",
+        "steps_z",
+        "schedule",
+        "control",
+    }
 
 
 def test_choices_and_flags():
@@ -81,3 +119,8 @@ def test_choices_and_flags():
         check("k", Kind, {"mode": "slw"})
     with pytest.raises(UsageError, match="true or false"):
         check("k", Kind, {"flag": "maybe"})
+
+
+def test_each_kind_has_something_that_registers_it():
+    names = {name.removeprefix("register_").replace("_", " ") for name in dir(benchmark)}
+    assert {registry.kind for registry in ALL} <= names

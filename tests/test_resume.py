@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from benchmark import fit
+from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
-from benchmark.journal import CALLS, STATES, read_lines
-from benchmark.plan import plan
-from benchmark.progress import Progress
 from benchmark.registry import METHODS, Entry
-from benchmark.runner import run_one
-from benchmark.store import Store
+from benchmark.runs.progress import Progress
+from benchmark.runs.runner import run_one
+from benchmark.store.checkpoints import STATES
+from benchmark.store.journal import CALLS, read_lines
+from benchmark.store.store import Store
 from methods import TABLE
 from tasks.noise_schedule import NoiseSchedule
 from tasks.quadratic import QuadraticTask
@@ -45,7 +46,13 @@ def cut_short(spec, store, monkeypatch, after):
 def numbers(run):
     """All that must not depend on whether a run was interrupted."""
     proposals = [(p["nfe"], p["lam"], p["loss"]) for p in run.proposals]
-    return proposals, [(t["nfe"], t["lam"], t["metrics"]) for t in run.tests], run.run["nfe"], run.run["status"]
+    return (
+        proposals,
+        [(t["nfe"], t["lam"], t["metrics"]) for t in run.tests],
+        [(t["nfe"], t["lam"], t["loss"], t["steps"], t["seed"]) for t in run.trials],
+        run.run["nfe"],
+        run.run["status"],
+    )
 
 
 def both_ways(spec, tmp_path, monkeypatch, share, tear=True):
@@ -68,12 +75,14 @@ def both_ways(spec, tmp_path, monkeypatch, share, tear=True):
     return found
 
 
-@pytest.mark.parametrize("kept", [0.0, 1e9], ids=["states kept at each request", "states computed again"])
+@pytest.mark.parametrize(
+    "kept", [0.0, 1e9], ids=["states kept at each request", "states computed again"]
+)
 @pytest.mark.parametrize("task", ["quadratic", "tilted"])
 @pytest.mark.parametrize("method", sorted(TABLE))
 def test_on_the_toys(method, task, kept, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.journal._EVERY", kept)
-    monkeypatch.setattr("benchmark.journal._SHARE", 1e9)
+    monkeypatch.setattr("benchmark.store.checkpoints._EVERY", kept)
+    monkeypatch.setattr("benchmark.store.checkpoints._SHARE", 1e9)
     (spec,) = plan(method, task, budget="150nfe")
     for k, share in enumerate(np.random.default_rng(0).random(3)):
         both_ways(spec, tmp_path / str(k), monkeypatch, share)
@@ -86,7 +95,9 @@ SMALL = {
 BUDGET = {"noise_schedule": "6000nfe", "reward_ft": "900nfe"}
 
 
-@pytest.mark.parametrize("kept", [0.0, 1e9], ids=["states kept at each request", "states computed again"])
+@pytest.mark.parametrize(
+    "kept", [0.0, 1e9], ids=["states kept at each request", "states computed again"]
+)
 @pytest.mark.parametrize(
     ("task", "method", "lower"),
     [
@@ -98,10 +109,12 @@ BUDGET = {"noise_schedule": "6000nfe", "reward_ft": "900nfe"}
     ],
 )
 def test_on_the_real_tasks(task, method, lower, kept, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.journal._EVERY", kept)
-    monkeypatch.setattr("benchmark.journal._SHARE", 1e9)
+    monkeypatch.setattr("benchmark.store.checkpoints._EVERY", kept)
+    monkeypatch.setattr("benchmark.store.checkpoints._SHARE", 1e9)
     prompts = [embedded.PROMPTS[0]] if task == "reward_ft" else []
-    (spec,) = plan(method, task, lower=lower, budget=BUDGET[task], settings=SMALL[task], prompts=prompts)
+    (spec,) = plan(
+        method, task, lower=lower, budget=BUDGET[task], settings=SMALL[task], prompts=prompts
+    )
     found = both_ways(spec, tmp_path, monkeypatch, 0.6)
     assert len(found.proposals) > 1
 
@@ -113,7 +126,9 @@ def test_it_can_be_cut_short_again_and_while_it_is_measured(tmp_path, monkeypatc
     for after in (60, 60):  # the second counts its own requests alone
         cut_short(spec, cut, monkeypatch, after)
     with monkeypatch.context() as patch:
-        patch.setattr("benchmark.runner.Run._measure", lambda *a: (_ for _ in ()).throw(Killed()))
+        patch.setattr(
+            "benchmark.runs.runner.ActiveRun._measure", lambda *a: (_ for _ in ()).throw(Killed())
+        )
         with pytest.raises(Killed):
             run_one(spec, cut, quiet=True)
     assert cut.find(spec).open
@@ -136,7 +151,9 @@ def test_a_late_proposal_does_not_count_after_all(tmp_path, monkeypatch):
     (spec,) = plan("slow", "quadratic", budget="7s", marks=[])
     store = Store(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("benchmark.runner.Run._measure", lambda *a: (_ for _ in ()).throw(Killed()))
+        patch.setattr(
+            "benchmark.runs.runner.ActiveRun._measure", lambda *a: (_ for _ in ()).throw(Killed())
+        )
         with pytest.raises(Killed):
             run_one(spec, store, quiet=True, clock=lambda: now[0])
     assert run_one(spec, store, quiet=True, clock=lambda: now[0]) == "budget_exhausted"
@@ -152,7 +169,7 @@ def test_the_budget_goes_on_and_downtime_is_paused(tmp_path, monkeypatch):
     earlier = lines[-1].accounts
     then = time.time() - 500
     os.utime(folder / CALLS, (then, then))
-    monkeypatch.setattr("benchmark.runner.time.time", lambda: then + 500)
+    monkeypatch.setattr("benchmark.runs.runner.time.time", lambda: then + 500)
     run_one(spec, store, quiet=True)
     found = store.find(spec)
     assert found.run["ledger"]["setup"] == pytest.approx(earlier["setup"])
@@ -166,7 +183,7 @@ def test_a_calendar_that_goes_back_costs_nothing(tmp_path, monkeypatch):
     (spec,) = plan("random", "quadratic", budget="300nfe")
     store = Store(tmp_path)
     cut_short(spec, store, monkeypatch, 100)
-    monkeypatch.setattr("benchmark.runner.time.time", lambda: 1e6)
+    monkeypatch.setattr("benchmark.runs.runner.time.time", lambda: 1e6)
     run_one(spec, store, quiet=True)
     found = store.find(spec)
     assert found.done
@@ -203,7 +220,9 @@ def test_what_an_oracle_raised_is_raised_again(tmp_path, monkeypatch):
     monkeypatch.setitem(METHODS.entries, "catches", Entry("catches", "test", lambda: catches))
     before = QuadraticTask.loss
     monkeypatch.setattr(
-        QuadraticTask, "loss", lambda self, state, lam: before(self, state, lam) if lam[0] < 0.5 else no_luck()
+        QuadraticTask,
+        "loss",
+        lambda self, state, lam: before(self, state, lam) if lam[0] < 0.5 else no_luck(),
     )
     (spec,) = plan("catches", "quadratic", budget="400nfe")
     both_ways(spec, tmp_path, monkeypatch, 0.7)
@@ -213,7 +232,9 @@ def no_luck():
     raise ValueError("no luck")
 
 
-def test_a_search_that_swallows_errors_does_not_swallow_a_replay_that_differs(tmp_path, monkeypatch):
+def test_a_search_that_swallows_errors_does_not_swallow_a_replay_that_differs(
+    tmp_path, monkeypatch
+):
     draws = np.random.default_rng(7)
 
     def tolerant(problem, rng):
@@ -233,8 +254,8 @@ def test_a_search_that_swallows_errors_does_not_swallow_a_replay_that_differs(tm
 
 
 def test_a_replay_that_is_cut_short_keeps_states_and_downtime(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.journal._EVERY", 0.0)
-    monkeypatch.setattr("benchmark.journal._SHARE", 1e9)
+    monkeypatch.setattr("benchmark.store.checkpoints._EVERY", 0.0)
+    monkeypatch.setattr("benchmark.store.checkpoints._SHARE", 1e9)
     (spec,) = plan("random", "quadratic", budget="400nfe")
     store = Store(tmp_path)
     cut_short(spec, store, monkeypatch, 150)
@@ -247,8 +268,8 @@ def test_a_replay_that_is_cut_short_keeps_states_and_downtime(tmp_path, monkeypa
         def stop(self, ask):
             raise KeyboardInterrupt
 
-        patch.setattr("benchmark.journal.Journal.replay", stop)
-        patch.setattr("benchmark.stops.Stops.came", True)  # it is the user's
+        patch.setattr("benchmark.store.journal.Journal.replay", stop)
+        patch.setattr("benchmark.runs.interrupts.Interrupts.came", True)  # it is the user's
         with pytest.raises(KeyboardInterrupt):
             run_one(spec, store, quiet=True)
     assert sorted(p.name for p in (folder / STATES).iterdir()) == states
@@ -268,8 +289,11 @@ def test_notes_are_kept(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(QuadraticTask, "init", warns)
         with patch.context() as inner:
-            inner.setattr("benchmark.runner.Run._measure", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt()))
-            inner.setattr("benchmark.stops.Stops.came", True)
+            inner.setattr(
+                "benchmark.runs.runner.ActiveRun._measure",
+                lambda *a: (_ for _ in ()).throw(KeyboardInterrupt()),
+            )
+            inner.setattr("benchmark.runs.interrupts.Interrupts.came", True)
             with pytest.raises(KeyboardInterrupt):
                 run_one(spec, store, quiet=True)
     run_one(spec, store, quiet=True)
@@ -289,11 +313,20 @@ def test_a_link_in_a_folder_from_elsewhere_leads_nowhere(tmp_path, monkeypatch):
     assert precious.read_text() == "mine"
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x00\xff" * 40, b"{}\n", b'{"ask": [], "gave": 1}\n', b"[" * 100000 + b"\n",
-     b'{"ask": ["loss", 0, [0.1], 0.0], "gave": 1.0, "nfe": 1e400, "seconds": [0, 0, 0, 0, 0, 0, 0]}\n',
-     b'{"ask": ["init", 4], "gave": [], "nfe": 900, "seconds": [9, 9, 9, 9, 9, 9, 9]}\n',
-     b'{"ask": ["init", 4], "gave": 2, "nfe": 0, "seconds": [9, 9, 9, 9, 9, 9, 9]}\n'],
-)  # fmt: skip
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"\x00\xff" * 40,
+        b"{}\n",
+        b'{"ask": [], "gave": 1}\n',
+        b"[" * 100000 + b"\n",
+        b'{"ask": ["loss", 0, [0.1], 0.0], "gave": 1, "nfe": 1e400, '
+        b'"seconds": [0, 0, 0, 0, 0, 0, 0]}\n',
+        b'{"ask": ["init", 4], "gave": [], "nfe": 900, "seconds": [9, 9, 9, 9, 9, 9, 9]}\n',
+        b'{"ask": ["init", 4], "gave": 2, "nfe": 0, "seconds": [9, 9, 9, 9, 9, 9, 9]}\n',
+    ],
+)
 def test_a_damaged_journal_is_a_shorter_one(damage, tmp_path, monkeypatch):
     (spec,) = plan("bilevel", "quadratic", budget="300nfe")
     whole, cut = Store(tmp_path / "whole"), Store(tmp_path / "cut")
@@ -312,10 +345,13 @@ def test_a_journal_that_is_too_long_to_be_read_back_is_said(tmp_path, monkeypatc
     run_one(spec, whole, quiet=True)
     cut_short(spec, cut, monkeypatch, 200)
     size = (cut.folder(spec) / CALLS).stat().st_size
-    monkeypatch.setattr("benchmark.journal._LIMIT", size - 1)
+    monkeypatch.setattr("benchmark.store.journal._LIMIT", size - 1)
     run_one(spec, cut, quiet=True)
     found = cut.find(spec)
-    said = f"its journal of {size} bytes is larger than the {size - 1} that are read back, so the run was begun anew"
+    said = (
+        f"its journal of {size} bytes is larger than the {size - 1} that are read back, so the "
+        "run was begun anew"
+    )
     assert found.run["notes"] == [said]
     assert said in capsys.readouterr().err
     assert found.run["resumed"] == 0
@@ -323,8 +359,8 @@ def test_a_journal_that_is_too_long_to_be_read_back_is_said(tmp_path, monkeypatc
 
 
 def test_a_damaged_state_is_computed_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.journal._EVERY", 0.0)
-    monkeypatch.setattr("benchmark.journal._SHARE", 1e9)
+    monkeypatch.setattr("benchmark.store.checkpoints._EVERY", 0.0)
+    monkeypatch.setattr("benchmark.store.checkpoints._SHARE", 1e9)
     (spec,) = plan("bilevel", "quadratic", budget="300nfe")
     whole, cut = Store(tmp_path / "whole"), Store(tmp_path / "cut")
     run_one(spec, whole, quiet=True)
@@ -338,8 +374,8 @@ def test_a_damaged_state_is_computed_again(tmp_path, monkeypatch):
 
 
 def test_no_more_states_are_held_than_are_in_use(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.journal._EVERY", 0.0)
-    monkeypatch.setattr("benchmark.journal._SHARE", 1e9)
+    monkeypatch.setattr("benchmark.store.checkpoints._EVERY", 0.0)
+    monkeypatch.setattr("benchmark.store.checkpoints._SHARE", 1e9)
     (spec,) = plan("random", "quadratic", budget="300nfe", marks=[])
     store = Store(tmp_path)
     cut_short(spec, store, monkeypatch, 250)
@@ -348,19 +384,23 @@ def test_no_more_states_are_held_than_are_in_use(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("method", sorted(TABLE))
 @pytest.mark.parametrize("task", ["quadratic", "noise_schedule"])
-def test_nothing_that_a_method_sees_depends_on_what_is_reported(method, task, tmp_path, monkeypatch):
+def test_nothing_that_a_method_sees_depends_on_what_is_reported(
+    method, task, tmp_path, monkeypatch
+):
     """The same seed with marks, measurement, progress and states kept, and without any of them."""
     settings = SMALL.get(task, [])
     budget = "150nfe" if task == "quadratic" else "6000nfe"
     (loud,) = plan(method, task, budget=budget, settings=settings)
     (still,) = plan(method, task, budget=budget, settings=settings, marks=[])
     with monkeypatch.context() as patch:
-        patch.setattr("benchmark.journal._EVERY", 0.0)
+        patch.setattr("benchmark.store.checkpoints._EVERY", 0.0)
         run_one(loud, Store(tmp_path / "loud"))
     one = Store(tmp_path / "loud").find(loud)
     store = Store(tmp_path / "still")
     with monkeypatch.context() as patch:
-        patch.setattr("benchmark.runner.Run._measure", lambda *a: (_ for _ in ()).throw(Killed()))
+        patch.setattr(
+            "benchmark.runs.runner.ActiveRun._measure", lambda *a: (_ for _ in ()).throw(Killed())
+        )
         with pytest.raises(Killed):
             run_one(still, store, quiet=True)
     lines = (store.folder(still) / "proposals.jsonl").read_text().splitlines()

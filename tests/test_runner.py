@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from benchmark import Proposal, fit, run
+from benchmark import Proposal, UsageError, fit, run
 from benchmark.budget import Budget
-from benchmark.frame import standing
-from benchmark.plan import plan
+from benchmark.command.parse import plan_from_text as plan
 from benchmark.protocol import Test
 from benchmark.registry import METHODS, Entry
-from benchmark.report import report
-from benchmark.runner import run_one
-from benchmark.store import Store
-from benchmark.table import tables
-from tasks.quadratic import QuadraticTask
+from benchmark.report.frame import standing
+from benchmark.report.report import report
+from benchmark.report.table import tables
+from benchmark.runs.runner import run_one
+from benchmark.store.store import Store
+from tasks.quadratic import Quadratic, QuadraticTask
 
 
 def go(tmp_path, method, monkeypatch, task="quadratic", **options):
@@ -85,7 +85,9 @@ def steps(monkeypatch):
     """How many steps the task took, on the clock or off it."""
     taken = []
     before = QuadraticTask.step
-    monkeypatch.setattr(QuadraticTask, "step", lambda self, *a: (taken.append(1), before(self, *a))[1])
+    monkeypatch.setattr(
+        QuadraticTask, "step", lambda self, *a: (taken.append(1), before(self, *a))[1]
+    )
     return taken
 
 
@@ -108,13 +110,79 @@ def test_before_its_first_proposal_a_method_has_no_answer(tmp_path, monkeypatch,
 @pytest.mark.parametrize("value", [2.5, float("nan")])
 def test_reference_lines_are_stored_and_finite(value, tmp_path, monkeypatch):
     line = {"real images": {"objective": value}}
-    monkeypatch.setattr(QuadraticTask, "test", lambda self, *a: Test({"objective": 1.0}, references=line))
+    monkeypatch.setattr(
+        QuadraticTask, "test", lambda self, *a: Test({"objective": 1.0}, references=line)
+    )
     status, found = go(tmp_path, climbs, monkeypatch, marks=[])
     if np.isfinite(value):
         assert found.tests[-1]["references"] == line
     else:
         assert status == "failed"
         assert "not finite: real images: objective" in found.run["error"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "test: expected a Test, got None"),
+        (Test({}), "metrics: expected at least one number by name, got none"),
+        (Test(3), "metrics: expected values by name, got 3"),
+        (Test({"q": "x"}), "metric 'q': expected a number, got 'x'"),
+        (Test({"q": None}), "metric 'q': expected a number, got None"),
+        (Test({"q": np.ones(1)}), "metric 'q': expected a number, got array([1.])"),
+        (Test({"q": 10**400}), "not finite: q"),
+        (Test({"q": 1.0}, {"q": 3}), "passport 'q': expected a text, got 3"),
+        (Test({"q": 1.0}, {3: "q"}), "passport: expected a name that is a text, got 3"),
+        (Test({"q": 1.0}, {"q": "x" * 100_001}), "could not be read back: 0.passport.q: String"),
+        (Test({"q": 1.0}, images=None), "images: expected (N, H, W, 3) uint8, got None"),
+        (Test({"q": 1.0}, images=np.zeros((1, 2, 3))), "got float64 (1, 2, 3)"),
+        (Test({"q": 1.0}, curves={"c": "abc"}), "curve 'c': expected (3, M) finite numbers"),
+        (Test({"q": 1.0}, references={"r": {"q": "x"}}), "reference 'r: q': expected a number"),
+    ],
+)
+def test_a_measurement_that_cannot_be_stored_is_a_failed_run_that_says_why(
+    given, message, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(QuadraticTask, "test", lambda self, *a: given)
+    status, found = go(tmp_path, climbs, monkeypatch, marks=[])
+    assert status == "failed"
+    assert message in found.run["error"]
+    if "read back" not in message:
+        assert found.run["error"].startswith("ValueError: task 'quadratic': ")
+    assert [run.run["status"] for run in Store(tmp_path)] == ["failed"]
+
+
+def test_such_a_run_can_be_run_again_once_its_cause_is_gone(tmp_path, monkeypatch):
+    words = {"out": tmp_path, "budget": "60nfe", "marks": []}
+    with monkeypatch.context() as patch:
+        patch.setattr(QuadraticTask, "test", lambda self, *a: Test({}))
+        assert len(run("random", "quadratic", **words).failed) == 1
+    assert len(run("random", "quadratic", **words).failed) == 1
+    assert len(run("random", "quadratic", retry_failed=True, **words).failed) == 0
+
+
+@pytest.mark.parametrize("value", [np.float32(1.5), np.int64(2), True, 3])
+def test_any_kind_of_number_is_a_metric(value, tmp_path, monkeypatch):
+    monkeypatch.setattr(QuadraticTask, "test", lambda self, *a: Test({"q": value}))
+    status, found = go(tmp_path, climbs, monkeypatch, marks=[])
+    assert status == "budget_exhausted"
+    assert found.tests[-1]["metrics"] == {"q": float(value)}
+
+
+@pytest.mark.parametrize("version", ["one", None, -1])
+def test_a_version_that_no_record_can_have_is_refused_before_any_run(version, monkeypatch):
+    monkeypatch.setattr(Quadratic, "version", version)
+    with pytest.raises(UsageError, match="task_version|version"):
+        plan("random", "quadratic")
+
+
+def test_a_cost_that_cannot_be_stored_is_a_failed_run(tmp_path, monkeypatch):
+    """Found when the run ends: what was known of it before is stored."""
+    monkeypatch.setattr(Quadratic, "counted", 3)
+    status, found = go(tmp_path, climbs, monkeypatch, marks=[])
+    assert status == "failed"
+    assert "run.json: it could not be read back: counted: " in found.run["error"]
+    assert found.run["ledger"]["objective"] > 0
 
 
 def test_what_is_proposed_is_what_is_measured(tmp_path, monkeypatch):
@@ -134,9 +202,12 @@ def test_what_is_proposed_is_what_is_measured(tmp_path, monkeypatch):
 def test_other_options_are_another_row_and_other_marks_are_not(tmp_path):
     run("grid", "quadratic", out=tmp_path, budget="200nfe")
     run("grid", "quadratic", out=tmp_path, budget="200nfe", marks=["60nfe"])
-    run("grid", "quadratic", out=tmp_path, budget="200nfe", settings=["grid.per_axis=3"])
+    run("grid", "quadratic", out=tmp_path, budget="200nfe", options={"grid.per_axis": 3})
     (table,) = tables(Store(tmp_path))
-    assert [(r.label, r.runs) for r in table.rows] == [("grid (per_axis=3)", 1), ("grid (per_axis=5)", 1)]
+    assert [(r.label, r.runs) for r in table.rows] == [
+        ("grid (per_axis=3)", 1),
+        ("grid (per_axis=5)", 1),
+    ]
     report(list(Store(tmp_path)), tmp_path / "report")
 
 

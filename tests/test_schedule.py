@@ -13,16 +13,29 @@ from benchmark.errors import UsageError
 from benchmark.fitting import fit
 from benchmark.space import Float, Space
 from methods.bilevel import Bilevel
-from tasks.noise_schedule.diffusion import ddim, mix
-from tasks.noise_schedule.schedule import PARAMETERS, abar, log_snr, space
+from tasks.noise_schedule.diffusion import mix, sample
+from tasks.noise_schedule.families import FAMILIES, NORMALISED, _linear, axes
+from tasks.noise_schedule.schedule import Choices, abar, log_snr
+from tasks.samplers.ddim import DDIM
 from tasks.zeroth_order import coordinates, directions
+
+
+def space(kind, ranges, **more):
+    return Choices(kind, ranges, **more).space()
+
+
+def names(cube):
+    return [axis.name for axis in cube.axes]
+
 
 U = torch.linspace(0, 1, 101, dtype=torch.float64)
 
 
 def slow_cosine(u, start, end, tau, eps):
     def f(v):
-        return max(math.cos(math.pi / 2 * (start + v * (end - start) + eps) / (1 + eps)), 0.0) ** (2 * tau)
+        return max(math.cos(math.pi / 2 * (start + v * (end - start) + eps) / (1 + eps)), 0.0) ** (
+            2 * tau
+        )
 
     return (f(u) - f(1)) / (f(0) - f(1))
 
@@ -53,32 +66,107 @@ def test_the_normalised_schedule_against_plain_arithmetic(kind, slow, q):
 def test_a_value_known_from_the_definition():
     """cos(pi/4)^2 = 1/2 in the middle of the plain cosine; the sigmoid is even about 0."""
     middle = torch.tensor([0.5], dtype=torch.float64)
-    assert float(abar("cosine", torch.tensor([0, 1, 1, 0.0], dtype=torch.float64), middle, 1e-6)) == pytest.approx(0.5)
-    assert float(abar("sigmoid", torch.tensor([-3, 3, 1.0], dtype=torch.float64), middle, 1e-6)) == pytest.approx(0.5)
+    assert float(
+        abar("cosine", torch.tensor([0, 1, 1, 0.0], dtype=torch.float64), middle, 1e-6)
+    ) == pytest.approx(0.5)
+    assert float(
+        abar("sigmoid", torch.tensor([-3, 3, 1.0], dtype=torch.float64), middle, 1e-6)
+    ) == pytest.approx(0.5)
 
 
 @settings(max_examples=60, deadline=None)
-@given(kind=st.sampled_from(("cosine", "sigmoid")), point=st.lists(st.floats(0, 1), min_size=4, max_size=4))
+@given(
+    kind=st.sampled_from(FAMILIES),
+    point=st.lists(st.floats(0, 1), min_size=8, max_size=8),
+)
 def test_everywhere_in_the_range_abar_falls_and_has_a_finite_derivative(kind, point):
     cube = space(kind, {})
     native = cube.native(np.array(point[: cube.dim]))
-    q = torch.tensor([native[n] for n in PARAMETERS[kind]], dtype=torch.float64, requires_grad=True)
+    q = torch.tensor([native[n] for n in names(cube)], dtype=torch.float64, requires_grad=True)
     found = abar(kind, q, U, 1e-4)
     assert bool((found[1:] <= found[:-1] + 1e-15).all())
     assert bool(((found >= 1e-4) & (found <= 1 - 1e-4)).all())
-    assert float(found.detach()[0]) == pytest.approx(1 - 1e-4)
-    assert float(found.detach()[-1]) == pytest.approx(1e-4)
+    if kind in NORMALISED:
+        assert float(found.detach()[0]) == pytest.approx(1 - 1e-4)
+        assert float(found.detach()[-1]) == pytest.approx(1e-4)
     for value in found[::10]:
         (slope,) = torch.autograd.grad(value, q, retain_graph=True)
         assert bool(torch.isfinite(slope).all())
 
 
-@pytest.mark.parametrize("kind", ["cosine", "sigmoid"])
+@pytest.mark.parametrize("kind", FAMILIES)
 def test_the_derivative_by_q_against_finite_differences(kind):
     cube = space(kind, {})
     native = cube.native(np.full(cube.dim, 0.4))
-    q = torch.tensor([native[n] for n in PARAMETERS[kind]], dtype=torch.float64, requires_grad=True)
+    q = torch.tensor([native[n] for n in names(cube)], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda q: abar(kind, q, U[5:95:10], 1e-6), (q,))
+
+
+# linear betas, DDPM's: what a user has who does not tune
+LINEAR = np.concatenate([[1.0], np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))])
+
+
+@pytest.mark.parametrize(
+    ("kind", "knots", "within"),
+    [
+        ("cosine", 8, 0.010),
+        ("sigmoid", 8, 0.018),
+        ("laplace", 8, 0.039),
+        ("logit_normal", 8, 0.012),
+        ("knots", 4, 0.09),
+        ("knots", 8, 0.0183),
+        ("knots", 16, 0.0086),
+        ("knots", 32, 0.0022),
+    ],
+)
+def test_the_defaults_are_the_nearest_to_linear_betas(kind, knots, within):
+    cube = space(kind, {}, knots=knots)
+    native = cube.native(cube.default())
+    q = torch.tensor([native[n] for n in names(cube)], dtype=torch.float64)
+    u = torch.linspace(0, 1, 1001, dtype=torch.float64)
+    found = abar(kind, q, u, 1e-4).numpy()
+    assert np.abs(found - LINEAR.clip(1e-4, 1 - 1e-4)).max() < within
+
+
+@pytest.mark.parametrize(
+    ("kind", "quantile"),
+    [
+        # of a Laplace and of a normal distribution with mean -1 and scale 2, at 1/4
+        ("laplace", -1 + 2 * math.log(2)),
+        ("logit_normal", -1 + 2 * 0.6744897501960817),
+    ],
+)
+def test_the_log_snr_has_the_distribution_of_its_name(kind, quantile):
+    q = torch.tensor([-1.0, 2.0], dtype=torch.float64)
+    u = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+    found = log_snr(abar(kind, q, u, 1e-6)).tolist()
+    assert found == pytest.approx([quantile, -1.0, -2 - quantile], rel=1e-9)
+
+
+def test_knots_against_plain_arithmetic():
+    """Three pieces from 4 to -8, whose drops are as the linear betas' times 1, 2 and 0.5."""
+    first, *others = np.diff(_linear(4))
+    drops = np.array([first, others[0] * 2, others[1] * 0.5])
+    values = 4 - 12 * np.concatenate([[0], np.cumsum(drops) / drops.sum()])
+    q = torch.tensor([4.0, -8.0, 2.0, 0.5], dtype=torch.float64)
+    found = log_snr(abar("knots", q, U, 1e-6)).numpy()
+    np.testing.assert_allclose(found, np.interp(U.numpy(), [0, 1 / 3, 2 / 3, 1], values), atol=1e-9)
+
+
+@pytest.mark.parametrize("knots", [4, 8, 16])
+def test_there_are_as_many_axes_as_knots_and_a_grid_has_an_end(knots):
+    cube = space("knots", {}, knots=knots)
+    assert cube.dim == len(axes("knots", knots)) == knots
+    assert len(list(cube.grid())) == 9
+    narrow = space("knots", {"drop": "2,4"}, knots=knots)
+    assert len(list(narrow.grid())) == 9
+    assert narrow.native(narrow.default())["drop2"] == pytest.approx(2.0)
+
+
+def test_a_sampling_schedule_of_its_own_has_axes_of_its_own():
+    cube = space("cosine", {"tau": "1,2"}, tie=False)
+    assert names(cube)[4:] == [f"sample_{n}" for n in names(cube)[:4]]
+    assert [(a.low, a.high) for a in cube.axes if a.name.endswith("tau")] == [(1, 2), (1, 2)]
 
 
 def test_log_snr():
@@ -99,6 +187,11 @@ def test_log_snr():
         ("cosine", {"tau": "fast"}, "two numbers"),
         ("cosine", {"eps": "-1,0.1"}, "at least 0"),
         ("sigmoid", {"start": "-3,3", "end": "2,4"}, "disjoint"),
+        ("knots", {"start": "-3,3", "end": "-6,-2"}, "above noise_schedule.end, .* disjoint"),
+        ("knots", {"drop": "0,2"}, "above 0"),
+        ("knots", {"tau": "1,2"}, "knots schedule has no tau; leave it out"),
+        ("laplace", {"end": "0,1"}, "laplace schedule has no end"),
+        ("laplace", {"scale": "1e-3,1"}, "within"),
     ],
 )
 def test_a_wrong_range_is_told(kind, ranges, says):
@@ -128,7 +221,7 @@ def run(predict, q, steps, n=20_000, kind="cosine", floor=1e-5):
     noise = torch.randn(n, 1, 1, 1, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     u = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
     table = abar(kind, torch.as_tensor(q, dtype=torch.float64), u, floor).expand(n, -1)
-    return ddim(predict, noise, table, u, clip=None).flatten()
+    return sample(predict, noise, table, u, solver=DDIM(), clip=None).flatten()
 
 
 @pytest.mark.parametrize(("mean", "deviation"), [(0.0, 0.5), (0.3, 0.2), (-1.0, 1.5)])
@@ -136,7 +229,9 @@ def test_ddim_on_an_exact_gaussian_score(mean, deviation):
     noise_mean, noise_deviation = 0.0, 1.0
     found = run(Gaussian(mean, deviation), (0.0, 1.0, 1.0, 0.008), 1000)
     error = 4 / math.sqrt(20_000)
-    assert float(found.mean()) == pytest.approx(mean + deviation * noise_mean, abs=error * deviation + 2e-3)
+    assert float(found.mean()) == pytest.approx(
+        mean + deviation * noise_mean, abs=error * deviation + 2e-3
+    )
     assert float(found.std()) == pytest.approx(deviation * noise_deviation, rel=error + 0.01)
 
 
@@ -152,7 +247,8 @@ def test_ddim_clips_and_keeps_the_noise_consistent():
 def run_clipped(predict):
     noise = torch.randn(8, 1, 1, 1, generator=torch.Generator().manual_seed(0))
     u = torch.linspace(1, 0, 5)
-    return ddim(predict, noise, torch.linspace(0.01, 0.99, 5).expand(8, -1), u)
+    table = torch.linspace(0.01, 0.99, 5).expand(8, -1)
+    return sample(predict, noise, table, u, solver=DDIM())
 
 
 def test_mix_is_the_forward_process():
@@ -161,7 +257,9 @@ def test_mix_is_the_forward_process():
 
 
 class OneDimensional:
-    """min over tau of the Frechet distance of few-step DDIM samples to N(0.3, 0.2^2); the score is exact, so G is flat."""
+    """min over tau of the Frechet distance of few-step DDIM samples to N(0.3, 0.2^2); the score is
+    exact, so G is flat.
+    """
 
     space = Space((Float("tau", 0.25, 4.0, default=1.0, log=True),))
     horizon = 1
@@ -170,7 +268,9 @@ class OneDimensional:
     def distances(self, lams):
         found = []
         for lam in lams:
-            x = run(Gaussian(0.3, 0.2), (-3.0, 3.0, self.space.native(lam)["tau"]), 5, 2000, "sigmoid")
+            x = run(
+                Gaussian(0.3, 0.2), (-3.0, 3.0, self.space.native(lam)["tau"]), 5, 2000, "sigmoid"
+            )
             found.append(float((x.mean() - 0.3) ** 2 + (x.std() - 0.2) ** 2) * 1e3)
         return np.array(found)
 
@@ -206,10 +306,14 @@ def quadratic(points):
 
 def test_coordinates_are_exact_on_a_parabola_and_stay_in_the_cube_at_its_faces():
     lam = np.array([0.5, 0.6, 0.7])
-    np.testing.assert_allclose(coordinates(quadratic, lam, 0.01), 2 * (lam - 0.3) * [1, 4, 0.5], rtol=1e-9)
+    np.testing.assert_allclose(
+        coordinates(quadratic, lam, 0.01), 2 * (lam - 0.3) * [1, 4, 0.5], rtol=1e-9
+    )
     edge = np.array([0.0, 1.0, 0.5])
     found = coordinates(quadratic, edge, 0.01)
-    np.testing.assert_allclose(found, [2 * (0.01 - 0.3), 8 * (0.99 - 0.3), 2 * 0.2 * 0.5], rtol=1e-9)
+    np.testing.assert_allclose(
+        found, [2 * (0.01 - 0.3), 8 * (0.99 - 0.3), 2 * 0.2 * 0.5], rtol=1e-9
+    )
 
 
 def test_random_directions_keep_their_length_at_a_face():
@@ -220,11 +324,15 @@ def test_random_directions_keep_their_length_at_a_face():
         return points.sum(1)
 
     among = np.random.default_rng(1).standard_normal((20_000, 2))
-    np.testing.assert_allclose(directions(slope, np.array([0.0, 1.0]), 0.01, among), [1, 1], rtol=0.05)
+    np.testing.assert_allclose(
+        directions(slope, np.array([0.0, 1.0]), 0.01, among), [1, 1], rtol=0.05
+    )
     assert ((asked[0] >= 0) & (asked[0] <= 1)).all()
 
 
 def test_random_directions_are_right_on_average():
     lam = np.array([0.5, 0.6, 0.7])
     among = np.random.default_rng(0).standard_normal((20_000, 3))
-    np.testing.assert_allclose(directions(quadratic, lam, 0.001, among), 2 * (lam - 0.3) * [1, 4, 0.5], rtol=0.08)
+    np.testing.assert_allclose(
+        directions(quadratic, lam, 0.001, among), 2 * (lam - 0.3) * [1, 4, 0.5], rtol=0.08
+    )

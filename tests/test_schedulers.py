@@ -1,4 +1,6 @@
-"""Scheduler configurations at their boundaries: the numbers are those of diffusers' DDIM, or planning refuses the run."""
+"""Scheduler configurations at their boundaries: the numbers are those of diffusers' DDIM, or
+planning refuses the run.
+"""
 
 import json
 import shutil
@@ -8,37 +10,56 @@ import pytest
 import torch
 
 from benchmark import UsageError
-from benchmark.plan import plan
+from benchmark.command.parse import plan_from_text as plan
+from tasks.reward_ft.diffusion import Form, draws
 from tasks.reward_ft.guidance import Linear, Sampler
-from tasks.reward_ft.pipeline import Form, draws, load
+from tasks.reward_ft.pipeline import load
 from tasks.reward_ft.steps import Schedule, shortest
 from tests.test_cli import bench
 from tests.tiny import PROMPT, RUN, words
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 ZERO_SNR = {  # as published variants of Stable Diffusion 2.1 have it
-    "_class_name": "DDIMScheduler", **BETAS, "num_train_timesteps": 1000, "clip_sample": False,
-    "prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing",
-    "set_alpha_to_one": True, "steps_offset": 1,
-}  # fmt: skip
+    "_class_name": "DDIMScheduler",
+    **BETAS,
+    "num_train_timesteps": 1000,
+    "clip_sample": False,
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+    "set_alpha_to_one": True,
+    "steps_offset": 1,
+}
 EPSILON = ZERO_SNR | {"prediction_type": "epsilon", "rescale_betas_zero_snr": False}
 CASES = {
     "zero terminal SNR": (ZERO_SNR, 5),
     "zero terminal SNR in one step": (ZERO_SNR, 1),
     "zero terminal SNR, linspace": (ZERO_SNR | {"timestep_spacing": "linspace"}, 4),
-    "zero terminal SNR that is not reached": (ZERO_SNR | {"timestep_spacing": "leading", "prediction_type": "epsilon"}, 4),
+    "zero terminal SNR that is not reached": (
+        ZERO_SNR | {"timestep_spacing": "leading", "prediction_type": "epsilon"},
+        4,
+    ),
     "v without it": (ZERO_SNR | {"rescale_betas_zero_snr": False}, 5),
     "one step": (EPSILON, 1),
     "every step": (EPSILON | {"num_train_timesteps": 12, "steps_offset": 0}, 12),
-    "every step, alpha of step 0": (EPSILON | {"num_train_timesteps": 12, "steps_offset": 0, "set_alpha_to_one": False}, 12),
+    "every step, alpha of step 0": (
+        EPSILON | {"num_train_timesteps": 12, "steps_offset": 0, "set_alpha_to_one": False},
+        12,
+    ),
     "a step before the end": (  # the pipeline takes an offset of 1
-        EPSILON | {"timestep_spacing": "leading", "set_alpha_to_one": False, "steps_offset": 3}, 3
+        EPSILON | {"timestep_spacing": "leading", "set_alpha_to_one": False, "steps_offset": 3},
+        3,
     ),
     "betas of a list": (
-        {"_class_name": "DDIMScheduler", "trained_betas": [0.001 * k for k in range(1, 41)], "num_train_timesteps": 40,
-         "clip_sample": False}, 8
+        {
+            "_class_name": "DDIMScheduler",
+            "trained_betas": [0.001 * k for k in range(1, 41)],
+            "num_train_timesteps": 40,
+            "clip_sample": False,
+        },
+        8,
     ),
-}  # fmt: skip
+}
 
 
 def folder_of(tiny, tmp_path, config):
@@ -46,12 +67,16 @@ def folder_of(tiny, tmp_path, config):
     shutil.copytree(tiny.model, folder)
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
     index = json.loads((folder / "model_index.json").read_text())
-    (folder / "model_index.json").write_text(json.dumps(index | {"scheduler": ["diffusers", config["_class_name"]]}))
+    (folder / "model_index.json").write_text(
+        json.dumps(index | {"scheduler": ["diffusers", config["_class_name"]]})
+    )
     return folder
 
 
 def of_diffusers(model, config, steps, eta, noise):
-    """Images by diffusers' own scheduler, made from the file and not by us; unclipped, and with its pipeline's offset."""
+    """Images by diffusers' own scheduler, made from the file and not by us; unclipped, and with its
+    pipeline's offset.
+    """
     from diffusers import DDIMScheduler
 
     theirs = DDIMScheduler.from_config(config, clip_sample=False, steps_offset=1)
@@ -101,11 +126,14 @@ def test_a_guided_step_of_v_is_that_of_the_eps_it_stands_for():
     )
     rng = torch.Generator().manual_seed(0)
     for k in range(4):
-        z, v, change, noise = (torch.randn(2, 4, 8, 8, generator=rng, dtype=torch.float64) for _ in range(4))
+        z, v, change, noise = (
+            torch.randn(2, 4, 8, 8, generator=rng, dtype=torch.float64) for _ in range(4)
+        )
         eps = by_v.abar[k] ** 0.5 * v + (1 - by_v.abar[k]) ** 0.5 * z
-        one = by_v.step(k, z, by_v.shifted(k, v, change), noise)
-        torch.testing.assert_close(one, by_eps.step(k, z, by_eps.shifted(k, eps, change), noise))
-        torch.testing.assert_close(by_v.clean(k, z, v), by_eps.clean(k, z, eps))
+        one, _ = by_v.step(k, z, by_v.shifted(k, v, change), noise)
+        other, _ = by_eps.step(k, z, by_eps.shifted(k, eps, change), noise)
+        torch.testing.assert_close(one, other)
+        torch.testing.assert_close(by_v.predicted(k, z, v), by_eps.predicted(k, z, eps))
 
 
 def test_the_warm_up_has_a_guided_step():
@@ -116,16 +144,44 @@ def test_the_warm_up_has_a_guided_step():
 
 
 REFUSED = {
-    "noise from noise": (ZERO_SNR | {"prediction_type": "epsilon"}, "5", "t = 999 .*; set rescale_betas_zero_snr to"),
-    "nothing to guide": (ZERO_SNR, "2", r"reward_ft\.steps: 2 of this model's scheduler have no step .*; take 3 or more"),
-    "too many": (EPSILON | {"num_train_timesteps": 10}, "11", r"reward_ft\.steps: 11 do not go with this model's scheduler"),
-    "a step before the first": (EPSILON, "61", r"reward_ft\.steps: 61 lead to t = -1 .*; take one more or less"),
+    "noise from noise": (
+        ZERO_SNR | {"prediction_type": "epsilon"},
+        "5",
+        "t = 999 .*; set rescale_betas_zero_snr to",
+    ),
+    "nothing to guide": (
+        ZERO_SNR,
+        "2",
+        r"reward_ft\.steps: 2 of this model's scheduler have no step .*; take 3 or more",
+    ),
+    "too many": (
+        EPSILON | {"num_train_timesteps": 10},
+        "11",
+        r"reward_ft\.steps: 11 do not go with this model's scheduler",
+    ),
+    "a step before the first": (
+        EPSILON,
+        "61",
+        r"reward_ft\.steps: 61 lead to t = -1 .*; take one more or less",
+    ),
     "an unknown spacing": (EPSILON | {"timestep_spacing": "even"}, "5", "even is not supported"),
-    "betas of another length": (EPSILON | {"trained_betas": [0.01] * 40}, "5", "as many trained_betas as .* = 1000, got 40"),
-    "no noise": (EPSILON | {"beta_start": 0.0, "beta_end": 0.0}, "5", r"noise that grows with t, got abar = 1 at t = 999"),
-    "a prediction of images": (EPSILON | {"prediction_type": "sample"}, "5", "predicts 'sample'; expected"),
+    "betas of another length": (
+        EPSILON | {"trained_betas": [0.01] * 40},
+        "5",
+        "as many trained_betas as .* = 1000, got 40",
+    ),
+    "no noise": (
+        EPSILON | {"beta_start": 0.0, "beta_end": 0.0},
+        "5",
+        r"noise that grows with t, got abar = 1 at t = 999",
+    ),
+    "a prediction of images": (
+        EPSILON | {"prediction_type": "sample"},
+        "5",
+        "predicts 'sample'; expected",
+    ),
     "thresholding": (EPSILON | {"thresholding": True}, "5", "clips the predicted image"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("lower", ["importance", "guided"])
@@ -141,7 +197,9 @@ def test_what_cannot_be_sampled_is_refused_while_planning(case, lower, tiny, tmp
 
 def test_a_published_folder_runs(tiny, tmp_path):
     own = [*tiny.settings, f"model={folder_of(tiny, tmp_path, ZERO_SNR)}", "steps=3"]
-    done = bench(*RUN, "--lower", "guided", "--budget", "60nfe", "--out", "runs", *words(own), cwd=tmp_path)
+    done = bench(
+        *RUN, "--lower", "guided", "--budget", "60nfe", "--out", "runs", *words(own), cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     (run,) = Path(tmp_path).rglob("run.json")
     assert json.loads(run.read_text())["status"] in ("ok", "budget_exhausted")
@@ -150,10 +208,12 @@ def test_a_published_folder_runs(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("form", "decoding", "cure"),
     [
-        ({}, False, "the run is in fp32"), ({"dtype": "bf16"}, False, "set --dtype fp32"),
-        ({"dtype": "fp16"}, False, "set --dtype fp32, or --dtype bf16"), ({"dtype": "fp16"}, True, "the run is in fp32"),
+        ({}, False, "the run is in fp32"),
+        ({"dtype": "bf16"}, False, "set --dtype fp32"),
+        ({"dtype": "fp16"}, False, "set --dtype fp32, or --dtype bf16"),
+        ({"dtype": "fp16"}, True, "the run is in fp32"),
         ({"decode_dtype": "bf16"}, True, "set --set reward_ft.decode_dtype=fp32"),
     ],
-)  # fmt: skip
+)
 def test_advice_fits_what_was_set(form, decoding, cure, tiny):
     assert load(tiny.model, "cpu", Form(**form)).cure(decoding).startswith(cure)

@@ -1,11 +1,13 @@
-"""Intervals that cover, marks that rarely lose a best row, and what is not claimed with few seeds."""
+"""Intervals that cover, marks that rarely lose a best row, and what is not claimed with few
+seeds.
+"""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.stats import best, difference, enough, estimate
-from benchmarks.calibration import NOISES, covers, table
+from benchmark.report.stats import best, difference, enough, estimate
+from speed.calibration import NOISES, covers, table
 
 PROMPTS = ("a", "b", "c")
 
@@ -46,7 +48,9 @@ def test_one_prompt_is_students_t():
     paired = difference(*({(k, ""): v for k, v in enumerate(row)} for row in (x, other)))
     expected = stats.ttest_rel(x, other)
     interval = expected.confidence_interval()
-    assert (paired.p, paired.low, paired.high) == pytest.approx((expected.pvalue, interval.low, interval.high))
+    assert (paired.p, paired.low, paired.high) == pytest.approx(
+        (expected.pvalue, interval.low, interval.high)
+    )
     assert paired.n == 7
 
 
@@ -56,8 +60,14 @@ def test_prompts_are_fixed_so_that_their_spread_does_not_widen_the_interval():
 
 
 def test_a_prompt_with_one_seed_borrows_the_spread_of_the_others_and_keeps_its_weight():
-    """Easy, middle, hard at 5, 10, 30: the mean stays 15 when the hard prompt has one seed, and the interval narrow."""
-    full = {(s, p): m + 0.03 * (s - 2) for s in range(5) for p, m in zip(PROMPTS, (5.0, 10.0, 30.0), strict=True)}
+    """Easy, middle, hard at 5, 10, 30: the mean stays 15 when the hard prompt has one seed, and the
+    interval narrow.
+    """
+    full = {
+        (s, p): m + 0.03 * (s - 2)
+        for s in range(5)
+        for p, m in zip(PROMPTS, (5.0, 10.0, 30.0), strict=True)
+    }
     thin = {c: v for c, v in full.items() if c[1] != "c" or c[0] == 2}
     whole, found = estimate(full), estimate(thin)
     assert found.mean == pytest.approx(15.0)

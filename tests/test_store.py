@@ -1,4 +1,6 @@
-"""What is stored survives: atomic writes, torn lines, other versions, and the same command twice."""
+"""What is stored survives: atomic writes, torn lines, other versions, and the same command
+twice.
+"""
 
 import json
 import os
@@ -7,14 +9,18 @@ import numpy as np
 import pytest
 
 from benchmark import UsageError, load_results, run
-from benchmark.api import carry_out
-from benchmark.errors import Refused
-from benchmark.files import write_atomic
-from benchmark.frame import COLUMNS
-from benchmark.look import picture
-from benchmark.plan import plan
-from benchmark.runner import run_one
-from benchmark.store import Store, read
+from benchmark.command.parse import plan_from_text as plan
+from benchmark.report.frame import columns
+from benchmark.report.look import picture
+from benchmark.report.report import report_folder
+from benchmark.report.verify import verify
+from benchmark.runs.executor import ExecutorSettings, Outcome
+from benchmark.runs.inprocess import InProcessExecutor
+from benchmark.runs.runner import run_one
+from benchmark.store.files import write_atomic
+from benchmark.store.schema import Unreadable
+from benchmark.store.store import Store, read
+from benchmark.store.writer import Writer
 from tasks.quadratic import Quadratic
 
 
@@ -29,7 +35,8 @@ def stored(tmp_path):
 def test_a_run_is_one_folder_named_by_its_specification(stored, tmp_path):
     store, spec = stored
     folder = tmp_path / "quadratic" / "random" / spec.run_id
-    assert {p.name for p in folder.iterdir()} == {"run.json", "proposals.jsonl", "final.json"}
+    kept = {"run.json", "proposals.jsonl", "trials.jsonl", "final.json"}
+    assert {p.name for p in folder.iterdir()} == kept
     found = store.find(spec)
     assert found is not None
     assert found.done
@@ -50,7 +57,9 @@ def test_a_run_is_one_folder_named_by_its_specification(stored, tmp_path):
 )
 def test_a_changed_command_never_reuses(stored, change):
     _, spec = stored
-    (other,) = plan("random", "quadratic", **({"budget": "300nfe", "settings": ["random.trials=9"]} | change))
+    (other,) = plan(
+        "random", "quadratic", **({"budget": "300nfe", "settings": ["random.trials=9"]} | change)
+    )
     assert other.run_id != spec.run_id
 
 
@@ -88,8 +97,34 @@ def test_files_that_cannot_be_read_are_named(stored, text, message):
     assert "run.json" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["run.json", "final.json"])
+def test_one_unreadable_run_does_not_hide_the_others(name, tmp_path, capsys):
+    run("random,grid", "quadratic", out=tmp_path, budget="60nfe", seeds="0-1", marks=[])
+    path = min(tmp_path.glob(f"*/*/*/{name}"))
+    path.write_text("{")
+    capsys.readouterr()
+    assert len(load_results(tmp_path)) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"bench: passed over: {path}: expected a run's JSON")
+    ((table, _),) = report_folder(tmp_path)
+    assert sum(row.runs for row in table.rows) == 3
+    assert sum(bool(problem) for _, problem in verify(tmp_path)) >= 1
+
+
+def test_what_could_not_be_read_back_is_not_written(stored):
+    store, spec = stored
+    before = (store.folder(spec) / "run.json").read_bytes()
+    writer = Writer(store.folder(spec))
+    with pytest.raises(Unreadable, match="status: "):
+        writer.run({**json.loads(before), "status": "fine"})
+    with pytest.raises(Unreadable, match="lam: "):
+        writer.proposal({"seconds": 1.0, "nfe": 1, "lam": 3, "loss": 1.0})
+    assert (store.folder(spec) / "run.json").read_bytes() == before
+
+
 @pytest.mark.parametrize(
-    "text", [None, '{"schema": 1}', '{"schema": 1, "tests": []}', '{"schema": 1, "tests": [{"lam": 3}]}']
+    "text",
+    [None, '{"schema": 1}', '{"schema": 1, "tests": []}', '{"schema": 1, "tests": [{"lam": 3}]}'],
 )
 def test_a_finished_run_without_measurements_is_named(stored, text):
     store, spec = stored
@@ -129,7 +164,8 @@ def test_atomic_writes_leave_the_old_file_when_they_fail(tmp_path, monkeypatch):
 def test_same_seed_same_records_from_python_and_nothing_runs_twice(tmp_path):
     first = run("random,grid", "quadratic", out=tmp_path / "a", budget="300nfe", seeds="0-1")
     second = run("random,grid", "quadratic", out=tmp_path / "b", budget="300nfe", seeds="0-1")
-    assert list(first.columns)[: len(COLUMNS)] == list(COLUMNS)
+    first, second = first.frame, second.frame
+    assert list(first.columns)[: len(columns())] == list(columns())
     assert np.array_equal(first["lam.a"], second["lam.a"])
     assert list(first["run_id"]) == list(second["run_id"])
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*.json")}
@@ -144,24 +180,24 @@ def test_a_run_that_was_cut_short_is_run_again(stored):
     record = json.loads(path.read_text())
     path.write_text(json.dumps(record | {"status": "running"}))
     assert not store.find(spec).done
-    run("random", "quadratic", out=store.root, budget="300nfe", settings=["random.trials=9"])
+    run("random", "quadratic", out=store.root, budget="300nfe", options={"random.trials": 9})
     assert store.find(spec).done
 
 
 def test_a_run_that_is_refused_in_this_process_was_never_begun(tmp_path, monkeypatch):
     """As one in a process of its own: what was refused once may be right the next time."""
     (spec,) = plan("random", "quadratic", budget="100nfe")
-    store = Store(tmp_path)
+    store, executor = Store(tmp_path), InProcessExecutor(ExecutorSettings(quiet=True))
 
     def refuse(self, *args):
         raise UsageError("no such file")
 
     with monkeypatch.context() as patch:
         patch.setattr(Quadratic, "open", refuse)
-        with pytest.raises(Refused, match="no such file"):
-            carry_out([spec], store, quiet=True)
+        outcome = executor([spec], store)
+    assert "no such file" in outcome.refused
     assert store.find(spec) is None
-    carry_out([spec], store, quiet=True)
+    assert executor([spec], store) == Outcome()
     assert store.find(spec).done
 
 

@@ -8,14 +8,24 @@ import time
 import pandas as pd
 import pytest
 
+from benchmark.command.parse import plan_from_text as plan
 from benchmark.device import in_use
-from benchmark.plan import plan
-from benchmark.runner import run_one
-from benchmark.store import Store
+from benchmark.runs.runner import run_one
+from benchmark.store.store import Store
 from tasks.noise_schedule import NoiseSchedule
 from tests.faults.test_methods import bench
 
-RUN = ["run", "--method", "grid,random", "--task", "quadratic", "--budget", "200nfe", "--out", "runs"]
+RUN = [
+    "run",
+    "--method",
+    "grid,random",
+    "--task",
+    "quadratic",
+    "--budget",
+    "200nfe",
+    "--out",
+    "runs",
+]
 
 
 def test_several_at_a_time_are_marked_and_give_the_same(tmp_path):
@@ -26,7 +36,9 @@ def test_several_at_a_time_are_marked_and_give_the_same(tmp_path):
     assert two.returncode == 0, two.stderr
     assert "4 of 4 runs shared the machine with others" in two.stdout
     assert "†" in two.stdout
-    first, second = (pd.read_csv(p / "runs" / "report" / "runs.csv") for p in (tmp_path, tmp_path / "other"))
+    first, second = (
+        pd.read_csv(p / "runs" / "report" / "runs.csv") for p in (tmp_path, tmp_path / "other")
+    )
     assert list(first["run_id"]) == list(second["run_id"])
     assert list(first["objective"]) == list(second["objective"])
     assert second["jobs"].min() >= 2, "and more where other tests are at work"
@@ -36,11 +48,23 @@ def test_several_at_a_time_are_marked_and_give_the_same(tmp_path):
 def test_threads_are_divided_unless_the_user_has_said(tmp_path, monkeypatch):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "import os\nfrom benchmark import fit, register_method\n@register_method('mine')\ndef mine(problem, rng):\n"
+        "import os\nfrom benchmark import fit, register_method\n@register_method('mine')\ndef "
+        "mine(problem, rng):\n"
         "    open('threads', 'a').write(os.environ.get('OMP_NUM_THREADS', '-') + ' ')\n"
         "    yield fit(problem, problem.space.default(), 0)\n"
     )
-    words = ["run", "--plugin", "mine.py", "--method", "mine", "--task", "quadratic", "--out", "runs", "--quiet"]
+    words = [
+        "run",
+        "--plugin",
+        "mine.py",
+        "--method",
+        "mine",
+        "--task",
+        "quadratic",
+        "--out",
+        "runs",
+        "--quiet",
+    ]
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     bench(*words, "--seeds", "0", cwd=tmp_path)
@@ -52,10 +76,23 @@ def test_threads_are_divided_unless_the_user_has_said(tmp_path, monkeypatch):
 def test_each_run_has_a_fresh_process_and_in_process_has_none(tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "import os\nfrom benchmark import fit, register_method\n@register_method('mine')\ndef mine(problem, rng):\n"
-        "    open('pids', 'a').write(f'{os.getpid()} {os.getppid()}\\n')\n    yield fit(problem, problem.space.default(), 0)\n"
+        "import os\nfrom benchmark import fit, register_method\n@register_method('mine')\ndef "
+        "mine(problem, rng):\n"
+        "    open('pids', 'a').write(f'{os.getpid()} {os.getppid()}\\n')\n    yield fit(problem, "
+        "problem.space.default(), 0)\n"
     )
-    words = ["run", "--plugin", "mine.py", "--method", "mine", "--task", "quadratic", "--out", "runs", "--quiet"]
+    words = [
+        "run",
+        "--plugin",
+        "mine.py",
+        "--method",
+        "mine",
+        "--task",
+        "quadratic",
+        "--out",
+        "runs",
+        "--quiet",
+    ]
     assert bench(*words, "--seeds", "0-1", cwd=tmp_path).returncode == 0
     first, second = (line.split() for line in (tmp_path / "pids").read_text().splitlines())
     assert first[0] != second[0]
@@ -67,7 +104,8 @@ def test_each_run_has_a_fresh_process_and_in_process_has_none(tmp_path):
 
 def test_suite_files_and_dry_run(tmp_path):
     (tmp_path / "suite.toml").write_text(
-        '[defaults]\ntask = "quadratic"\nbudget = "200nfe"\n[[runs]]\nmethod = "grid"\nseeds = "0-2"\n'
+        '[defaults]\ntask = "quadratic"\nbudget = "200nfe"\n[[runs]]\nmethod = "grid"\nseeds = '
+        '"0-2"\n'
     )
     dry = bench("run", "suite.toml", "--out", "runs", "--dry-run", cwd=tmp_path)
     assert dry.returncode == 0, dry.stderr
@@ -118,11 +156,32 @@ SMALL = [x for k, v in NoiseSchedule.smallest.items() for x in ("--set", f"noise
         ("noise_schedule", [*SMALL, "--method", "bilevel,random"], "1200nfe", "2500nfe", "fid"),
     ],
 )
-def test_the_table_at_a_mark_is_that_of_runs_with_that_budget(task, options, mark, budget, metric, tmp_path):
+def test_the_table_at_a_mark_is_that_of_runs_with_that_budget(
+    task, options, mark, budget, metric, tmp_path
+):
     """`report --at` against real runs of the smaller budget, cell by cell."""
-    methods = ["run", "--method", "all", "--task", task, "--seeds", "0-1", "--quiet", "--in-process", *options]
-    assert bench(*methods, "--budget", budget, "--marks", mark, "--out", "long", cwd=tmp_path).returncode == 0
-    assert bench(*methods, "--budget", mark, "--marks=", "--out", "short", cwd=tmp_path).returncode == 0
+    methods = [
+        "run",
+        "--method",
+        "bilevel,default,grid,random,bayesian",
+        "--task",
+        task,
+        "--seeds",
+        "0-1",
+        "--quiet",
+        "--in-process",
+        *options,
+    ]
+    assert (
+        bench(
+            *methods, "--budget", budget, "--marks", mark, "--out", "long", cwd=tmp_path
+        ).returncode
+        == 0
+    )
+    assert (
+        bench(*methods, "--budget", mark, "--marks=", "--out", "short", cwd=tmp_path).returncode
+        == 0
+    )
     done = bench("report", "long", "--at", mark, "--out", "at", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     at, real = (pd.read_csv(tmp_path / p / "table1.csv") for p in ("at", "short/report"))
@@ -154,7 +213,9 @@ def test_the_accounts_of_a_real_run_sum_to_its_wall_time(tmp_path):
 
 
 def test_a_worker_without_a_supervisor_ends():
-    done = subprocess.run([sys.executable, "-m", "benchmark.worker"], input=b"", capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark.runs.worker"], input=b"", capture_output=True, timeout=60
+    )
     assert done.returncode != 0
 
 

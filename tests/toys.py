@@ -8,7 +8,9 @@ from benchmark.protocol import Prices
 from benchmark.registry import TASKS, Entry
 from tasks.quadratic import Quadratic, QuadraticTask
 
-STATED = Prices(init=1, step=7, loss=1, grad=2, tilted_step=8, tilted_grad=3, horizon=20)  # a fit: 142
+STATED = Prices(
+    init=1, step=7, loss=1, grad=2, tilted_step=8, tilted_grad=3, horizon=20
+)  # a fit: 142
 
 
 class FreeTask(QuadraticTask):

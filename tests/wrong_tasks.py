@@ -1,4 +1,6 @@
-"""Tasks that are wrong in one way each, made of the two toys, and right ones in the forms that a task may have."""
+"""Tasks that are wrong in one way each, made of the two toys, and right ones in the forms that a
+task may have.
+"""
 
 import random
 from dataclasses import dataclass
@@ -37,22 +39,29 @@ class ObservedTilted(PlainTilted):
 
 
 def wrong(base, **changed):
-    """A task class in which oracles are replaced: name=lambda right, self, *args, where right is the base's oracle."""
+    """A task class in which oracles are replaced: name=lambda right, self, *args, where right is
+    the base's oracle.
+    """
 
     def replaced(name, change):
         right = getattr(base, name)
         return lambda self, *args: change(lambda *a: right(self, *a), self, *args)
 
-    return type("Wrong", (base,), {name: replaced(name, change) for name, change in changed.items()})
+    return type(
+        "Wrong", (base,), {name: replaced(name, change) for name, change in changed.items()}
+    )
 
 
 GRADS = {
     "times -7": lambda right, self, s, lam, t=0.0: -7 * right(s, lam, t),
     "times 1.1": lambda right, self, s, lam, t=0.0: 1.1 * right(s, lam, t),
     "not pulled back": lambda right, self, s, lam, t=0.0: (
-        right(s, lam, t) / np.array([axis.slope(u) for axis, u in zip(self.space.axes, lam, strict=True)])
+        right(s, lam, t)
+        / np.array([axis.slope(u) for axis, u in zip(self.space.axes, lam, strict=True)])
     ),
-    "one axis": lambda right, self, s, lam, t=0.0: right(s, lam, t) * np.where(np.arange(self.space.dim) == 0, -1, 1),
+    "one axis": lambda right, self, s, lam, t=0.0: (
+        right(s, lam, t) * np.where(np.arange(self.space.dim) == 0, -1, 1)
+    ),
 }
 STEPS = {
     "ignores tilt": lambda right, self, s, lam, t=0.0: right(s, lam, 0.0),
@@ -91,18 +100,31 @@ def free(base, name):
     return wrong(base, **{name: oracle})
 
 
-PRICES = {"init": 1, "step": 1, "loss": 1, "grad": 1, "tilted_step": 1, "tilted_grad": 1, "horizon": 20}
+PRICES = {
+    "init": 1,
+    "step": 1,
+    "loss": 1,
+    "grad": 1,
+    "tilted_step": 1,
+    "tilted_grad": 1,
+    "horizon": 20,
+}
 
 
 def made(task, kind=Quadratic, prices=None, tolerance=()):
     """A maker of it. prices: of another task than the toy's; tolerance: what `Tolerant` says."""
     extra = {
-        "open": lambda self, seed, prompt, lower, device: task(seed, 20, 0.5) if kind is Quadratic else task(),
+        "open": lambda self, seed, prompt, lower, device: (
+            task(seed, 20, 0.5) if kind is Quadratic else task()
+        ),
         "prices": None,
         "tolerance": None,
     }
     if prices is not None:
-        extra |= {"counted": "a toy's request", "prices": lambda self, lower: Prices(**{**PRICES, **prices})}
+        extra |= {
+            "counted": "a toy's request",
+            "prices": lambda self, lower: Prices(**{**PRICES, **prices}),
+        }
     if tolerance != ():
         extra["tolerance"] = lambda self, lower: tolerance
     return dataclass(frozen=True)(type("Made", (kind,), extra))

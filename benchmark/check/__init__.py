@@ -1,4 +1,4 @@
-"""The conformance suite that every method and task must pass: `bench check NAME`, and the tests of the built-ins."""
+"""The conformance suite that every method and task must pass: `bench check NAME`."""
 
 from benchmark.check.method import check_method
 from benchmark.check.still import Still

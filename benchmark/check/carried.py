@@ -1,4 +1,4 @@
-"""How one check is carried out: what begins is told, and what it raises is a finding that names a file and a line."""
+"""How one check is carried out: what it raises is a finding that names a file and a line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmark.errors import located
 Result = tuple[str, str]
 """What was checked, and what is wrong with it or ""."""
 Begun = Callable[[str], None]
-"""Told what is checked next."""
+"""Called with what is checked next."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,16 @@ class Note:
     text: str
 
 
-def carried(what: str, check: Callable[[], str | Note], begun: Begun, own: Collection[Path] = ()) -> Result:
+def carried(
+    what: str, check: Callable[[], str | Note], begun: Begun, own: Collection[Path] = ()
+) -> Result:
     """own: the plug-in's files, in which an error is located."""
     begun(what)
     try:
         found = check()
     except (KeyboardInterrupt, GeneratorExit):
         raise
-    except (
-        BaseException
-    ) as error:  # a plug-in may raise anything, and the harness what no method may swallow: a finding
+    # a plug-in may raise anything: it is a finding
+    except BaseException as error:
         return what, located(error, own)
     return (f"{what}: {found.text}", "") if isinstance(found, Note) else (what, found)

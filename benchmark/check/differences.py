@@ -16,19 +16,29 @@ from benchmark.check.subject import Subject
 from benchmark.fitting import advance
 from benchmark.space import Float, Lam
 
-_CLOSE = 0.02  # relative error of grad against differences of G, which is exact where G is
-_SMALL = 0.05  # of the largest component: what a smaller one is compared with
-_ROUNDING = 1e-7  # of G's size: what single precision cannot see
-_AGREE = 0.005  # relative
-_OF_G = (0.01, 0.003, 0.001, 3e-4, 1e-4)  # widths in the cube; a network's G is wavy at 0.01
+# relative error of grad against differences of G, which is exact where G is
+_CLOSE = 0.02
+# of the largest component: what a smaller one is compared with
+_SMALL = 0.05
+# of G's size: what single precision cannot see
+_ROUNDING = 1e-7
+# relative gap of two neighbouring widths that agree
+_AGREE = 0.005
+# widths in the cube; a network's G is wavy at 0.01
+_OF_G = (0.01, 0.003, 0.001, 3e-4, 1e-4)
+# wider, since F is taken after a full fit, whose error a narrow difference would magnify
 _OF_F = (0.02, 0.01, 0.005)
 _COARSE = 0.01
 _TILTS = (1e-2, 1e-3, 1e-4)
-_FLAT = 1e-6  # slope of F relative to F where lam does not matter
+# slope of F relative to F where lam does not matter
+_FLAT = 1e-6
 
 
 def settled(estimates: Sequence[Lam]) -> tuple[Lam, NDArray[np.intp]]:
-    """For each axis the finer of two neighbours that agree, the finest that do, or that do best; and which one it is."""
+    """For each axis the finer of two neighbouring estimates that agree, and its index.
+
+    Of several such pairs the finest; where none agrees, the pair that does so best.
+    """
     table = np.array(estimates)
     which = np.array([_settled(column) for column in table.T], dtype=np.intp)
     return np.array([column[k] for column, k in zip(table.T, which, strict=True)]), which
@@ -58,16 +68,17 @@ def points(default: Lam) -> list[Lam]:
 
 
 def real_axes(s: Subject) -> list[int]:
-    """Whole-number axes have no differences."""
+    """There are no differences along whole numbers and choices."""
     return [k for k, axis in enumerate(s.task.space.axes) if isinstance(axis, Float)]
 
 
 def at(s: Subject, lam: Lam) -> str:
-    return ", ".join(f"{name} = {value:.4g}" for name, value in s.task.space.native(lam).items())
+    values = s.task.space.native(lam).items()
+    return ", ".join(f"{n} = {v if isinstance(v, str) else format(v, '.4g')}" for n, v in values)
 
 
 def grad_of_lower(s: Subject) -> str | Note:
-    """At a state half way to the default's, and a lam that is not the default, where G still has a slope."""
+    """At a state half way to the default's and another lam, where G still has a slope."""
     if not s.observable:
         return Note("not compared (the task has no `lower`)")
     if not (axes := real_axes(s)):
@@ -85,24 +96,33 @@ def grad_of_lower(s: Subject) -> str | Note:
 
 
 def tilted_steps(s: Subject) -> str | Note:
-    """Two fits in a row from one state, with and without the tilt; one tilt of three at which it shows is enough."""
+    """Fits of twice the steps from one state, with and without the tilt."""
+    # one tilt of three is enough: a small one is lost in rounding, a large one may not converge
     if not s.observable:
         return Note("not compared (the task has no `lower`)")
     if s.tolerance is None:
-        return Note("not compared (the task's `tolerance` says that a fit does not end at the minimum)")
+        return Note(
+            "not compared (the task's `tolerance` says that a fit does not end at the minimum)"
+        )
     task, lam = s.task, s.task.space.default()
-    said = ""
+    found = ""
     for tilt in (0.01, 0.1, 1.0):
         ends = [advance(task, s.start, lam, 2 * task.horizon, t) for t in (0.0, tilt)]
-        without, with_tilt = (float(task.lower(e, lam)) + tilt * float(task.loss(e, lam)) for e in ends)
+        without, with_tilt = (
+            float(task.lower(e, lam)) + tilt * float(task.loss(e, lam)) for e in ends
+        )
         if with_tilt < without:
             return ""
-        said = f"with tilt = {tilt:g} they end at {with_tilt:.6g}, steps without it at {without:.6g}"
-    return said
+        ended = f"they end at {with_tilt:.6g}, steps without it at {without:.6g}"
+        found = f"with tilt = {tilt:g} {ended}"
+    return found
 
 
 def hypergradient(s: Subject) -> str | Note:
-    """The derivative of grad over the tilt of full fits is that of F over lam, if init, step, loss and grad agree."""
+    """The derivative of grad over the tilt of full fits against that of F over lam.
+
+    They are the same if init, step, loss and grad agree.
+    """
     if s.tolerance is None:
         return Note("not compared (the task's `tolerance` says that it cannot be)")
     if not (axes := real_axes(s)):
@@ -119,8 +139,12 @@ def hypergradient(s: Subject) -> str | Note:
     if largest < 0:
         return "F is a finite number at none of the points that were tried"
     if largest <= _FLAT * abs(fitted(tried[0])):
-        return "F does not change with lam at any of the points that were tried; a task that means this gives `tolerance` None"
-    chosen = [int(k) for k in np.argmax(steepness, axis=0)]  # for each axis the point where F depends on it most
+        return (
+            "F does not change with lam at any of the points that were tried; a task that "
+            "means this gives `tolerance` None"
+        )
+    # for each axis the point where F depends on it most
+    chosen = [int(k) for k in np.argmax(steepness, axis=0)]
     for place in dict.fromkeys(chosen):
         lam, here = tried[place], [i for i, p in enumerate(chosen) if p == place]
         mine = [axes[i] for i in here]
@@ -134,17 +158,27 @@ def hypergradient(s: Subject) -> str | Note:
 
 def _over_tilt(s: Subject, lam: Lam, tilt: float) -> Lam:
     up, down = (
-        np.asarray(s.task.grad(advance(s.task, s.start, lam, s.task.horizon, t), lam, t)) for t in (tilt, -tilt)
+        np.asarray(s.task.grad(advance(s.task, s.start, lam, s.task.horizon, t), lam, t))
+        for t in (tilt, -tilt)
     )
     return np.asarray((up - down) / (2 * tilt))
 
 
 def _compared(
-    s: Subject, axes: list[int], lam: Lam, found: Lam, expected: Lam, allowed: NDArray[np.float64], what: str, of: str
+    s: Subject,
+    axes: list[int],
+    lam: Lam,
+    found: Lam,
+    expected: Lam,
+    allowed: NDArray[np.float64],
+    what: str,
+    of: str,
 ) -> str:
     wrong = [
-        f"by {s.task.space.axes[k].name} at {at(s, lam)}: {what} {f:.5g}, differences of {of} {e:.5g}"
+        f"by {s.task.space.axes[k].name} at {at(s, lam)}: {what} {f:.5g}, differences of {of} "
+        f"{e:.5g}"
         for k, f, e, a in zip(axes, found, expected, allowed, strict=True)
+        # `not ... <=`, so that a NaN is wrong
         if not abs(f - e) <= a
     ]
     return "; ".join(wrong)

@@ -12,9 +12,9 @@ import numpy as np
 
 @contextmanager
 def global_seed(seed: int) -> Iterator[None]:
-    """Within it they start from a seed; afterwards they are as they were. Torch's CPU generator if torch is imported."""
+    """Seed them within, and restore them; torch's CPU generator too if torch is imported."""
     torch = sys.modules.get("torch")
-    mine, numpy_s = random.getstate(), np.random.get_state()  # noqa: NPY002 - it is the global one that is meant
+    mine, numpy_s = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one
     torch_s = torch.get_rng_state() if torch is not None else None
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""What a method can come by from what it is given: by attributes, private ones too; not by a closure's cells or gc."""
+"""What a method can reach by attributes, private ones too; not by a closure's cells or gc."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_LEAVES = (type, types.ModuleType, str, bytes, int, float, complex, np.ndarray, np.generic, type(None))
+_LEAVES = (
+    type,
+    types.ModuleType,
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    np.ndarray,
+    np.generic,
+    type(None),
+)
 _METHODS = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
 _PASSED_BY = frozenset(dir(object)) | {
     "__dict__",
@@ -19,6 +30,7 @@ _PASSED_BY = frozenset(dir(object)) | {
     "__builtins__",
     "__code__",
 }
+# steps from what a method is given, and objects: a library's attributes lead anywhere
 _DEEP, _MANY = 8, 20_000
 
 Found = list[tuple[str, object]]
@@ -35,7 +47,8 @@ def reached(roots: Mapping[str, object]) -> Found:
             for name, inner in _inside(thing):
                 if id(inner) not in seen and len(found) < _MANY:
                     seen.add(id(inner))
-                    found.append((path + name, inner))  # kept, so that its id is not given to another
+                    # held in the list, so that its id is not given to another
+                    found.append((path + name, inner))
         begin = end
     return found
 
@@ -51,7 +64,8 @@ def _inside(thing: object) -> Iterator[tuple[str, object]]:
         yield from _items(thing)
         names = _names(thing)
     for name in names:
-        with suppress(Exception):  # what cannot be read is not reached
+        # an attribute that cannot be read is not reached
+        with suppress(Exception):
             yield f".{name}", getattr(thing, name)
 
 
@@ -60,6 +74,7 @@ def _names(thing: object) -> list[str]:
     for kind in type(thing).__mro__:
         slots = vars(kind).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
+            # Python changes the name of a private slot
             private = name.startswith("__") and not name.endswith("__")
             names.add(f"_{kind.__name__.lstrip('_')}{name}" if private else name)
     return sorted(names - _PASSED_BY)
@@ -75,7 +90,7 @@ def _items(thing: object) -> Iterator[tuple[str, object]]:
 
 @dataclass(frozen=True)
 class Number:
-    """A number that can be reached. name: the attribute of its holder, or "" where the holder is a container."""
+    """A number that can be reached. name: its holder's attribute; "" in a container."""
 
     holder: object
     name: str
@@ -85,6 +100,7 @@ class Number:
     def settable(self) -> bool:
         if not self.name:
             return isinstance(self.holder, dict | list)
+        # set to what it is already, so that the check changes nothing
         try:
             setattr(self.holder, self.name, self.value)
         except Exception:
@@ -94,22 +110,33 @@ class Number:
 
 def numbers(found: Found) -> dict[str, Number]:
     """By path, such as `problem.nfe`."""
-    held: dict[str, Number] = {}
+    counts: dict[str, Number] = {}
     for path, thing in found:
         for name, value in _inside(thing):
             if isinstance(value, int | float) and not isinstance(value, bool):
-                held[path + name] = Number(thing, name.removeprefix(".") if name[0] == "." else "", value)
-    return held
+                counts[path + name] = Number(
+                    thing, name.removeprefix(".") if name[0] == "." else "", value
+                )
+    return counts
 
 
-def ways(roots: Mapping[str, object], hidden: Iterable[tuple[str, object]], before: Mapping[str, Number]) -> list[str]:
-    """What a method could misuse: what should be hidden from it, a measurement, and counters that it can set.
+def ways(
+    roots: Mapping[str, object], hidden: Iterable[tuple[str, object]], before: Mapping[str, Number]
+) -> list[str]:
+    """What a method could misuse: hidden objects, a measurement, counters that it can set.
 
-    hidden: by what it is called.  before: the numbers that were reached before some requests, which moved every counter.
+    hidden: (name in messages, object).  before: the numbers that were reached before some requests,
+        which moved every counter.
     """
     found = reached(roots)
     names = {id(thing): name for name, thing in hidden}
     wrong = [f"{path} is {names[id(thing)]}" for path, thing in found if id(thing) in names]
-    wrong += [f"{path} can be called" for path, thing in found if path.endswith(".test") and callable(thing)]
+    wrong += [
+        f"{path} can be called"
+        for path, thing in found
+        if path.endswith(".test") and callable(thing)
+    ]
     moved = {p: n for p, n in numbers(found).items() if p in before and before[p].value != n.value}
-    return wrong + [f"{path} counts and can be set" for path, number in moved.items() if number.settable]
+    return wrong + [
+        f"{path} counts and can be set" for path, number in moved.items() if number.settable
+    ]

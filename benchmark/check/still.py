@@ -1,4 +1,4 @@
-"""A sign of life on standard error while a check takes long."""
+"""A line on standard error every few seconds while a check takes long."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TextIO
 
 
 class Still:
-    """Within it, says every few seconds what is still being checked; called with what begins."""
+    """Within it, prints every few seconds what is being checked; called with what begins."""
 
     def __init__(self, every: float = 10.0, stream: TextIO | None = None) -> None:
         self._every, self._stream = every, stream or sys.stderr
@@ -39,5 +39,10 @@ class Still:
                 continue
             what, since = self._now
             if what:
-                with suppress(OSError, ValueError):  # a stream that is gone is not the check's concern
-                    print(f"still checking: {what} ({time.monotonic() - since:.0f} s)", file=self._stream, flush=True)
+                # a stream that is gone is not the check's concern
+                with suppress(OSError, ValueError):
+                    print(
+                        f"still checking: {what} ({time.monotonic() - since:.0f} s)",
+                        file=self._stream,
+                        flush=True,
+                    )

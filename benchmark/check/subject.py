@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from benchmark.check.global_seed import global_seed
 from benchmark.fitting import advance
+from benchmark.maker import Priced, Refitted, TaskMaker, Tolerant
 from benchmark.protocol import Observable
-from benchmark.registry import Priced, TaskMaker, Tolerant
 
 _TOLERANCE = 0.05
 
@@ -20,14 +20,19 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Subject:
-    """task, other: two instances.  observable: whether G can be read off a state.  prices: None where the task names none.
+    """A task on one lower-level solver.
 
+    task, other: two instances.  observable: whether G can be read off a state.
+    prices: None where the task states none.
+    refit: how a lam is measured by itself; None where the task has no refits.
     tolerance: relative error that the hypergradient may have; None where it is not to be compared.
     """
 
     def __init__(self, maker: TaskMaker, lower: str) -> None:
         self.prices = maker.prices(lower) if isinstance(maker, Priced) else None
         self.tolerance = maker.tolerance(lower) if isinstance(maker, Tolerant) else _TOLERANCE
+        self.refit = maker.refit if isinstance(maker, Refitted) else None
+        # two instances under two global seeds: where they differ, the task reads that generator
         with global_seed(1):
             self.task: Any = maker.open(0, maker.prompts()[0], lower, "cpu")
             before = self.task.nfe

@@ -1,4 +1,4 @@
-"""A closed-form toy that notes what is asked of it, and by which way."""
+"""A closed-form toy that records what is asked of it, and in which way."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.plan import make_task
 from benchmark.space import Lam, Space
+from benchmark.spec import make_task
 
-TOYS = ("quadratic", "tilted")
+TOYS = ("quadratic", "tilted", "kinds")
 
 
 class Watched:
-    """asked: every lam of a step.  made: every state.  tested: calls of the held-out measurement, whoever made them.
+    """A toy task with a record of its requests.
 
-    spoil: what becomes of F.
+    asked: every lam of a step.  made: every state.  tested: calls of the held-out measurement,
+        whoever made them.  spoil: gives what `loss` answers instead, from its number and F.
     """
 
-    def __init__(self, toy: str, seed: int, spoil: Callable[[int, float], float] = lambda k, value: value) -> None:
+    def __init__(
+        self, toy: str, seed: int, spoil: Callable[[int, float], float] = lambda k, value: value
+    ) -> None:
         self.inner: Any = make_task(toy, {}).open(seed, "", "", "cpu")
         self._spoil, self._losses = spoil, 0
         self._test = self.inner.test
-        vars(self.inner)["test"] = self.test  # who comes by the toy itself is seen too
+        # a method that reaches the toy itself is seen too
+        vars(self.inner)["test"] = self.test
         self.asked: list[Lam] = []
         self.made: list[Any] = []
         self.tested = 0

@@ -1,4 +1,4 @@
-"""The denoising network behind one call, and DDIM (Song et al. 2021), which is Algorithm 4 of the paper."""
+"""The denoising network behind one call, and sampling from it, Algorithm 4 of the paper."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from tasks.samplers.protocol import Memory, Prediction, Solver, Span, predicted
+
 
 class Predictor(Protocol):
-    """x: (B, C, H, W); abar, u: (B,).  Returns the predicted noise and the predicted clean image, both as x."""
+    """x: (B, C, H, W); abar, u: (B,).  Returns the predicted noise and clean image, both as x."""
 
     def __call__(self, x: Tensor, abar: Tensor, u: Tensor) -> tuple[Tensor, Tensor]: ...
 
@@ -26,14 +28,21 @@ def _network(size: int, channels: tuple[int, ...], seed: int) -> nn.Module:
     """diffusers' UNet2DModel, one block of convolutions a level, attention in the middle."""
     from diffusers import UNet2DModel
 
+    # diffusers initialises from the global generator, which is left as it was
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        found: nn.Module = UNet2DModel(
-            sample_size=size, in_channels=1, out_channels=1, layers_per_block=1, block_out_channels=channels,
-            down_block_types=("DownBlock2D",) * len(channels), up_block_types=("UpBlock2D",) * len(channels),
-            norm_num_groups=8, attention_head_dim=8,
-        )  # fmt: skip
-    return found
+        network: nn.Module = UNet2DModel(
+            sample_size=size,
+            in_channels=1,
+            out_channels=1,
+            layers_per_block=1,
+            block_out_channels=channels,
+            down_block_types=("DownBlock2D",) * len(channels),
+            up_block_types=("UpBlock2D",) * len(channels),
+            norm_num_groups=8,
+            attention_head_dim=8,
+        )
+    return network
 
 
 def _vector(network: nn.Module) -> Tensor:
@@ -42,17 +51,21 @@ def _vector(network: nn.Module) -> Tensor:
 
 
 class Denoiser:
-    """A diffusers UNet2DModel whose parameters are views of one vector, so that other weights are one copy away.
+    """A diffusers UNet2DModel whose parameters are views of one vector.
 
-    prediction: `epsilon` or `v_prediction` (Salimans and Ho 2022).  conditioning: what the network is told, `time` u
-    or `noise`, the angle of abar, which for the plain cosine schedule is nearly u and means the same under every schedule.
+    prediction: `epsilon` or `v_prediction` (Salimans and Ho 2022).  conditioning: the network's
+    input beside the image, `time` (u) or `noise` (the angle of abar).
     """
 
-    def __init__(self, size: int, channels: tuple[int, ...], prediction: str, conditioning: str, device: str) -> None:
+    def __init__(
+        self, size: int, channels: tuple[int, ...], prediction: str, conditioning: str, device: str
+    ) -> None:
         self._prediction, self._conditioning = prediction, conditioning
         self._make = partial(_network, size, channels)
         self.nfe = 0
-        self.network = self._make(0).to(device).eval()  # no dropout: eval and train are the same function
+        # no dropout: eval and train are the same function
+        self.network = self._make(0).to(device).eval()
+        # one vector: a state is four tensors, AdamW works on one, other weights are one copy away
         self.vector = nn.Parameter(_vector(self.network))
         self.vector.grad = torch.zeros_like(self.vector)
         place = 0
@@ -62,7 +75,7 @@ class Denoiser:
             p.grad = self.vector.grad[part].view_as(p)
 
     def fresh(self, seed: int) -> Tensor:
-        """Initial weights (P,) for a seed, drawn on the CPU, so that they are the same on every device."""
+        """Initial weights (P,) for a seed, the same on every device: drawn on the CPU."""
         return _vector(self._make(seed)).to(self.vector.device)
 
     def take(self, weights: Tensor) -> None:
@@ -70,37 +83,46 @@ class Denoiser:
         self.vector.data.copy_(weights)
 
     def raw(self, x: Tensor, abar: Tensor, u: Tensor) -> Tensor:
-        """The network's output, as x; counts one evaluation an image, three where it is differentiated."""
+        """The network's output, as x. Counts one evaluation an image, three with gradients."""
         self.nfe += len(x) * (3 if torch.is_grad_enabled() else 1)
-        told = u if self._conditioning == "time" else torch.acos(abar.sqrt()) * (2 / math.pi)
-        return cast(Tensor, self.network(x, 1000 * told).sample)
+        # the angle means the same under every schedule; under the plain cosine it is nearly u
+        level = u if self._conditioning == "time" else torch.acos(abar.sqrt()) * (2 / math.pi)
+        # diffusers embeds times of 0 to 1000
+        return cast(Tensor, self.network(x, 1000 * level).sample)
 
     def target(self, x0: Tensor, eps: Tensor, abar: Tensor) -> Tensor:
         """What `raw` is trained to give."""
         return eps if self._prediction == "epsilon" else mix(eps, -x0, abar)
 
-    def __call__(self, x: Tensor, abar: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        out, a = self.raw(x, abar, u), abar.view(-1, 1, 1, 1)
-        if self._prediction == "epsilon":
-            return out, (x - (1 - a).sqrt() * out) / a.sqrt()
-        return a.sqrt() * out + (1 - a).sqrt() * x, a.sqrt() * x - (1 - a).sqrt() * out
+    def __call__(self, x: Tensor, abar: Tensor, u: Tensor) -> Prediction:
+        v = self._prediction == "v_prediction"
+        return predicted(x, self.raw(x, abar, u), abar.view(-1, 1, 1, 1), v)
 
 
-def ddim(
-    predict: Predictor, x: Tensor, abar: Tensor, u: Tensor, *, clip: float | None = 1.0, differentiated: int = 0
+def sample(
+    predict: Predictor,
+    x: Tensor,
+    abar: Tensor,
+    u: Tensor,
+    *,
+    solver: Solver,
+    clip: float | None = 1.0,
+    differentiated: int = 0,
 ) -> Tensor:
-    """Algorithm 4: deterministic DDIM. x: (B, C, H, W) noise; abar: (B, steps + 1) from noisy to clean; u: (steps + 1,).
+    """Algorithm 4, without noise. Returns the last predicted clean image, (B, C, H, W).
 
-    The prediction of x0 is clipped to [-clip, clip] and the noise made to agree with it. The last `differentiated` steps
-    carry a derivative. Returns the last x0.
+    x: (B, C, H, W) noise.  abar: (B, steps + 1) from noisy to clean.  u: (steps + 1,).  clip:
+    limit of predicted images, or None.  differentiated: how many of the last steps carry gradients.
     """
     last = len(u) - 2
+    memory: Memory = None
     for i in range(last + 1):
         with torch.set_grad_enabled(i > last - differentiated):
-            a = abar[:, i].view(-1, 1, 1, 1)
-            eps, x0 = predict(x, abar[:, i], u[i].expand(len(x)))
+            now, to = (abar[:, j].view(-1, 1, 1, 1) for j in (i, i + 1))
+            found = Prediction(*predict(x, abar[:, i], u[i].expand(len(x))))
             if clip is not None:
-                x0 = x0.clamp(-clip, clip)
-                eps = (x - a.sqrt() * x0) / (1 - a).sqrt()
-            x = mix(x0, eps, abar[:, i + 1])
-    return x0
+                # the noise that belongs to the clipped image, else the two contradict each other
+                x0 = found.x0.clamp(-clip, clip)
+                found = Prediction((x - now.sqrt() * x0) / (1 - now).sqrt(), x0)
+            x, memory = solver.step(x, found, Span(now, to, i == last), None, memory)
+    return found.x0

@@ -1,4 +1,4 @@
-"""The networks whose features serve the Frechet distance, and whose logits serve the Inception Score.
+"""The networks of the Frechet distance (features) and of the Inception Score (logits).
 
 Images: (N, 1, H, W) float32 in [-1, 1], the range in which the diffusion model works.
 """
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import UsageError
-from tasks import inception as pytorch_fid
-from tasks.weights import digest, fill
+from tasks.files.weights import digest, fill
+from tasks.measure import inception as pytorch_fid
 
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = "manifest.json"
@@ -34,7 +34,7 @@ class Features(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape:
-    """side: of the image, in pixels.  dim: D.  blocks: (channels, kernel, stride) of each convolution."""
+    """side: pixels of the image.  dim: D.  blocks: (channels, kernel, stride) of convolutions."""
 
     side: int
     dim: int
@@ -48,14 +48,12 @@ SHAPES = {
 
 
 class Classifier(nn.Module):
-    """A small convolutional network for one data set, `digits` (D = 32) or `mnist` (D = 64).
-
-    Batch norm, which is affine once trained: a norm over each image would hide its contrast from the features.
-    """
+    """A small convolutional network for one data set, `digits` (D = 32) or `mnist` (D = 64)."""
 
     def __init__(self, dataset: str) -> None:
         super().__init__()
         shape = SHAPES[dataset]
+        # batch norm is affine once trained; a norm over each image would hide its contrast
         layers: list[nn.Module] = []
         inputs, side = 1, shape.side
         for outputs, kernel, stride in shape.blocks:
@@ -63,7 +61,9 @@ class Classifier(nn.Module):
             layers += [convolution, nn.BatchNorm2d(outputs), nn.SiLU()]
             inputs, side = outputs, -(-side // stride)
         self.body = nn.Sequential(*layers, nn.Flatten())
-        self.features = nn.Sequential(nn.Linear(inputs * side**2, shape.dim), nn.BatchNorm1d(shape.dim), nn.SiLU())
+        self.features = nn.Sequential(
+            nn.Linear(inputs * side**2, shape.dim), nn.BatchNorm1d(shape.dim), nn.SiLU()
+        )
         self.digit = nn.Linear(shape.dim, DIGITS)
 
     def forward(self, images: Tensor) -> Features:
@@ -73,7 +73,7 @@ class Classifier(nn.Module):
 
 @dataclass(frozen=True)
 class Extractor:
-    """A frozen network, differentiable by the images.  sha256: of its weights.  resize: what it does to the images."""
+    """A frozen network, differentiable in the images. sha256: of its weights; resize: in words."""
 
     name: str
     sha256: str
@@ -86,12 +86,14 @@ class Extractor:
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    """What is shipped, by file: its `sha256` and how it was made. Raises UsageError."""
+    """The shipped files by name, each with its `sha256` and settings. Raises UsageError."""
     path = folder / MANIFEST
     try:
         return {str(k): dict(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(f"weights: expected the list of hashes {path}; {error}; reinstall the package") from error
+        raise UsageError(
+            f"weights: expected the list of hashes {path}; {error}; reinstall the package"
+        ) from error
 
 
 @lru_cache(maxsize=8)
@@ -99,26 +101,31 @@ def _classifier(folder: Path, dataset: str, device: str) -> Extractor:
     name = f"{dataset}.safetensors"
     path, expected = folder / name, str(manifest(folder).get(name, {}).get("sha256", "none listed"))
     if not path.is_file():
-        raise UsageError(f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package")
+        raise UsageError(
+            f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package"
+        )
     if (found := digest(path)) != expected:
         raise UsageError(
-            f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; reinstall the package"
+            f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; reinstall "
+            "the package"
         )
     shape = SHAPES[dataset]
     with torch.device("meta"):  # no random initialisation, so no draw
         network = Classifier(dataset)
     fill("weights", network, path)
     network.to(device).eval().requires_grad_(False)
-    return Extractor(f"{dataset} classifier", found, f"none, {shape.side}x{shape.side}", shape.dim, network)
+    return Extractor(
+        f"{dataset} classifier", found, f"none, {shape.side}x{shape.side}", shape.dim, network
+    )
 
 
 def classifier(dataset: str, device: str, folder: Path = ASSETS) -> Extractor:
-    """The shipped classifier of `digits` or `mnist`. Raises UsageError where its file is missing or altered."""
+    """The shipped classifier of `digits` or `mnist`. Raises UsageError for an unfit file."""
     return _classifier(folder, dataset, device)
 
 
 def inception(device: str) -> Extractor:
-    """pytorch-fid's network, from a local file alone. Raises UsageError where there is none or it holds another."""
+    """pytorch-fid's network, from a local file. Raises UsageError for a missing or unfit one."""
     path = pytorch_fid.file()
     network = pytorch_fid.network(path, device)
 
@@ -126,17 +133,19 @@ def inception(device: str) -> Extractor:
         return Features(*network((images + 1).expand(-1, 3, -1, -1) / 2))
 
     return Extractor(
-        "pytorch-fid Inception", digest(path), "bilinear to 299x299, 3 equal channels", INCEPTION_DIM, seen
+        "pytorch-fid Inception",
+        digest(path),
+        "bilinear to 299x299, 3 equal channels",
+        INCEPTION_DIM,
+        seen,
     )
 
 
 def fingerprint(dataset: str, features: str) -> dict[str, str]:
-    """SHA-256 by file name of the data's classifier, which always reads the digits, and with `inception` of its weights.
-
-    Raises UsageError.
-    """
-    found = {f"{dataset}.safetensors": classifier(dataset, "cpu").sha256}
+    """SHA-256 by file name of the networks that measure. Raises UsageError."""
+    # the classifier counts always: the Inception Score needs its logits
+    hashes = {f"{dataset}.safetensors": classifier(dataset, "cpu").sha256}
     if features == "inception":
         path = pytorch_fid.file()
-        found[path.name] = digest(path)
-    return found
+        hashes[path.name] = digest(path)
+    return hashes

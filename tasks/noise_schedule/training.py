@@ -1,9 +1,9 @@
-"""The lower level, Algorithm 3: denoising score matching with AdamW and an EMA of the weights. A state is a value."""
+"""The lower level, Algorithm 3: denoising score matching with AdamW and an EMA of the weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,16 @@ from torch import Tensor
 
 from tasks.noise_schedule.diffusion import Denoiser, mix
 
-_TOO_LARGE = 1e3  # of a loss whose value for a network that predicts nothing is 1
+# of a loss that is 1 for a network which predicts nothing
+_TOO_LARGE = 1e3
 
 
 @dataclass(frozen=True)
 class State:
-    """weights, ema: (P,) float32.  first, second: AdamW's moments.  steps: taken so far.  seed: of the data's order.
+    """A value. weights, ema: (P,) float32; ema is the average.  first, second: AdamW's moments.
 
-    A diverged state keeps its last finite weights, and F is inf there.
+    steps: taken so far.  seed: of the data's order.
+    diverged: F is inf; the weights are the last finite ones.
     """
 
     weights: Tensor
@@ -38,7 +40,10 @@ _TENSORS = ("weights", "ema", "first", "second")
 def pack(state: State) -> dict[str, NDArray[Any]]:
     """As arrays on the CPU; `steps`, `seed` and `diverged` in one, (3,) int64."""
     tensors = {name: getattr(state, name).cpu().numpy() for name in _TENSORS}
-    return {**tensors, "counts": np.array([state.steps, state.seed, state.diverged], dtype=np.int64)}
+    return {
+        **tensors,
+        "counts": np.array([state.steps, state.seed, state.diverged], dtype=np.int64),
+    }
 
 
 def unpack(arrays: Mapping[str, NDArray[Any]], device: str = "cpu") -> State:
@@ -58,7 +63,8 @@ class Batch:
 
     @classmethod
     def draw(cls, images: Tensor, size: int, time_steps: int, generator: torch.Generator) -> Batch:
-        """Drawn on the CPU, so that a seed means the same on every device."""
+        """`size` images (N, C, H, W) with replacement, each with a time step and noise."""
+        # drawn on the CPU, so that a seed means the same on every device
         chosen = torch.randint(len(images), (size,), generator=generator)
         t = torch.randint(1, time_steps + 1, (size,), generator=generator)
         eps = torch.randn(size, *images.shape[1:], generator=generator)
@@ -67,7 +73,10 @@ class Batch:
 
 
 def score_matching(model: Denoiser, batch: Batch, table: Tensor) -> Tensor:
-    """G, the mean squared error of the prediction. table: abar at 0..time steps, (T + 1,) float64; differentiable in it."""
+    """G, the mean squared error of the prediction, differentiable in the table.
+
+    table: abar at time steps 0 to T, (T + 1,) float64.
+    """
     abar = table[batch.t].float()
     out = model.raw(mix(batch.x0, batch.eps, abar), abar, batch.t / (len(table) - 1))
     return (out - model.target(batch.x0, batch.eps, abar)).square().mean()
@@ -82,10 +91,12 @@ class Trainer:
 
     def init(self, seed: int) -> State:
         weights = self._model.fresh(seed)
-        return State(weights, weights.clone(), torch.zeros_like(weights), torch.zeros_like(weights), 0, seed)
+        return State(
+            weights, weights.clone(), torch.zeros_like(weights), torch.zeros_like(weights), 0, seed
+        )
 
     def step(self, state: State, batch: Batch, table: Tensor, extra: Tensor | None = None) -> State:
-        """One step on G, whose gradient `extra`, (P,), is added to. The state given stays as it was."""
+        """One step on G. extra: (P,), added to its gradient. The given state stays as it was."""
         vector, grad = self._model.vector, self._model.vector.grad
         assert grad is not None
         self._model.take(state.weights)
@@ -95,14 +106,17 @@ class Trainer:
             loss.backward()  # type: ignore[no-untyped-call]
         if extra is not None:
             grad += extra
+        # AdamW works in place, so it gets copies of the state's moments
         first, second = state.first.clone(), state.second.clone()
         steps = torch.tensor(float(state.steps), device=vector.device)
         self._optimizer.state[vector] = {"step": steps, "exp_avg": first, "exp_avg_sq": second}
         self._optimizer.step()
         weights = vector.detach().clone()
         value = float(loss.detach())
-        if not value < _TOO_LARGE or not bool(torch.isfinite(weights).all()):
-            return State(state.weights, state.ema, state.first, state.second, state.steps + 1, state.seed, True)
         k = state.steps + 1
-        decay = min(self._ema, (1 + k) / (10 + k))  # forgets the initial weights early
+        # `not <` is true for nan as well
+        if not value < _TOO_LARGE or not bool(torch.isfinite(weights).all()):
+            return replace(state, steps=k, diverged=True)
+        # a short average at first, which forgets the initial weights early
+        decay = min(self._ema, (1 + k) / (10 + k))
         return State(weights, torch.lerp(weights, state.ema, decay), first, second, k, state.seed)

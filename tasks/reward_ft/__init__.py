@@ -1,8 +1,8 @@
-"""reward_ft: how strongly to guide a pre-trained text-to-image model by a reward. Algorithms 2, 4 and 5 of the paper."""
+"""reward_ft: how strongly a reward guides a text-to-image model. Paper: Algorithms 2, 4 and 5."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,51 +11,107 @@ from typing import Any, ClassVar
 from benchmark.errors import UsageError
 from benchmark.options import option
 from benchmark.protocol import Prices, Task
+from benchmark.space import Float, Space
+from tasks.reward_ft import several
+from tasks.reward_ft.presets import PRESETS
 
-SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-PAPER_PROMPTS = ("A beautiful landscape",)  # the default of the released code; the paper's own were not at hand
-EMBEDDED = ("quality", "random_head")  # rewards on the embedded preset's own networks
+# default 10: weak guidance, what a cautious user would take; neither the optimum nor an end
+SPACE = Space(
+    (Float("lam", 0.01, 100.0, default=10.0, log=True, grid=(0.01, 0.1, 1.0, 10.0, 100.0)),)
+)
+# rewards on the embedded preset's own networks
+EMBEDDED: tuple[str, ...] = ("quality", "random_head", "head_2", "head_3", "head_4")
+EMBEDDED += ("other_digit", "other_ink", "other_ground")
 
 
 @dataclass(frozen=True)
 class RewardFt:
     """min over lam of F = -E[r1], subject to p = argmin -E[r2] + lam KL(p || p_data).
 
-    lower `importance`: p as weights over a bank of p_data samples; `guided`: p as guided images.
+    With several rewards: p = argmin KL(p || p_data) - sum_k E[r_k] / lam_k, a lam each.
+    lower `importance`: p as weights over a bank of p_data samples; `guided`: p as guided images;
+    `staged`: one after the other.
     """
 
     version: ClassVar[int] = 1
-    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "embedded": {},
-        "paper": {  # batch 3, 7 passes, target 10, guidance 1, 20 Bayesian calls; the other values: docs/paper.md
-            "model": SD15, "clip": "ViT-B-16-quickgelu/openai", "reward": "resnet_head",
-            "features": "inception", "reference": "unguided", "mode": "lookahead", "target": 10.0, "guidance": 1.0,
-            "size": 512, "steps": 50, "cfg": 7.5, "passes": 7, "images": 3, "bank": 256, "test_images": 12,
-            "reference_images": 64, "micro_batch": 1, "bayesian.trials": 20,
-        },
-    }  # fmt: skip
-    lowers: ClassVar[tuple[str, ...]] = ("importance", "guided")
-    smallest: ClassVar[Mapping[str, object]] = {"steps": 4, "bank": 64, "images": 4, "test_images": 8}
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = PRESETS
+    # the first for methods that use `grad`, the last for the others, as in the paper
+    lowers: ClassVar[tuple[str, ...]] = ("importance", "staged", "guided")
+    smallest: ClassVar[Mapping[str, object]] = {
+        "steps": 4,
+        "bank": 64,
+        "images": 4,
+        "test_images": 8,
+    }
 
     reward: str = option(
         "quality",
-        "r2: quality or random_head (embedded), resnet_head (the paper's), aesthetic, hpsv2, or one of a plug-in",
+        "r2: quality or random_head (embedded), resnet_head (the paper's), aesthetic, hpsv2, or "
+        "another that `bench list` names",
     )
-    mode: str = option("tilt", "guidance: beta = 1/lam, or the paper's look-ahead loss", choices=("tilt", "lookahead"))
-    target: float = option(10.0, "target reward of `lookahead` (the released code's)", low=-1e6, high=1e6)
-    guidance: float = option(1.0, "strength of `lookahead` (the released code's)", low=0.0, high=1e6)
-    steps: int = option(12, "DDIM steps, wherever images are sampled (measured: MODEL_CARD.md)", low=1, high=1000)
-    cfg: float = option(1.5, "classifier-free guidance scale (measured: MODEL_CARD.md)", low=0.0, high=100.0)
-    eta: float = option(
-        1.0,
-        "DDIM noise; the path KL, and so grad on `guided`, needs more than 0, and exceeds KL where steps are few",
+    rewards: str = option(
+        "",
+        "several lower rewards with a lam each, such as quality,bright,other_ink; empty: `reward`",
+        later=True,
+    )
+    ess_per_reward: float = option(
+        8.0,
+        "with several rewards: effective samples of the bank for each, below which strengths are "
+        "scaled down",
         low=0.0,
-        high=1.0,
+        high=1000.0,
+        later=True,
     )
+    together: int = option(
+        0,
+        "one lam for so many prompts, with ` | ` between them: the mean of their F; 0: a run each",
+        low=0,
+        high=100,
+        later=True,
+    )
+    mode: str = option(
+        "tilt",
+        "guidance: by the reward's linear model with beta = 1/lam, by it with the paper's "
+        "look-ahead loss, or by the reward itself at each step, in one pass",
+        choices=("tilt", "lookahead", "direct"),
+    )
+    target: float = option(
+        10.0, "target reward of `lookahead` (the released code's)", low=-1e6, high=1e6
+    )
+    guidance: float = option(
+        1.0, "strength of `lookahead` (the released code's)", low=0.0, high=1e6
+    )
+    steps: int = option(
+        12,
+        "sampling steps, wherever images are sampled (measured: MODEL_CARD.md)",
+        low=1,
+        high=1000,
+    )
+    cfg: float = option(
+        1.5, "classifier-free guidance scale (measured: MODEL_CARD.md)", low=0.0, high=100.0
+    )
+    # 1: only with noise in every step is there a path KL, and so a grad on `guided`
+    eta: float = option(
+        1.0, "noise of a step; `grad` on `guided` needs more than 0", low=0.0, high=1.0
+    )
+    sampler: str = option("ddim", "ddim, dpmpp_2m (eta=0 alone), or one of a plug-in", later=True)
     passes: int = option(
-        3, "passes of guided sampling, the first one unguided (the paper: 7 optimisation steps)", low=2, high=100
+        3,
+        "passes of sampling, the first one unguided (the paper: 7 optimisation steps); `direct` "
+        "has one with guidance",
+        low=2,
+        high=100,
     )
-    bank: int = option(512, "samples of p_data for `importance` (feasible range 512 to 1024)", low=16, high=10**6)
+    bank: int = option(
+        512, "samples of p_data for `importance` (feasible range 512 to 1024)", low=16, high=10**6
+    )
+    bank_steps: int = option(
+        40,
+        "`staged`: lower steps on the bank, before those on guided images",
+        low=1,
+        high=10**6,
+        later=True,
+    )
     images: int = option(32, "validation images of one evaluation on `guided`", low=1, high=10**5)
     test_images: int = option(
         80,
@@ -63,30 +119,90 @@ class RewardFt:
         low=2,
         high=10**5,
     )
-    micro_batch: int = option(80, "images sampled at once; changes memory, not results", low=1, high=10**5)
-    assets: str = option("", "folder of the embedded preset's files; empty: those that are shipped")
-    model: str = option("", "a Stable Diffusion folder or hub id; empty: the shipped one", place=True)
+    micro_batch: int = option(
+        80, "images sampled at once; changes memory, not results", low=1, high=10**5
+    )
+    # on two cores of a CPU 32 images fill a batch by themselves and gain nothing; with 4 images 4
+    # points take 0.6 of the time (`python -m speed batches`); a GPU was not at hand
+    lam_batch: int = option(
+        1,
+        "points whose images `guided` samples in one batch, `micro_batch` of them at a time; "
+        "changes results by rounding alone",
+        low=1,
+        high=1000,
+        later=True,
+    )
+    assets: str = option("", "folder of the embedded preset's files; empty: the shipped ones")
+    # place: stored beside the identity, which has the hash of the content instead.  later: added
+    # after results were stored, so identities leave it out while it is at its default
+    model: str = option(
+        "", "a Stable Diffusion folder or hub id; empty: the shipped one", place=True
+    )
     revision: str = option(
-        "", "commit of the hub id; empty: the pinned one of the default, else the main branch", place=True
+        "",
+        "commit of the hub id; empty: the pinned one of the default model, else the main branch",
+        place=True,
     )
-    variant: str = option("", "such as fp16: take model.fp16.safetensors", later=True)
-    clip: str = option("", "r1: an open_clip NAME/WEIGHTS or folder; empty: the shipped one", place=True)
-    reward_weights: str = option("", "file or folder of the reward's network; empty: where fetch puts it", place=True)
+    variant: str = option(
+        "", "variant of the weights: fp16 takes model.fp16.safetensors", later=True
+    )
+    clip: str = option(
+        "", "r1: an open_clip NAME/WEIGHTS or folder; empty: the shipped one", place=True
+    )
+    reward_weights: str = option(
+        "", "file or folder of the reward's network; empty: where fetch puts it", place=True
+    )
     features: str = option(
-        "judge", "network of FID: the embedded judge, or pytorch-fid's", choices=("judge", "inception"), later=True
+        "judge",
+        "network of FID: the embedded judge, or pytorch-fid's",
+        choices=("judge", "inception"),
+        later=True,
     )
-    inception: str = option("", "file of pytorch-fid's weights; empty: where its own download lies", place=True)
+    inception: str = option(
+        "", "file of pytorch-fid's weights; empty: where its download puts it", place=True
+    )
     reference: str = option(
-        "", "what FID is measured against: unguided, a folder of pictures, or an .npz of pytorch-fid", place=True
+        "",
+        "what FID is measured against: unguided, a folder of pictures, or an .npz of pytorch-fid",
+        place=True,
     )
-    reference_images: int = option(64, "unguided images of the reference", low=2, high=10**6, later=True)
+    reference_images: int = option(
+        64, "unguided images of the reference", low=2, high=10**6, later=True
+    )
     size: int = option(0, "pixels of a side; 0: the model's own", low=0, high=8192, later=True)
-    dtype: str = option("fp32", "of U-Net and text encoder", choices=("fp32", "bf16", "fp16"), later=True)
-    decode_dtype: str = option("fp32", "of the autoencoder", choices=("fp32", "bf16", "fp16"), later=True)
-    checkpointing: bool = option(False, "recompute instead of keeping: less memory, more time", later=True)
+    dtype: str = option(
+        "fp32", "of U-Net and text encoder", choices=("fp32", "bf16", "fp16"), later=True
+    )
+    decode_dtype: str = option(
+        "fp32", "of the autoencoder", choices=("fp32", "bf16", "fp16"), later=True
+    )
+    checkpointing: bool = option(
+        False, "recompute instead of keeping: less memory, more time", later=True
+    )
     channels_last: bool = option(False, "memory layout of U-Net and autoencoder", later=True)
-    compile: bool = option(False, "torch.compile the U-Net where nothing is differentiated", later=True)
-    taesd: str = option("", "tiny autoencoder (folder or hub id) for the look-ahead; changes results", place=True)
+    compile: bool = option(
+        False, "torch.compile the U-Net where nothing is differentiated", later=True
+    )
+    taesd: str = option(
+        "", "tiny autoencoder (folder or hub id) for the look-ahead; changes results", place=True
+    )
+
+    def __post_init__(self) -> None:
+        several.check(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the lower rewards."""
+        return tuple(n.strip() for n in self.rewards.split(",")) if self.rewards else (self.reward,)
+
+    @property
+    def guided_passes(self) -> int:
+        # where the reward itself guides, a pass does not depend on the one before
+        return 1 if self.mode == "direct" else self.passes - 1
+
+    @property
+    def space(self) -> Space:
+        return several.space(self.names) if self.rewards else SPACE
 
     @property
     def folder(self) -> Path:
@@ -94,23 +210,27 @@ class RewardFt:
 
         return Path(self.assets) if self.assets else embedded.ASSETS
 
-    @property
-    def uses_other(self) -> bool:
-        """Whether anything but the shipped files decides the numbers."""
-        return bool(self.model or self.clip or self.taesd or self.features != "judge" or self.reward not in EMBEDDED)
-
     def prompts(self) -> tuple[str, ...]:
         from tasks.reward_ft import assemble
 
-        return assemble.prompts(self)
+        found = assemble.prompts(self)
+        return (several.JOINT.join(found),) if self.together else found
+
+    def split(self, prompt: str) -> tuple[str, ...]:
+        """The prompts of a run."""
+        return tuple(prompt.split(several.JOINT)) if self.together else (prompt,)
 
     def check_prompt(self, prompt: str) -> None:
         from tasks.reward_ft import digits, prompts
 
+        if self.together:
+            several.check_prompts(self, prompt)
+            return
         if not self.model:
             digits.parse(prompt)
         elif not prompt.strip():
             raise UsageError("--prompt: expected some words, got an empty text")
+        # two prompts that a text encoder cuts to the same tokens would be one experiment twice
         for earlier in self._asked:
             if earlier != prompt:
                 prompts.distinct(self, earlier, prompt)
@@ -127,63 +247,46 @@ class RewardFt:
         return assemble.fingerprint(self)
 
     def fetch(self, dry_run: bool, base: str) -> None:
-        """Download what these options need and this machine lacks; `bench fetch`. Raises UsageError."""
-        from tasks import download
+        """`bench fetch`: download what these options need and this machine lacks, or UsageError."""
+        from tasks.files import download
         from tasks.reward_ft import assemble
 
         download.fetch(assemble.sources(self), dry_run, base)
 
     @property
     def advice(self) -> str:
-        """What takes less memory, the first first."""
-        ways = {
-            "micro_batch=1": self.micro_batch > 1,
-            "checkpointing=true": not self.checkpointing,
-            "dtype=bf16": self.dtype == "fp32",
-            "decode_dtype=bf16": self.decode_dtype == "fp32",
-            "taesd=madebyollin/taesd": not self.taesd,
-            "a smaller size": True,
-        }
-        return "set reward_ft." + ", ".join(way for way, left in ways.items() if left)
-
-    def memory(self, device: str) -> int:
-        """Bytes at the peak of a run, estimated; 0 for the shipped model, which is small. Raises UsageError."""
+        """Settings that take less memory, in the order in which to try them."""
         from tasks.reward_ft import memory
 
+        return memory.advice(self)
+
+    def memory(self, device: str) -> int:
+        """Bytes at the peak of a run, estimated; 0: not known. Raises UsageError."""
+        from tasks.reward_ft import memory
+
+        # the shipped model needs too little to matter
         return memory.estimate(self, device) if self.model else 0
 
     @property
     def counted(self) -> str:
-        """By arithmetic (`python -m benchmarks flops`, the embedded preset) 49 % of a guided pass is left out, most of it in the
-        look-ahead through the autoencoder, and 8 % of a bank. A differentiated pass of the frozen U-Net is counted as 3
-        and takes the arithmetic of 2, so that a guided time step counts 3 and takes that of 3.9 plain passes.
-        """
-        return (
-            "one evaluation is one pass of the U-Net for one image, two with classifier-free guidance, three times that where it "
-            "is differentiated; not counted: autoencoder, text encoder, rewards and CLIP (embedded preset: 49 % of the "
-            "arithmetic of a guided pass, 8 % of a bank)"
-        )
+        """What one evaluation is, and what it leaves out."""
+        from tasks.reward_ft import assemble
+
+        return assemble.COUNTED
 
     def prices(self, lower: str) -> Prices:
-        """Of the options and the scheduler's configuration alone. Raises UsageError for a model that is not there."""
+        """From the options and the scheduler's configuration alone. Raises UsageError."""
         from tasks.reward_ft import assemble
 
         return assemble.prices(self, lower)
 
     def tolerance(self, lower: str) -> float | None:
-        """None for `guided`: its KL is that of the path, several times KL(p || p_data), and so is the hypergradient: at
-        lam = 10 it was 4.1 times a difference of F over full fits, at lam = 2 5.3 times (embedded, 16 images, gamma = 1000).
-        """
-        return None if lower == "guided" else 0.05
+        """Of the hypergradient, relative; None for `guided`."""
+        # the path KL is several times KL(p || p_data), and so is the hypergradient: 4.1 times a
+        # difference of F at lam = 10, 5.3 at lam = 2 (embedded, 16 images, gamma = 1000)
+        return 0.05 if lower == "importance" else None
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
-        from tasks.precision import exact
-        from tasks.reward_ft import assemble, prompts, task
-        from tasks.reward_ft.guidance import advised
+        from tasks.reward_ft import opening
 
-        exact(device)
-        prompts.note_cuts(self, prompt)
-        with advised():
-            found = assemble.networks(self, prompt, device)
-        kinds: dict[str, Callable[..., Task[Any]]] = {"importance": task.Importance, "guided": task.GuidedTask}
-        return kinds[lower](self, found, seed, prompt)
+        return opening.opened(self, seed, prompt, lower, device)

@@ -1,7 +1,7 @@
-"""Coloured handwritten digits: the small world that the embedded preset knows.
+"""Coloured handwritten digits, which are all that the embedded preset knows.
 
-Source of the scans: scikit-learn's copy of the UCI optical digits test set, 1,797 scans of 8x8 pixels.
-A picture is a scan, enlarged to 32x32, with strokes of a chosen weight, an ink and a ground.
+Source of the scans: scikit-learn's copy of the UCI optical digits test set, 1,797 scans of 8x8
+pixels. A picture is a scan, enlarged to 32x32, with a stroke weight, an ink and a ground.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import UsageError, suggest
-from tasks import data
+from tasks.files import data
 
 SIZE = 32
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -32,7 +32,8 @@ GROUNDS = {
     "cyan": (0.60, 0.92, 0.94),
 }
 WEIGHTS = {"thin": (0.0, 0.25), "regular": (0.25, 0.5), "bold": (0.5, 0.72), "heavy": (0.72, 1.0)}
-WEIGHT_PRIOR = (2.0, 3.0)  # Beta: mean 0.4, standard deviation 0.2, so "bold" lies one deviation above the mean
+# Beta: mean 0.4, standard deviation 0.2, so "bold" lies one deviation above the mean
+WEIGHT_PRIOR = (2.0, 3.0)
 FILLERS = ("a", "on", "background")
 WORDS = (*FILLERS, *WEIGHTS, *INKS, *DIGITS, *GROUNDS)
 
@@ -42,7 +43,7 @@ scans = data.digits
 
 @dataclass(frozen=True)
 class Caption:
-    """What a prompt says. `weight` is None where it names none."""
+    """A prompt, read. digit, ink, ground: indices into their tables.  weight: None if not named."""
 
     digit: int
     ink: int
@@ -50,51 +51,55 @@ class Caption:
     weight: str | None = None
 
     def __str__(self) -> str:
-        words = ["a", self.weight, list(INKS)[self.ink], DIGITS[self.digit], "on", "a", list(GROUNDS)[self.ground]]
+        words = [
+            "a",
+            self.weight,
+            list(INKS)[self.ink],
+            DIGITS[self.digit],
+            "on",
+            "a",
+            list(GROUNDS)[self.ground],
+        ]
         return " ".join(w for w in words if w) + " background"
 
 
 def parse(prompt: str) -> Caption:
     """Read a prompt such as "a bold red seven on a white background".
 
-    Raises UsageError for a word outside the vocabulary, and where a digit or a colour is missing or named twice.
+    Raises UsageError for unknown words, and for a digit or colour that is missing or named twice.
     """
     words = prompt.lower().split()
     for word in words:
         if word not in WORDS:
             raise UsageError(
-                f"prompt {prompt!r}: unknown word {word!r}{suggest(word, WORDS)}; the embedded model knows: "
-                + " ".join(WORDS)
+                f"prompt {prompt!r}: unknown word {word!r}{suggest(word, WORDS)}; the embedded "
+                "model knows: " + " ".join(WORDS)
             )
-    found = {
-        kind: [w for w in words if w in names]
-        for kind, names in (
-            ("digit", DIGITS),
-            ("ink", tuple(INKS)),
-            ("ground", tuple(GROUNDS)),
-            ("weight", tuple(WEIGHTS)),
-        )
+    named = {
+        kind: [names.index(w) for w in words if w in names]
+        for kind, names in (("digit", DIGITS), ("ink", tuple(INKS)), ("ground", tuple(GROUNDS)))
     }
-    for kind in ("digit", "ink", "ground"):
-        if len(found[kind]) != 1:
+    for kind, indices in named.items():
+        if len(indices) != 1:
             raise UsageError(
-                f"prompt {prompt!r}: expected exactly one {kind}, got {len(found[kind])}; "
+                f"prompt {prompt!r}: expected exactly one {kind}, got {len(indices)}; "
                 "write for example 'a bold red seven on a white background'"
             )
-    if len(found["weight"]) > 1:
-        raise UsageError(f"prompt {prompt!r}: expected at most one of {', '.join(WEIGHTS)}, got {len(found['weight'])}")
-    return Caption(
-        DIGITS.index(found["digit"][0]),
-        list(INKS).index(found["ink"][0]),
-        list(GROUNDS).index(found["ground"][0]),
-        found["weight"][0] if found["weight"] else None,
-    )
+    weights = [w for w in words if w in WEIGHTS]
+    if len(weights) > 1:
+        raise UsageError(
+            f"prompt {prompt!r}: expected at most one of {', '.join(WEIGHTS)}, got {len(weights)}"
+        )
+    (digit,), (ink,), (ground,) = named.values()
+    return Caption(digit, ink, ground, weights[0] if weights else None)
 
 
-def draw(scan: Tensor, weight: Tensor, ink: Tensor, ground: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures (N, 3, 32, 32) in [0, 1] of scans (N, 1, 8, 8), with a random pose and small changes of colour.
+def draw(
+    scan: Tensor, weight: Tensor, ink: Tensor, ground: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Pictures (N, 3, 32, 32) in [0, 1] of scans (N, 1, 8, 8), in random pose and shades.
 
-    weight: (N,) in [0, 1]; it covers 2**(2 weight - 1) times the area of the scan as it was written.
+    weight: (N,) in [0, 1]; strokes cover 2**(2 weight - 1) times the area of the scan's.
     ink, ground: (N,) indices into INKS and GROUNDS.
     """
     n = len(scan)
@@ -106,9 +111,14 @@ def draw(scan: Tensor, weight: Tensor, ink: Tensor, ground: Tensor, generator: t
     zoom = uniform(1.02, 1.22)
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     move = uniform(-0.08, 0.08, 2)
-    theta = torch.stack([torch.stack([cos, -sin + shear, move[:, 0]], 1), torch.stack([sin, cos, move[:, 1]], 1)], 1)
+    theta = torch.stack(
+        [torch.stack([cos, -sin + shear, move[:, 0]], 1), torch.stack([sin, cos, move[:, 1]], 1)], 1
+    )
     grid = torch.nn.functional.affine_grid(theta, [n, 1, SIZE, SIZE], align_corners=False)
-    strokes = torch.nn.functional.grid_sample(scan, grid, mode="bicubic", align_corners=False).clamp(0, 1)
+    strokes = torch.nn.functional.grid_sample(
+        scan, grid, mode="bicubic", align_corners=False
+    ).clamp(0, 1)
+    # the threshold is a rank, so the strokes get just the area that the weight asks for
     area = (strokes > 0.5).float().mean((1, 2, 3)) * 2 ** (2 * weight - 1)
     ranked = strokes.flatten(1).sort(1, descending=True).values
     threshold = ranked.gather(1, (area * SIZE**2).long().clamp(1, SIZE**2 - 1)[:, None])
@@ -125,12 +135,13 @@ def prior_weight(n: int, rng: np.random.Generator) -> Tensor:
 
 
 def real(caption: Caption, n: int, seed: int, split: Split = "test") -> Tensor:
-    """Real pictures (n, 3, 32, 32) in [0, 1] that fit the caption: its digit, its colours and its weight, if named."""
+    """Real pictures (n, 3, 32, 32) in [0, 1] with the caption's digit, colours and weight."""
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     images, labels = scans(split)
     mine = images[labels == caption.digit]
     chosen = mine[torch.from_numpy(rng.integers(0, len(mine), n))]
+    # a named weight counts: pictures of every weight would punish what the prompt asks for
     if caption.weight is None:
         weight = prior_weight(n, rng)
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmark.errors import UsageError
-from tasks.metrics import Moments
+from tasks.files.weights import digest, sound
+from tasks.measure.frechet import Moments
 from tasks.reward_ft import digits
 from tasks.reward_ft.networks import Judge, Quality
 from tasks.reward_ft.rewards import ClipCosine, RandomHead, Standardised
-from tasks.weights import digest, sound
 
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = "manifest.json"
@@ -36,21 +35,27 @@ def manifest(folder: Path) -> dict[str, str]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"weights: expected the list of hashes {path}; {error}; reinstall the package") from error
+        raise UsageError(
+            f"weights: expected the list of hashes {path}; {error}; reinstall the package"
+        ) from error
     return {str(k): str(v) for k, v in found.items()}
 
 
+# once a process: every run of a suite asks for it
 @lru_cache(maxsize=4)
 def verify(folder: Path) -> None:
-    """Compare every shipped file with its hash. Raises UsageError that names the file and both hashes."""
+    """Compare every shipped file with its hash. Raises UsageError with the file and both hashes."""
     for name, expected in manifest(folder).items():
         path = folder / name
         if not path.is_file():
-            raise UsageError(f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package")
+            raise UsageError(
+                f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package"
+            )
         found = digest(path)
         if found != expected:
             raise UsageError(
-                f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; reinstall the package"
+                f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; "
+                "reinstall the package"
             )
 
 
@@ -80,7 +85,9 @@ def clip(folder: Path, device: str) -> ClipCosine:
     tokenizer = CLIPTokenizer.from_pretrained(folder / "model" / "tokenizer", local_files_only=True)
 
     def tokenize(texts: list[str]) -> Tensor:
-        ids: Tensor = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        ids: Tensor = tokenizer(
+            texts, padding="max_length", truncation=True, return_tensors="pt"
+        ).input_ids
         return ids
 
     return ClipCosine(model, tokenize, torch.device(device))
@@ -96,8 +103,9 @@ def judge(folder: Path, device: str) -> Judge:
 def judged(network: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
     """The network's choices (N, 3) of digit, ink and ground, and its features (N, 64)."""
     with torch.no_grad():
-        seen = network(images)
-    return torch.stack([seen.digit.argmax(1), seen.ink.argmax(1), seen.ground.argmax(1)], 1), seen.features
+        verdict = network(images)
+    heads = (verdict.digit, verdict.ink, verdict.ground)
+    return torch.stack([logits.argmax(1) for logits in heads], 1), verdict.features
 
 
 @lru_cache(maxsize=16)
@@ -108,18 +116,44 @@ def reference(folder: Path, device: str, prompt: str) -> Moments:
 
 
 def real(prompt: str, n: int) -> Tensor:
-    """What a generator without fault would draw, (n, 3, 32, 32): pictures of training scans as the prompt asks for them.
-
-    The reference of the Frechet distance has the test scans, so that also these are some way from it.
-    """
+    """Real pictures of training scans for a prompt, (n, 3, 32, 32) in [0, 1]."""
+    # the reference of the Frechet distance has test scans, so even these are some way from it
     return digits.real(digits.parse(prompt), n, seed=2027, split="train")
 
 
-def reward(folder: Path, name: str, device: str) -> Callable[[Tensor], Tensor]:
-    """r2 by name: `quality` or `random_head`. Raises UsageError for a damaged file."""
-    quality: Quality = _network(Quality, folder / "quality.safetensors").to(device)
-    scale = json.loads((folder / "scale.json").read_text())[name]
-    score: nn.Module = quality
-    if name == "random_head":
-        score = RandomHead(lambda x: quality.body(x * 2 - 1).mean((2, 3)), 64, seed=scale["seed"]).to(device)
+def quality(folder: Path, device: str, prompt: str = "") -> Standardised:
+    """A learned score of coloured digits: high for bold strokes, low for damage.
+
+    folder: of the embedded preset's files. Raises UsageError for a damaged one.
+    """
+    return _standardised("quality", folder, _quality(folder, device))
+
+
+def random_head(folder: Path, device: str, prompt: str = "") -> Standardised:
+    """A random head on the body of `quality`, as the paper's lower reward is on ResNet-18.
+
+    folder: of the embedded preset's files. Raises UsageError for a damaged one.
+    """
+    head = head_of(folder, device, _scale(folder)["random_head"]["seed"])
+    return _standardised("random_head", folder, head)
+
+
+def head_of(folder: Path, device: str, seed: int) -> RandomHead:
+    """A random head on the body of `quality`, not scaled."""
+    body = _quality(folder, device).body
+    return RandomHead(lambda x: body(x * 2 - 1).mean((2, 3)), 64, seed=seed).to(device)
+
+
+def _quality(folder: Path, device: str) -> Quality:
+    found: Quality = _network(Quality, folder / "quality.safetensors").to(device)
+    return found
+
+
+def _scale(folder: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads((folder / "scale.json").read_text())
+    return found
+
+
+def _standardised(name: str, folder: Path, score: nn.Module) -> Standardised:
+    scale = _scale(folder)[name]
     return Standardised(score, scale["mean"], scale["std"])

@@ -1,4 +1,4 @@
-"""Where a Stable Diffusion model lies, whether it is of a kind that runs here, and the hashes of what decides its images."""
+"""The folder of a Stable Diffusion model: where it lies, if it runs here, which files count."""
 
 from __future__ import annotations
 
@@ -10,19 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError, one_line
-from tasks.reward_ft import SD15
-from tasks.weights import FETCH, pickled, place
+from tasks.files.weights import FETCH, pickled, place
+from tasks.reward_ft.presets import SD15
 
 KINDS = "Stable Diffusion 1.x and 2.x, text to image (model_index.json: StableDiffusionPipeline)"
-_PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+_PARTS = {
+    "unet": "diffusion_pytorch_model",
+    "vae": "diffusion_pytorch_model",
+    "text_encoder": "model",
+}
 _TINY = ("config.json", "diffusion_pytorch_model.safetensors")
 _KINDS = {
-    "unet": ("diffusers", "UNet2DConditionModel"), "vae": ("diffusers", "AutoencoderKL"),
+    "unet": ("diffusers", "UNet2DConditionModel"),
+    "vae": ("diffusers", "AutoencoderKL"),
     "text_encoder": ("transformers", "CLIPTextModel"),
-}  # fmt: skip
+}
 _TOKENIZER = (
-    "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-)  # fmt: skip
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
 _CONDITIONS = (
     "time_cond_proj_dim",
     "class_embed_type",
@@ -30,8 +40,11 @@ _CONDITIONS = (
     "addition_embed_type",
     "encoder_hid_dim_type",
 )
-_CROSS, _WIDTH, _TOKENS = 1280, 512, 77  # of UNet2DConditionModel and CLIPTextConfig, where a configuration is silent
-_MOST_JSON = 2**26  # bytes
+# of UNet2DConditionModel and CLIPTextConfig, where a configuration is silent
+_CROSS, _WIDTH, _TOKENS = 1280, 512, 77
+# bytes
+_MOST_JSON = 2**26
+# a hub id without a commit would be another model whenever its owner changes it
 PINNED = {SD15: "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -40,15 +53,16 @@ def hub_id(model: str) -> str:
     """The text, if it may be a hub id. Raises UsageError."""
     if os.path.exists(place(model)) or not HUB_ID.fullmatch(model):
         raise UsageError(
-            f"model {model!r}: expected a folder that diffusers wrote (with a model_index.json), or a hub id such as OWNER/NAME"
+            f"model {model!r}: expected a folder that diffusers wrote (with a model_index.json), "
+            "or a hub id such as OWNER/NAME"
         )
     return model
 
 
 def find(model: str, revision: str = "", get: str = "", first: str = "model_index.json") -> Path:
-    """The folder of a model that is named by a folder or by a hub id; a hub id's files come from the hub's cache alone.
+    """The folder of a model that is named by a folder or a hub id. Raises UsageError.
 
-    get: what the command that fetches it has besides.  first: a file that every such model has. Raises UsageError.
+    get: arguments of the `bench fetch` that gets it.  first: a file that every such model has.
     """
     path = place(model)
     if os.path.isdir(path):
@@ -57,17 +71,19 @@ def find(model: str, revision: str = "", get: str = "", first: str = "model_inde
     from huggingface_hub import constants, try_to_load_from_cache
 
     revision = revision or PINNED.get(model, "")
+    # the hub's cache alone, because a run never uses the network
     try:
-        found = try_to_load_from_cache(model, first, revision=revision or None)
+        cached = try_to_load_from_cache(model, first, revision=revision or None)
     except ValueError as error:
         raise UsageError(f"model {model!r}: no hub id: {one_line(str(error))}") from error
-    if not isinstance(found, str):
+    if not isinstance(cached, str):
         at = f" at revision {revision}" if revision else ""
         raise UsageError(
-            f"model {model!r}{at}: neither a folder nor in the hub's cache {constants.HF_HUB_CACHE}, and a run never uses the "
-            f"network; get it with `{FETCH}{get or f' --model {model}'}`, or name a folder"
+            f"model {model!r}{at}: neither a folder nor in the hub's cache "
+            f"{constants.HF_HUB_CACHE}, and a run never uses the network; get it with "
+            f"`{FETCH}{get or f' --model {model}'}`, or name a folder"
         )
-    return Path(found).parent
+    return Path(cached).parent
 
 
 def choose(names: Sequence[str], variant: str = "") -> list[str]:
@@ -79,11 +95,18 @@ def choose(names: Sequence[str], variant: str = "") -> list[str]:
     taken += [n for name in _TOKENIZER if (n := f"tokenizer/{name}") in there]
     for part, stem in _PARTS.items():
         whole = f"{part}/{stem}{dot}.safetensors"
-        shards = [n for n in names if re.fullmatch(rf"{part}/{stem}{re.escape(dot)}-\d+-of-\d+\.safetensors", n)]
+        shards = [
+            n
+            for n in names
+            if re.fullmatch(rf"{part}/{stem}{re.escape(dot)}-\d+-of-\d+\.safetensors", n)
+        ]
         index = f"{part}/{stem}.safetensors.index{dot}.json"
         if whole not in there and not (shards and index in there):
             has = sorted(n for n in names if n.startswith(f"{part}/{stem}"))
-            raise UsageError(f"model: the repository has no {whole}; it has {', '.join(has) or 'nothing of that part'}")
+            raise UsageError(
+                f"model: the repository has no {whole}; it has "
+                f"{', '.join(has) or 'nothing of that part'}"
+            )
         taken += [f"{part}/config.json", *([whole] if whole in there else [index, *shards])]
     return taken
 
@@ -98,7 +121,9 @@ def tiny_files(folder: Path) -> dict[str, Path]:
     found = {name: folder / name for name in _TINY}
     if missing := [name for name, path in found.items() if not path.is_file()]:
         how = "diffusers' AutoencoderTiny.from_pretrained(FOLDER).save_pretrained(ANOTHER)"
-        raise UsageError(f"tiny autoencoder {folder}: missing {', '.join(missing)}{pickled(folder, how)}")
+        raise UsageError(
+            f"tiny autoencoder {folder}: missing {', '.join(missing)}{pickled(folder, how)}"
+        )
     return found
 
 
@@ -118,21 +143,49 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def files(folder: Path, variant: str = "") -> dict[str, Path]:
-    """The files that decide the images, by their name inside the folder. Raises UsageError for a model of another kind
-    and for files that are missing, each by name.
+    """The files that decide the images, by their name inside the folder.
+
+    Raises UsageError for a model of another kind, and for missing files, each by name.
     """
+    _check_kind(folder)
+    if not re.fullmatch(r"[\w.-]{0,40}", variant):
+        raise UsageError(
+            f"option reward_ft.variant: expected a name such as fp16, got {variant[:60]!r}"
+        )
+    found, missing = _present(folder, variant)
+    if missing:
+        how = (
+            "diffusers' StableDiffusionPipeline.from_pretrained(FOLDER, "
+            "safety_checker=None).save_pretrained(ANOTHER)"
+        )
+        hint = next((h for part in _PARTS if (h := pickled(folder / part, how))), "")
+        raise UsageError(f"model {folder}: missing {', '.join(missing)}{hint}")
+    _check_scheduler(folder)
+    _together(folder)
+    return found
+
+
+def _check_kind(folder: Path) -> None:
+    """Raises UsageError for a folder that holds another kind of model, or none."""
     if not (folder / "model_index.json").is_file():
         raise UsageError(
-            f"model {folder}: no model_index.json, so it is no folder that diffusers wrote; expected {KINDS}"
+            f"model {folder}: no model_index.json, so it is no folder that diffusers wrote; "
+            f"expected {KINDS}"
         )
     index = read_json(folder / "model_index.json")
     if index.get("_class_name") != "StableDiffusionPipeline":
-        raise UsageError(f"model {folder}: it holds a {index.get('_class_name')}; supported: {KINDS}")
+        raise UsageError(
+            f"model {folder}: it holds a {index.get('_class_name')}; supported: {KINDS}"
+        )
     for part, kind in _KINDS.items():
-        if (is_ := index.get(part)) != list(kind):
-            raise UsageError(f"model {folder}: its {part} is {is_}, expected {list(kind)}; supported: {KINDS}")
-    if not re.fullmatch(r"[\w.-]{0,40}", variant):
-        raise UsageError(f"option reward_ft.variant: expected a name such as fp16, got {variant[:60]!r}")
+        if (got := index.get(part)) != list(kind):
+            raise UsageError(
+                f"model {folder}: its {part} is {got}, expected {list(kind)}; supported: {KINDS}"
+            )
+
+
+def _present(folder: Path, variant: str) -> tuple[dict[str, Path], list[str]]:
+    """The files that are there, by name, and the names of those that are missing."""
     found = {"model_index.json": folder / "model_index.json"}
     missing = []
 
@@ -151,75 +204,95 @@ def files(folder: Path, variant: str = "") -> dict[str, Path]:
     there = {name for name in _TOKENIZER if take(f"tokenizer/{name}")}
     if "tokenizer.json" not in there and not {"vocab.json", "merges.txt"} <= there:
         missing.append("tokenizer/vocab.json and merges.txt, or tokenizer.json")
-    if missing:
-        how = "diffusers' StableDiffusionPipeline.from_pretrained(FOLDER, safety_checker=None).save_pretrained(ANOTHER)"
-        hint = next((h for part in _PARTS if (h := pickled(folder / part, how))), "")
-        raise UsageError(f"model {folder}: missing {', '.join(missing)}{hint}")
+    return found, missing
+
+
+def _check_scheduler(folder: Path) -> None:
+    """Raises UsageError for a scheduler that says too little, or clips."""
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     lacks = [name for name in ("beta_start", "beta_end", "beta_schedule") if name not in scheduler]
     lacks = [] if scheduler.get("trained_betas") else lacks
     if lacks or scheduler.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction"):
-        what = f"lacks {', '.join(lacks)}" if lacks else f"predicts {str(scheduler['prediction_type'])[:60]!r}"
+        what = (
+            f"lacks {', '.join(lacks)}"
+            if lacks
+            else f"predicts {str(scheduler['prediction_type'])[:60]!r}"
+        )
         raise UsageError(
-            f"model {folder}: scheduler/scheduler_config.json {what}; expected betas, and epsilon or v_prediction"
+            f"model {folder}: scheduler/scheduler_config.json {what}; expected betas, and epsilon "
+            "or v_prediction"
         )
     if scheduler.get("clip_sample") or scheduler.get("thresholding"):
         raise UsageError(
-            f"model {folder}: its scheduler clips the predicted image, which no latent model does; supported: {KINDS}"
+            f"model {folder}: its scheduler clips the predicted image, which no latent model "
+            f"does; supported: {KINDS}"
         )
-    _together(folder)
-    return found
 
 
 def _together(folder: Path) -> None:
-    """Raises UsageError where the configurations of a folder's parts ask for what is not given here, or differ."""
+    """Raises UsageError where the parts' configurations differ, or ask for more inputs."""
     unet, text = (read_json(folder / part / "config.json") for part in ("unet", "text_encoder"))
     for name in _CONDITIONS:
         if unet.get(name) is not None:
             raise UsageError(
-                f"model {folder}: unet/config.json: expected no {name}, got {one_line(str(unet[name]))[:60]!r}: a U-Net that is "
-                f"told more than time and prompt; set it to null if the weights know nothing of it; supported: {KINDS}"
+                f"model {folder}: unet/config.json: expected no {name}, got "
+                f"{one_line(str(unet[name]))[:60]!r}: a U-Net with inputs beyond time and prompt; "
+                f"set it to null if the weights know nothing of it; supported: {KINDS}"
             )
     width, given = unet.get("cross_attention_dim", _CROSS), text.get("hidden_size", _WIDTH)
     if width != given:
         raise UsageError(
-            f"model {folder}: unet/config.json has cross_attention_dim {one_line(str(width))[:60]} and text_encoder/config.json "
-            f"hidden_size {given}: parts of two models; supported: {KINDS}"
+            f"model {folder}: unet/config.json has cross_attention_dim "
+            f"{one_line(str(width))[:60]} and text_encoder/config.json hidden_size {given}: parts "
+            f"of two models; supported: {KINDS}"
         )
     path = folder / "tokenizer" / "tokenizer_config.json"
+    # transformers takes an endless limit where the file states none, and the encoder then fails
     length = read_json(path).get("model_max_length") if path.is_file() else None
     most = text.get("max_position_embeddings", _TOKENS)
     if not isinstance(length, int) or not 2 <= length <= most:
         raise UsageError(
-            f"model {folder}: tokenizer/tokenizer_config.json: expected a model_max_length of 2 to {most}, the text encoder's "
-            f"max_position_embeddings, got {one_line(str(length))[:60]}; write {most} there"
+            f"model {folder}: tokenizer/tokenizer_config.json: expected a model_max_length of 2 "
+            f"to {most}, the text encoder's max_position_embeddings, got "
+            f"{one_line(str(length))[:60]}; write {most} there"
         )
     channels = unet.get("in_channels")
     latent = read_json(folder / "vae" / "config.json").get("latent_channels")
     if channels != latent:
         raise UsageError(
-            f"model {folder}: its U-Net takes {channels} channels and its autoencoder gives {latent}: a model for inpainting or "
-            f"depth; supported: {KINDS}"
+            f"model {folder}: its U-Net takes {channels} channels and its autoencoder gives "
+            f"{latent}: a model for inpainting or depth; supported: {KINDS}"
         )
 
 
 def _weights(folder: Path, part: str, stem: str, variant: str, found: dict[str, Path]) -> list[str]:
-    """Adds a part's weights, in one file or in shards, to `found`; returns the names of those that are missing."""
+    """Add a part's weights, whole or in shards, to `found`; return the names of missing files."""
     dot = f".{variant}" if variant else ""
     whole = f"{part}/{stem}{dot}.safetensors"
     index = f"{part}/{stem}.safetensors.index{dot}.json"
     sharded = (folder / index).is_file()
-    shards_first = sharded and part != "text_encoder"  # for diffusers, not for transformers
+    # where both are there, diffusers reads the shards and transformers the whole file
+    shards_first = sharded and part != "text_encoder"
     if (folder / whole).is_file() and not shards_first:
         found[whole] = folder / whole
         return []
     if not sharded:
         there = sorted(p.name for p in (folder / part).glob(f"{stem}*.safetensors"))
-        return [f"{whole} (there is {', '.join(there)}; variants go by --set reward_ft.variant=)" if there else whole]
+        return [
+            f"{whole} (there is {', '.join(there)}; variants go by --set reward_ft.variant=)"
+            if there
+            else whole
+        ]
     table = read_json(folder / index).get("weight_map")
+    # plain names alone: a path in the table could lead out of the folder
     names = list(table.values()) if isinstance(table, dict) else []
-    if not names or not all(isinstance(n, str) and len(n) < 200 and Path(n).name == n for n in names):
-        raise UsageError(f"model: {folder / index}: expected names of files beside it, got {one_line(str(names))[:80]}")
+    if not names or not all(
+        isinstance(n, str) and len(n) < 200 and Path(n).name == n for n in names
+    ):
+        raise UsageError(
+            f"model: {folder / index}: expected names of files beside it, got "
+            f"{one_line(str(names))[:80]}"
+        )
     shards = [f"{part}/{n}" for n in sorted(set(names))]
     found |= {n: folder / n for n in [index, *shards]}
     return [n for n in shards if not (folder / n).is_file()]

@@ -1,4 +1,7 @@
-"""Guided sampling: Algorithm 5 of the paper, after Guo et al. 2024 (arXiv 2404.14743). Image i never depends on image j."""
+"""Guided sampling: Algorithm 5 of the paper, after Guo et al. 2024 (arXiv 2404.14743).
+
+Image i never depends on image j, so that a micro-batch changes memory and not results.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,20 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import one_line
-from tasks.reward_ft.pipeline import draws
+from tasks.reward_ft.diffusion import draws
 from tasks.reward_ft.steps import Schedule
+from tasks.samplers.protocol import Memory
 
 LOG = logging.getLogger("benchmark")
+# less than one step of 8 bits
 _BLACK = 1 / 255
-Mode = Literal["tilt", "lookahead"]
+Mode = Literal["tilt", "lookahead", "direct"]
 Reward = Callable[[Tensor], Tensor]
 """Images (N, 3, H, W) to rewards (N,); image i decides reward i."""
 
 
-class Denoiser(Protocol):
-    """What guided sampling needs of a model: see pipeline.Diffusion."""
+class LatentModel(Protocol):
+    """What guided sampling needs of a model: see diffusion.Diffusion."""
 
     latent_shape: tuple[int, int, int]
     device: torch.device
@@ -38,22 +43,33 @@ class Denoiser(Protocol):
 def one_each(rewards: Tensor, count: int) -> Tensor:
     """Raises ValueError for rewards that are not one number an image."""
     if rewards.shape != (count,):
-        raise ValueError(f"a reward gives one number an image: expected shape ({count},), got {tuple(rewards.shape)}")
+        raise ValueError(
+            f"a reward gives one number an image: expected shape ({count},), got "
+            f"{tuple(rewards.shape)}"
+        )
     return rewards
 
 
 @contextmanager
 def advised() -> Iterator[None]:
-    """Memory that ran out says what to set. Raises MemoryError."""
+    """Raises MemoryError with the options to set, where the memory ran out."""
     try:
         yield
+    # on a CPU it is a plain RuntimeError, known by its text alone
     except (torch.OutOfMemoryError, RuntimeError) as error:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise MemoryError(
-                f"reward_ft: out of memory ({one_line(str(error))[:160]}); set reward_ft.micro_batch=1, "
-                "reward_ft.checkpointing=true, reward_ft.dtype=bf16 or a smaller reward_ft.size"
+                f"reward_ft: out of memory ({one_line(str(error))[:160]}); set "
+                "reward_ft.micro_batch=1, reward_ft.checkpointing=true, reward_ft.dtype=bf16 or a "
+                "smaller reward_ft.size"
             ) from error
         raise
+
+
+def _span(lam: float | Tensor) -> str:
+    """lam for a message; of a batch from the least to the largest."""
+    low, high = (float(lam.min()), float(lam.max())) if isinstance(lam, Tensor) else (lam, lam)
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
 @dataclass(frozen=True)
@@ -79,8 +95,11 @@ class Linear:
 
     @classmethod
     def over(cls, reward: Reward, images: Tensor, micro_batch: int, device: torch.device) -> Linear:
-        """As `at`, so many images at once on the device; kept where the images are."""
-        parts = [cls.at(reward, part.to(device)).to(images.device) for part in torch.split(images, micro_batch)]
+        """As `at`, `micro_batch` images at a time on the device; the result is where they are."""
+        parts = [
+            cls.at(reward, part.to(device)).to(images.device)
+            for part in torch.split(images, micro_batch)
+        ]
         return cls(torch.cat([p.g for p in parts]), torch.cat([p.b for p in parts]))
 
     def part(self, chosen: slice) -> Linear:
@@ -88,17 +107,38 @@ class Linear:
 
 
 @dataclass(frozen=True)
+class Direct:
+    """The reward itself, at the look-ahead image of each step."""
+
+    reward: Reward
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return one_each(self.reward(x), len(x))
+
+    def to(self, device: torch.device) -> Direct:
+        return self
+
+    def part(self, chosen: slice) -> Direct:
+        return self
+
+
+Pull = Linear | Direct
+"""What a pass is guided by."""
+
+
+@dataclass(frozen=True)
 class Sampled:
-    """images: (N, 3, H, W) in [0, 1], on the CPU, nan where guidance was so strong that the numbers ran away.
+    """images: (N, 3, H, W) in [0, 1], on the CPU; nan where strong guidance left finite numbers.
 
     kl: (N,) float64, each image's path KL to the unguided sampler, in nats.
 
-    At few steps the KL is that of the discrete chain, not the closed form's. On N(0, 1) with the reward x, 12 steps and
-    eta = 1 give 9.5 times the closed form on the shipped model's schedule, of which 8.2 come from the last step, where
-    there is little noise, and 1.68 times on a schedule that ends without noise; at 1000 steps it is within 1 %. The
-    samples deviate by 0.83 and 0.77 instead of 1.
+    At few steps the KL is that of the discrete chain, not the closed form's. On N(0, 1) with the
+    reward x, 12 steps and eta = 1 give 9.5 times the closed form on the shipped model's schedule,
+    of which 8.2 come from the last step, where there is little noise, and 1.68 times on a schedule
+    that ends without noise; at 1000 steps it is within 1 %. The samples' deviations are 0.83 and
+    0.77 instead of 1.
 
-    With eta = 0 the path measures are mutually singular and the KL is inf wherever there was guidance.
+    With eta = 0 the path measures are mutually singular: the KL is inf where there was guidance.
     """
 
     images: Tensor
@@ -107,13 +147,15 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Sampler:
-    """DDIM with classifier-free guidance for one prompt, and reward guidance on top of it.
+    """One pass with classifier-free guidance for one prompt, and reward guidance on top of it.
 
-    mode `tilt`: loss -r_hat with beta = 1/lam, the guidance that p* proportional to p_data exp(r/lam) calls for.
-    mode `lookahead` (the paper's): loss (target - r_hat)^2 / 2 with beta = guidance/lam.
+    mode `tilt`: loss -r_hat, beta = 1/lam, for p* proportional to p_data exp(r/lam); r_hat is the
+    reward's linear model about the image of the pass before.
+    mode `lookahead` (the paper's): loss (target - r_hat)^2 / 2, beta = guidance/lam.
+    mode `direct`: as `tilt`, with the reward itself for r_hat, so that one pass is enough.
     """
 
-    model: Denoiser
+    model: LatentModel
     schedule: Schedule
     prompt: str
     cfg: float
@@ -122,70 +164,109 @@ class Sampler:
     guidance: float = 1.0
     micro_batch: int = 64
 
-    def __call__(self, seeds: tuple[int, ...], reward: Linear | None = None, lam: float = 1.0) -> Sampled:
-        """One pass over all time steps for each seed; reward None: unguided, without a backward pass."""
+    def __call__(
+        self, seeds: tuple[int, ...], reward: Pull | None = None, lam: float | Tensor = 1.0
+    ) -> Sampled:
+        """One pass over all time steps for each seed. reward None: unguided.
+
+        lam: one for all images, or one for each, (N,).
+        """
         parts = []
         with advised():
             for k in range(0, len(seeds), self.micro_batch):
                 chosen = slice(k, k + self.micro_batch)
-                linear = None if reward is None else reward.part(chosen).to(self.model.device)
-                parts.append(self._batch(seeds[chosen], linear, lam))
+                own = None if reward is None else reward.part(chosen).to(self.model.device)
+                strength = lam[chosen].to(self.model.device) if isinstance(lam, Tensor) else lam
+                parts.append(self._batch(seeds[chosen], own, strength))
         return Sampled(torch.cat([p.images for p in parts]), torch.cat([p.kl for p in parts]))
 
-    def _batch(self, seeds: tuple[int, ...], reward: Linear | None, lam: float) -> Sampled:
+    def _batch(self, seeds: tuple[int, ...], reward: Pull | None, lam: float | Tensor) -> Sampled:
         steps = len(self.schedule.t)
-        noise = torch.stack([draws(s, steps, self.model.latent_shape) for s in seeds], 1).to(self.model.device)
+        noise = torch.stack([draws(s, steps, self.model.latent_shape) for s in seeds], 1).to(
+            self.model.device
+        )
         text, z = self.model.text(self.prompt), noise[0]
+        memory: Memory = None
         kl = torch.zeros(len(seeds), dtype=torch.float64)
         guided = self.schedule.guided
-        broken = torch.full((), steps, device=self.model.device)  # the first step with numbers that are not finite
+        # the first step with numbers that are not finite; a tensor, for reading it each step would
+        # make the GPU wait
+        broken = torch.full((), steps, device=self.model.device)
         with torch.no_grad():
             for k in range(steps):
                 if reward is None or not guided[k]:
-                    out = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
+                    out = self.model.eps(
+                        z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg
+                    )
                 else:
                     out, change = self.guided_eps(k, z, text, reward, lam)
                     kl += self._path_kl(k, change)
                 broken = broken.clamp(max=torch.where(out.isfinite().all(), steps, k))
-                z = self.schedule.step(k, z, out, noise[k + 1])
-            images = (
-                self.model.decode(z).clamp(0, 1).contiguous()
-            )  # a layout of its own would round differently once stored
+                z, memory = self.schedule.step(k, z, out, noise[k + 1], memory)
+            # a layout of its own would round differently once stored
+            images = self.model.decode(z).clamp(0, 1).contiguous()
         self._inspect(int(broken), images, None if reward is None else lam)
-        return Sampled(images.cpu(), kl)  # many of them are kept, and a GPU has better use for its memory
+        # many of them are kept, and a GPU has better use for its memory
+        return Sampled(images.cpu(), kl)
 
-    def _inspect(self, broken: int, images: Tensor, lam: float | None) -> None:
-        """Say what is wrong with the images. Raises ValueError where no guidance did it, but the model."""
-        steps = len(self.schedule.t)
-        black = int((images.amax((1, 2, 3)) < _BLACK).sum())
-        if broken < steps:
-            fault = f"numbers that are not finite from step {broken + 1} of {steps} (t = {self.schedule.t[broken]})"
-        elif not images.isfinite().all():
-            fault = f"numbers that are not finite after step {steps} of {steps}, from the autoencoder"
-        elif black:
-            fault = f"{black} of {len(images)} images all black after step {steps} of {steps}"
-        else:
+    def _inspect(self, broken: int, images: Tensor, lam: float | Tensor | None) -> None:
+        """Warn of what is wrong with the images. Raises ValueError where the model alone did it."""
+        fault = self._fault(broken, images)
+        if not fault:
             return
+        steps = len(self.schedule.t)
+        # with guidance a warning: a search may try a lam that destroys images, and F says so
         if lam is None and not images.isfinite().all():
-            raise ValueError(f"reward_ft: sampling without guidance gave {fault}; {self.model.cure(broken == steps)}")
-        LOG.warning("sampling %s: %s", "without guidance" if lam is None else f"guided at lam = {lam:.4g}", fault)
+            raise ValueError(
+                f"reward_ft: sampling without guidance gave {fault}; "
+                f"{self.model.cure(broken == steps)}"
+            )
+        LOG.warning(
+            "sampling %s: %s",
+            "without guidance" if lam is None else f"guided at lam = {_span(lam)}",
+            fault,
+        )
 
-    def guided_eps(self, k: int, z: Tensor, text: Tensor, reward: Linear, lam: float) -> tuple[Tensor, Tensor]:
-        """The guided prediction at step k (from 0) for z (N, C, H, W), and what guidance added to its eps."""
+    def _fault(self, broken: int, images: Tensor) -> str:
+        """What is wrong with the images, or "". broken: the first step that is not finite."""
+        steps = len(self.schedule.t)
+        if broken < steps:
+            return (
+                f"numbers that are not finite from step {broken + 1} of {steps} (t = "
+                f"{self.schedule.t[broken]})"
+            )
+        if not images.isfinite().all():
+            return (
+                f"numbers that are not finite after step {steps} of {steps}, from the autoencoder"
+            )
+        if black := int((images.amax((1, 2, 3)) < _BLACK).sum()):
+            return f"{black} of {len(images)} images all black after step {steps} of {steps}"
+        return ""
+
+    def guided_eps(
+        self, k: int, z: Tensor, text: Tensor, reward: Pull, lam: float | Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The guided prediction at step k (from 0) in z, (N, C, H, W), and its change of eps.
+
+        lam: one for all images, or one for each, (N,).
+        """
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             out = self.model.eps(z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg)
-            r_hat = reward(self.model.look_ahead(self.schedule.clean(k, z, out)))
-            if self.mode == "tilt":
-                beta, loss = 1 / lam, -r_hat
-            else:
+            r_hat = reward(self.model.look_ahead(self.schedule.predicted(k, z, out).x0))
+            lam = lam.view(-1, 1, 1, 1) if isinstance(lam, Tensor) else lam
+            if self.mode == "lookahead":
                 beta, loss = self.guidance / lam, (self.target - r_hat).square() / 2
-            (slope,) = torch.autograd.grad(loss.sum(), z)  # a sum: images stay independent
+            else:
+                beta, loss = 1 / lam, -r_hat
+            # of a sum, not a mean: images stay independent of their number
+            (slope,) = torch.autograd.grad(loss.sum(), z)
         change = (1 - self.schedule.abar[k]) ** 0.5 * beta * slope
         return self.schedule.shifted(k, out.detach(), change), change
 
     def _path_kl(self, k: int, change: Tensor) -> Tensor:
-        """Girsanov: c_t^2 |change|^2 / (2 sigma_t^2), (N,). Exact for the discrete chain; see Sampled for what few steps add."""
+        """Girsanov: c_t^2 |change|^2 / (2 sigma_t^2), (N,)."""
+        # exact for the discrete chain; what few steps add is in `Sampled`
         squared = change.double().square().sum((1, 2, 3)).cpu()
         sigma = self.schedule.sigma[k]
         if sigma == 0:

@@ -1,4 +1,4 @@
-"""The closed form of reward fine-tuning on a bank of p_data samples: Algorithms 2 and 4, all in float64."""
+"""The closed form of reward fine-tuning on a bank of p_data samples: Algorithms 2 and 4."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bank:
-    """Rewards of N samples of p_data, each (N,); drawn once, since they do not depend on lam.
-
-    Held in float64 whatever they are given in: gamma times a difference of entropies is lost in float32.
-    """
+    """Rewards of N samples of p_data, each (N,) float64; drawn once, for they depend on no lam."""
 
     r1: Vector
     r2: Vector
 
     def __post_init__(self) -> None:
+        # in float32, gamma times a difference of entropies would be lost
         for name in ("r1", "r2"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
 
@@ -34,7 +32,7 @@ class Bank:
 
 @dataclass(frozen=True)
 class Weights:
-    """p* on the bank: w, (N,), sums to 1.  lam: the value that was used, above the one asked for after a back-off."""
+    """p* on the bank. w: (N,), sums to 1.  lam: as used, above the one asked for by a back-off."""
 
     bank: Bank
     w: Vector
@@ -54,31 +52,41 @@ def ess(w: Vector) -> float:
 
 def kl(w: Vector) -> float:
     """KL(p* || p_data) = log N - H(w), in nats."""
-    kept = w[w > 0]
-    return float(np.log(len(w)) + np.sum(kept * np.log(kept)))
+    # 0 log 0 = 0, where NumPy has nan
+    positive = w[w > 0]
+    return float(np.log(len(w)) + np.sum(positive * np.log(positive)))
 
 
 def guard(bank: Bank, lam: float) -> float:
-    """lam, or where softmax(r2/lam) has collapsed the smallest larger one where it has not. Raises ValueError for a
-    bank that is too small to have one.
+    """lam, or where softmax(r2/lam) has collapsed, the smallest larger one where it has not.
+
+    Raises ValueError for a bank that is too small to have one.
     """
     if ess(softmax(bank.r2 / lam)) >= bank.least_ess:
         return lam
     low, high = np.log(lam), np.log(lam) + 40
     if ess(softmax(bank.r2 / np.exp(high))) < bank.least_ess:
-        raise ValueError(f"a bank of {len(bank.r2)} samples cannot reach an effective size of {bank.least_ess:g}")
+        raise ValueError(
+            f"a bank of {len(bank.r2)} samples cannot reach an effective size of {bank.least_ess:g}"
+        )
+    # bisection in log lam: the effective size grows with lam; 60 halvings leave nothing of 40
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (low, middle) if ess(softmax(bank.r2 / np.exp(middle))) >= bank.least_ess else (middle, high)
+        if ess(softmax(bank.r2 / np.exp(middle))) >= bank.least_ess:
+            high = middle
+        else:
+            low = middle
     return float(np.exp(high))
 
 
 def solve(bank: Bank, lam: float, tilt: float = 0.0) -> Weights:
-    """p* proportional to p_data exp((r2 + tilt r1)/lam). The back-off depends on r2 alone, so y and z share it."""
+    """p* proportional to p_data exp((r2 + tilt r1)/lam)."""
+    # the back-off depends on r2 alone, so that y and z share it
     used = guard(bank, lam)
     if used > lam:
         LOG.warning(
-            "importance weights collapse below lam = %.4g (effective size < %.0f); used that instead",
+            "importance weights collapse below lam = %.4g (effective size < %.0f); used that "
+            "instead",
             used,
             bank.least_ess,
         )

@@ -1,102 +1,104 @@
-"""How much memory a run will take: one guided step on tensors without content, by the code that the run itself uses."""
+"""How much memory a run will take: one guided step of the run's own code, without content."""
 
 from __future__ import annotations
 
 import logging
-import weakref
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch import nn
 
-from benchmark.errors import UsageError, one_line
-from tasks.reward_ft import assemble
+from benchmark.errors import UsageError, format_error
+from tasks.reward_ft import tracing
+from tasks.reward_ft.assemble import Parts
+from tasks.reward_ft.diffusion import Diffusion, Form
 from tasks.reward_ft.folder import files, read_json
 from tasks.reward_ft.guidance import Linear, Mode, Sampler
-from tasks.reward_ft.pipeline import Diffusion, quiet, scheduler
+from tasks.reward_ft.pipeline import quiet, scheduler
 from tasks.reward_ft.steps import Schedule
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
 
-# what an allocator and the kernels' work space add, with channels_last also copies: benchmarks/full_size.py
+LOG = logging.getLogger("benchmark")
+# what an allocator and the kernels' work space add, with channels_last also copies:
+# speed/full_size.py
 _MARGIN, _CHANNELS_LAST = 1.1, 1.35
-_FIXED = 2**30  # bytes: the libraries themselves, a device's context
-
-
-class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Bytes of all tensors that are made while this is on and are still alive: now, and at the peak."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = 0
-        self._known: dict[int, weakref.ref[Any]] = {}
-
-    def _gone(self, key: int, size: int, _: object) -> None:
-        self._known.pop(key, None)
-        self.now -= size
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor):
-                storage = tensor.untyped_storage()
-                key, size = storage._cdata, storage.nbytes()
-                if key not in self._known:
-                    self._known[key] = weakref.ref(storage, partial(self._gone, key, size))
-                    self.now += size
-                    self.peak = max(self.peak, self.now)
-        return out
+# bytes: the libraries themselves, a device's context
+_FIXED = 2**30
 
 
 def estimate(options: RewardFt, device: str) -> int:
-    """Bytes at the peak of a run on the device. Raises UsageError for a model that is not there."""
+    """Bytes at the peak of a run on the device; 0, with a warning, where torch cannot be traced.
+
+    Raises UsageError for a model that is not there.
+    """
     quiet()
-    folder = assemble.model_folder(options)
-    logging.disable(logging.CRITICAL)  # what torch has to say of a network that cannot be is said below in one line
+    parts = Parts.of(options)
+    folder = parts.model.folder()
+    if fault := tracing.fault():
+        LOG.warning(
+            "reward_ft: the memory of a run is not known, so nothing checks that it fits: torch %s "
+            "cannot be traced (%s)",
+            torch.__version__,
+            fault,
+        )
+        return 0
+    # what the libraries log of a network that cannot be made is in the one line below
+    logging.disable(logging.CRITICAL)
     try:
-        return _estimate(options, folder, device)
+        return _estimate(options, parts, folder, device)
     except UsageError:
         raise
     except Exception as error:
-        said = one_line(f"{type(error).__name__}: {error}")[:300]
-        raise UsageError(f"model {folder}: its configuration does not make a network: {said}") from error
+        reason = format_error(error)[:300]
+        raise UsageError(
+            f"model {folder}: its configuration does not make a network: {reason}"
+        ) from error
     finally:
         logging.disable(logging.NOTSET)
 
 
-def _estimate(o: RewardFt, folder: Path, device: str) -> int:
+def _estimate(o: RewardFt, parts: Parts, folder: Path, device: str) -> int:
     batch = min(o.micro_batch, max(o.images, o.test_images, o.bank))
     ddim = scheduler(folder)
-    schedule = Schedule.of(ddim, o.steps, o.eta)
+    schedule = Schedule.of(ddim, o.steps, o.eta, o.sampler)
+    # on the meta device nothing is initialised, so gigabytes are made in no time
     with torch.device("meta"):
-        model = _skeleton(o, folder, ddim)
-    with FakeTensorMode(), _Live() as live:
+        model = _skeleton(parts.form(), folder, ddim)
+    with tracing.traced() as live:
         for part in model.networks:
             _fake(part)
         weights, live.peak = live.now, live.now
         pixels = _guided_step(o, model, schedule, batch)
-    text = sum(p.stat().st_size for name, p in files(folder, o.variant).items() if name.startswith("text_encoder/"))
-    others = sum(path.stat().st_size for path in assemble.other_files(o).values())
-    kept = max(o.bank, o.images, o.reference_images) + 5 * o.test_images  # of the last pass, of this one, slopes
-    images = 4 * pixels * kept if device == "cpu" else 0
+    text = sum(
+        p.stat().st_size
+        for name, p in files(folder, o.variant).items()
+        if name.startswith("text_encoder/")
+    )
+    others = sum(
+        path.stat().st_size
+        for part in (parts.clip, *parts.rewards, parts.judge)
+        for path in part.files().values()
+    )
+    # images of the last pass and of this one, and slopes; they are kept off a GPU
+    count = max(o.bank, o.images, o.reference_images) + 5 * o.test_images
+    images = 4 * pixels * count if device == "cpu" else 0
     margin = _CHANNELS_LAST if o.channels_last else _MARGIN
     return int(weights + margin * (live.peak - weights) + text + others + images + _FIXED)
 
 
 def _fake(network: nn.Module) -> None:
-    """Weights without content, as on a CPU: on the meta device attention would take another way, which needs more memory."""
+    """Replace weights and buffers by fake CPU tensors of the same shape."""
+    # on the meta device attention would take another path, which needs more memory
     for module in network.modules():
-        for table in (module._parameters, module._buffers):
-            for name, tensor in table.items():
-                if tensor is not None:
-                    table[name] = nn.Parameter(torch.empty(tensor.shape, dtype=tensor.dtype), requires_grad=False)
+        for name, tensor in list(module.named_parameters(recurse=False)):
+            empty = torch.empty(tensor.shape, dtype=tensor.dtype)
+            setattr(module, name, nn.Parameter(empty, requires_grad=False))
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
 
 
 def _made(kind: str, path: Path) -> Any:
@@ -105,7 +107,7 @@ def _made(kind: str, path: Path) -> Any:
     return getattr(diffusers, kind).from_config(read_json(path))
 
 
-def _skeleton(o: RewardFt, folder: Path, ddim: Any) -> Diffusion:
+def _skeleton(form: Form, folder: Path, ddim: Any) -> Diffusion:
     """The networks of the folder's configuration, without weights."""
     pipe = SimpleNamespace(
         unet=_made("UNet2DConditionModel", folder / "unet" / "config.json"),
@@ -113,8 +115,8 @@ def _skeleton(o: RewardFt, folder: Path, ddim: Any) -> Diffusion:
         text_encoder=torch.nn.Identity(),
         scheduler=ddim,
     )
-    tiny = _made("AutoencoderTiny", assemble.tiny_folder(o.taesd) / "config.json") if o.taesd else None
-    return Diffusion(pipe, "meta", assemble.form(o), tiny)
+    tiny = _made("AutoencoderTiny", form.taesd / "config.json") if form.taesd else None
+    return Diffusion(pipe, "meta", form, tiny)
 
 
 def _guided_step(o: RewardFt, model: Diffusion, schedule: Schedule, batch: int) -> int:
@@ -127,3 +129,16 @@ def _guided_step(o: RewardFt, model: Diffusion, schedule: Schedule, batch: int) 
     with torch.no_grad():
         model.decode(z)
     return 3 * side * side
+
+
+def advice(o: RewardFt) -> str:
+    """Settings that take less memory, in the order in which to try them."""
+    ways = {
+        "micro_batch=1": o.micro_batch > 1,
+        "checkpointing=true": not o.checkpointing,
+        "dtype=bf16": o.dtype == "fp32",
+        "decode_dtype=bf16": o.decode_dtype == "fp32",
+        "taesd=madebyollin/taesd": not o.taesd,
+        "a smaller size": True,
+    }
+    return "set reward_ft." + ", ".join(way for way, left in ways.items() if left)

@@ -12,7 +12,9 @@ FEATURES = 64
 
 
 def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.GroupNorm(8, outputs), nn.SiLU())
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1), nn.GroupNorm(8, outputs), nn.SiLU()
+    )
 
 
 class Verdict(NamedTuple):
@@ -26,8 +28,9 @@ class Verdict(NamedTuple):
 
 
 class Judge(nn.Module):
-    """Reads digit, colours and stroke weight; its features serve the Frechet distance. No method sees it."""
+    """Reads digit, colours and stroke weight; its features serve the Frechet distance."""
 
+    # for the held-out measurement alone: no training and no search may see it
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
@@ -45,15 +48,16 @@ class Judge(nn.Module):
 
 
 class Quality(nn.Module):
-    """A learned quality reward (N,): it likes bold strokes and dislikes damage, as far as it was taught to see it.
-
-    It looks at half the resolution: on full pixels its gradient lies on the edges of the strokes, where the linear
-    model of guided sampling holds so little that lam = 1 moved the reward by 0.1 to 0.3 deviations instead of 0.75.
-    """
+    """A learned quality reward, (N,): high for bold strokes, low for damage."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.AvgPool2d(2), _block(3, 32, 1), _block(32, 48, 2), _block(48, 64, 2))
+        # at half the resolution: on full pixels the gradient lies on the edges of strokes, where
+        # guided sampling's linear model holds for a pixel, and lam = 1 moved the reward by 0.1 to
+        # 0.3 deviations instead of 0.75
+        self.body = nn.Sequential(
+            nn.AvgPool2d(2), _block(3, 32, 1), _block(32, 48, 2), _block(48, 64, 2)
+        )
         self.head = nn.Linear(64, 1)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Rewards on networks that are fetched: a random head on an ImageNet ResNet-18, LAION's aesthetic score, HPSv2."""
+"""Rewards on fetched networks: a random head on ResNet-18, LAION's aesthetic score, HPSv2."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.errors import UsageError
-from tasks.download import Source
+from tasks.files.download import Source
+from tasks.files.weights import OnHub, OnWeb, fill, given, locate, place
 from tasks.reward_ft import clips
 from tasks.reward_ft.rewards import ClipCosine, RandomHead
-from tasks.weights import OnHub, OnWeb, fill, given, locate, place
 
 OPTION = "reward_ft.reward_weights"
 RESNET = OnWeb(
     "https://download.pytorch.org/models/resnet18-f37072fd.pth",
     "BSD-3-Clause (torchvision); trained on ImageNet, whose own terms allow research alone",
 )
-AESTHETIC = OnWeb("https://github.com/LAION-AI/aesthetic-predictor/raw/main/sa_0_4_vit_l_14_linear.pth", "MIT (LAION)")
+AESTHETIC = OnWeb(
+    "https://github.com/LAION-AI/aesthetic-predictor/raw/main/sa_0_4_vit_l_14_linear.pth",
+    "MIT (LAION)",
+)
 AESTHETIC_CLIP = "ViT-L-14-quickgelu/openai"
 HPS = OnHub("xswu/HPSv2", "HPS_v2_compressed.pt")
 HPS_CLIP = "ViT-H-14"
@@ -30,10 +33,10 @@ HEAD_SEED, WIDTH = 18, 512
 
 
 class ResNetHead:
-    """The paper's lower reward: a scalar head, seeded and in float32, on the 512 features of torchvision's ResNet-18.
+    """The paper's lower reward: a random scalar head on the 512 features of an ImageNet ResNet-18.
 
-    Preprocessing as torchvision's weights ask for it: resize to 256 (bilinear, antialiased), the middle 224, ImageNet's
-    mean and deviation.
+    The head is seeded and in float32. Preprocessing as torchvision's weights ask for it: resize to
+    256 (bilinear, antialiased), the middle 224, ImageNet's mean and deviation.
     """
 
     @classmethod
@@ -47,7 +50,8 @@ class ResNetHead:
 
     @classmethod
     def digests(cls) -> Mapping[str, str]:
-        """SHA-256 of the head, which lies in no file: another torch might draw another."""
+        """SHA-256 of the head."""
+        # it lies in no file, and another torch might draw another
         head = RandomHead(nn.Identity(), WIDTH, HEAD_SEED).head.numpy()
         return {"resnet_head/head": hashlib.sha256(head.astype("<f4").tobytes()).hexdigest()}
 
@@ -76,7 +80,7 @@ class ResNetHead:
 
 
 class Aesthetic:
-    """LAION's linear aesthetic predictor, about 1 to 10, on the normalised image embedding of CLIP ViT-L/14."""
+    """LAION's linear aesthetic score, about 1 to 10, on normalised CLIP ViT-L/14 embeddings."""
 
     @classmethod
     def sources(cls) -> tuple[Source, ...]:
@@ -91,10 +95,13 @@ class Aesthetic:
         folder = place(given_folder)
         if not os.path.isdir(folder):
             raise UsageError(
-                f"option {OPTION}: aesthetic takes a folder with head.safetensors and open_clip's files, "
-                f"got {given_folder!r}"
+                f"option {OPTION}: aesthetic takes a folder with head.safetensors and open_clip's "
+                f"files, got {given_folder!r}"
             )
-        return {"head": given("aesthetic head", str(folder / "head.safetensors")), **clips.files(given_folder, OPTION)}
+        return {
+            "head": given("aesthetic head", str(folder / "head.safetensors")),
+            **clips.files(given_folder, OPTION),
+        }
 
     def __init__(self, files: Mapping[str, Path], prompt: str, device: torch.device) -> None:
         folder = str(files[clips.CONFIG].parent) if clips.CONFIG in files else AESTHETIC_CLIP
@@ -110,7 +117,7 @@ class Aesthetic:
 
 
 class HPSv2:
-    """Human Preference Score v2: the cosine of image and prompt, times 100, in a ViT-H/14 that was tuned on preferences."""
+    """Human Preference Score v2: 100 times the cosine of image and prompt in a tuned ViT-H/14."""
 
     @classmethod
     def sources(cls) -> tuple[Source, ...]:
@@ -129,6 +136,7 @@ class HPSv2:
             model, tokenize = clips.load(str(files[clips.CONFIG].parent), OPTION)
         else:
             model, tokenize = open_clip.create_model(HPS_CLIP), open_clip.get_tokenizer(HPS_CLIP)
+            # exact=False: the checkpoint may hold more than the network
             fill("HPSv2", model, files["hpsv2"], exact=False)
         self._reward = ClipCosine(model, tokenize, device).of(prompt)
 

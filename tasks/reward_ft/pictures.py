@@ -1,4 +1,4 @@
-"""Pictures of a reference folder as pytorch-fid takes them: which files, whether they can be read, 8-bit pixels."""
+"""The pictures of a reference folder, chosen as pytorch-fid does, and read as 8-bit pixels."""
 
 from __future__ import annotations
 
@@ -15,17 +15,25 @@ from numpy.typing import NDArray
 from benchmark.errors import UsageError, one_line
 
 LOG = logging.getLogger("benchmark")
-_ENDINGS = frozenset({".bmp", ".jpg", ".jpeg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})  # pytorch-fid's
-_SIXTEEN = 257  # 65535 / 255
+# pytorch-fid's
+_ENDINGS = frozenset({".bmp", ".jpg", ".jpeg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+# 65535 / 255
+_SIXTEEN = 257
 _THREADS = 4
 
 
 def pictures(folder: Path) -> tuple[Path, ...]:
-    """Raises UsageError for fewer than two, and for those that cannot be read, by name: every one of them is decoded."""
-    found = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and p.is_file()))
+    """The folder's pictures, sorted. Raises UsageError for fewer than two, and for unreadable ones.
+
+    Every one is decoded, so that no run fails in its final measurement.
+    """
+    found = tuple(
+        sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and p.is_file())
+    )
     if len(found) < 2:
         raise UsageError(
-            f"reference {folder}: expected a folder of at least 2 pictures ({', '.join(sorted(_ENDINGS))}), got {len(found)}"
+            f"reference {folder}: expected a folder of at least 2 pictures "
+            f"({', '.join(sorted(_ENDINGS))}), got {len(found)}"
         )
     with ThreadPoolExecutor(_THREADS) as pool:
         faults = list(pool.map(_checked, found))
@@ -33,7 +41,8 @@ def pictures(folder: Path) -> tuple[Path, ...]:
         more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
         names = ", ".join(name for name, _ in bad[:5])
         raise UsageError(
-            f"reference {folder}: unreadable pictures: {names}{more}; {bad[0][0]}: {bad[0][1]}; remove or mend them"
+            f"reference {folder}: unreadable pictures: {names}{more}; {bad[0][0]}: {bad[0][1]}; "
+            "remove or mend them"
         )
     return found
 
@@ -67,11 +76,14 @@ def pixels(path: Path) -> NDArray[np.uint8]:
         with Image.open(path) as picture:
             return _eight_bits(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f"reference {path}: unreadable picture: {one_line(str(error))}; remove or mend it") from error
+        raise UsageError(
+            f"reference {path}: unreadable picture: {one_line(str(error))}; remove or mend it"
+        ) from error
 
 
 def _eight_bits(picture: Any) -> NDArray[np.uint8]:
-    """Raises ValueError for what has no one meaning in 8 bits."""
+    """(H, W, 3). Raises ValueError for values whose scale is not known."""
+    # Pillow's convert("RGB") clips these modes at 255 instead of scaling them
     if not picture.mode.startswith(("I", "F")):
         return np.array(picture.convert("RGB"))
     values = np.array(picture)
@@ -79,7 +91,8 @@ def _eight_bits(picture: Any) -> NDArray[np.uint8]:
         low, high = float(values.min()), float(values.max())
         if not (np.isfinite(values).all() and low >= 0 and high <= 255):
             raise ValueError(
-                f"floats from {low:.4g} to {high:.4g}, expected within [0, 1] or [0, 255]; save it in 8 bits"
+                f"floats from {low:.4g} to {high:.4g}, expected within [0, 1] or [0, 255]; save "
+                "it in 8 bits"
             )
         values = values * 255 if high <= 1 else values
     elif picture.mode == "I" and picture.format not in ("PNG", "PPM"):
@@ -100,7 +113,7 @@ def _checked(path: Path) -> str:
 
 @lru_cache(maxsize=2**17)
 def _fault(path: Path, size: int, changed: int) -> str:
-    """What keeps a picture from being read, or "". Remembered while size and time of change stay."""
+    """What keeps a picture from being read, or ""; cached while size and time of change stay."""
     from PIL import Image
 
     try:
@@ -108,7 +121,8 @@ def _fault(path: Path, size: int, changed: int) -> str:
             if picture.mode.startswith(("I", "F")):
                 _eight_bits(picture)
             else:
-                picture.draft("RGB", (1, 1))  # a JPEG's coarsest scale: all of the file is read, little of it computed
+                # a JPEG's coarsest scale: all of the file is read, little of it computed
+                picture.draft("RGB", (1, 1))
                 picture.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return one_line(str(error))[:200].replace(f" '{path}'", "")

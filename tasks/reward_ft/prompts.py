@@ -1,4 +1,7 @@
-"""What a text encoder sees of a prompt: its tokens up to the tokenizer's limit. Words that are cut are said, twins refused."""
+"""What a text encoder sees of a prompt: its tokens up to the tokenizer's limit.
+
+Words that are cut give a warning, and two prompts with the same tokens are refused.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import UsageError, one_line
-from tasks.reward_ft.assemble import model_folder
+from benchmark.errors import UsageError, format_error
+from tasks.files.weights import place
+from tasks.reward_ft.parts.model import ModelPart
 from tasks.reward_ft.pipeline import quiet
-from tasks.weights import place
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
 
 LOG = logging.getLogger("benchmark")
-_SHOWN = 60  # characters
+# characters of a prompt in a message
+_SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """A tokenizer. encode: a text's tokens with one at each end; limit: how many are seen, both ends among them."""
+    """A tokenizer. encode: a text's tokens, with one at each end; limit: how many are seen.
+
+    what: its name in messages. Both end tokens count towards the limit.
+    """
 
     what: str
     encode: Callable[[str], list[int]]
@@ -42,7 +49,12 @@ class Tokens:
 
 
 def _of(what: str, tokenizer: Any, limit: int) -> Tokens:
-    return Tokens(what, lambda text: list(tokenizer(text, truncation=False).input_ids), tokenizer.decode, limit)
+    return Tokens(
+        what,
+        lambda text: list(tokenizer(text, truncation=False).input_ids),
+        tokenizer.decode,
+        limit,
+    )
 
 
 @lru_cache(maxsize=4)
@@ -54,42 +66,47 @@ def _model(folder: Path, what: str) -> Tokens:
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
         return _of(what, tokenizer, int(tokenizer.model_max_length))
     except Exception as error:  # transformers raises whatever a damaged file leads it to
-        said = one_line(f"{type(error).__name__}: {error}")[:300]
-        raise UsageError(f"model {folder}: its tokenizer cannot be loaded: {said}") from error
+        reason = format_error(error)[:300]
+        raise UsageError(f"model {folder}: its tokenizer cannot be loaded: {reason}") from error
 
 
 @lru_cache(maxsize=4)
 def _clip(name: str, what: str) -> Tokens:
-    """Of open_clip's name for a model."""
+    """The tokenizer of an open_clip model by its name."""
     import open_clip
 
     try:
-        found = open_clip.get_tokenizer(name)
+        own = open_clip.get_tokenizer(name)
     except Exception as error:
-        said = one_line(f"{type(error).__name__}: {error}")[:300]
-        raise UsageError(f"{what}: its tokenizer cannot be loaded: {said}") from error
-    if hasattr(found, "tokenizer"):
-        return _of(what, found.tokenizer, int(found.context_length))
+        reason = format_error(error)[:300]
+        raise UsageError(f"{what}: its tokenizer cannot be loaded: {reason}") from error
+    # open_clip wraps Hugging Face's tokenizers and has one of its own, without end tokens
+    if hasattr(own, "tokenizer"):
+        return _of(what, own.tokenizer, int(own.context_length))
     return Tokens(
-        what, lambda text: [found.sot_token_id, *found.encode(text), found.eot_token_id], found.decode,
-        int(found.context_length),
-    )  # fmt: skip
+        what,
+        lambda text: [own.sot_token_id, *own.encode(text), own.eot_token_id],
+        own.decode,
+        int(own.context_length),
+    )
 
 
 def _open_clip(spec: str, what: str) -> Tokens:
-    return _clip(f"local-dir:{place(spec)}" if os.path.isdir(place(spec)) else spec.partition("/")[0], what)
+    folder = place(spec)
+    name = f"local-dir:{folder}" if os.path.isdir(folder) else spec.partition("/")[0]
+    return _clip(name, what)
 
 
 def tokenizers(o: RewardFt) -> Iterator[Tokens]:
     """All that read the prompt. Raises UsageError."""
     from tasks.reward_ft.paper_rewards import HPS_CLIP
 
-    yield _model(model_folder(o), "the model's text encoder")
+    yield _model(ModelPart.of(o).folder(), "the model's text encoder")
     if o.clip:
         yield _open_clip(o.clip, "CLIP (r1)")
     elif o.model:
         yield _model(o.folder / "model", "CLIP (r1)")
-    if o.reward == "hpsv2":
+    if "hpsv2" in o.names:
         yield _open_clip(o.reward_weights or HPS_CLIP, "hpsv2 (r2)")
 
 
@@ -97,15 +114,20 @@ def note_cuts(o: RewardFt, prompt: str) -> None:
     """A note of the run for each text encoder that does not see all of the prompt."""
     for tokens in tokenizers(o):
         if cut := tokens.cut(prompt):
-            LOG.warning(f"{tokens.what} reads {tokens.limit} tokens of the prompt; it does not see: {cut[:200]}")
+            LOG.warning(
+                f"{tokens.what} reads {tokens.limit} tokens of the prompt; it does not see: "
+                f"{cut[:200]}"
+            )
 
 
 def distinct(o: RewardFt, one: str, other: str) -> None:
     """Raises UsageError for two prompts that are one to a text encoder."""
     for tokens in tokenizers(o):
         if tokens.seen(one) == tokens.seen(other):
-            cut = f" up to its limit of {tokens.limit}" if tokens.cut(one) or tokens.cut(other) else ""
+            limited = tokens.cut(one) or tokens.cut(other)
+            cut = f" up to its limit of {tokens.limit}" if limited else ""
             raise UsageError(
-                f"--prompt: expected prompts that differ, got {one[:_SHOWN]!r} and {other[:_SHOWN]!r} with the same tokens{cut} "
-                f"for {tokens.what}; leave one out, or tell them apart in their first words"
+                f"--prompt: expected prompts that differ, got {one[:_SHOWN]!r} and "
+                f"{other[:_SHOWN]!r} with the same tokens{cut} for {tokens.what}; leave one out, "
+                "or tell them apart in their first words"
             )

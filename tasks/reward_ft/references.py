@@ -1,4 +1,4 @@
-"""What FID is measured against: Inception features of a folder of pictures, or a file of statistics."""
+"""What FID is measured against: features of a folder of pictures, or a file of statistics."""
 
 from __future__ import annotations
 
@@ -12,47 +12,55 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.errors import UsageError, one_line
-from tasks import inception
-from tasks.inception import DIM
-from tasks.metrics import Matrix, Moments
+from benchmark.errors import UsageError, format_error
+from tasks.files.weights import digest, place
+from tasks.measure import inception
+from tasks.measure.frechet import Matrix, Moments
+from tasks.measure.inception import DIM
 from tasks.reward_ft.pictures import pictures, pixels
-from tasks.weights import digest, place
 
 RESIZE = "pytorch-fid's, bilinear to 299x299, of 8-bit images"
 _AT_ONCE = 16
 
 
-class Extractor:
-    """Images (N, 3, H, W) in [0, 1] to features (N, 2048), float32; rounded to 8 bits first, as in a picture file."""
+class InceptionFeatures:
+    """Images (N, 3, H, W) in [0, 1] to features (N, 2048), float32."""
 
     def __init__(self, path: Path, device: str) -> None:
         self._network, self._device = inception.network(path, device), device
         self.name = f"Inception of pytorch-fid {digest(path)[:12]}"
 
     def __call__(self, images: Tensor) -> Matrix:
+        # to 8 bits, as the pictures of a reference folder are
         rounded = (images.clamp(0, 1) * 255).round() / 255
         with torch.no_grad():
             parts = [
-                self._network(part.to(self._device)).features.cpu().numpy() for part in torch.split(rounded, _AT_ONCE)
+                self._network(part.to(self._device)).features.cpu().numpy()
+                for part in torch.split(rounded, _AT_ONCE)
             ]
         features: Matrix = np.concatenate(parts)
         return features
 
 
 def statistics(path: Path) -> Moments:
-    """A file of statistics as pytorch-fid's --save-stats writes it: mu (2048,), sigma (2048, 2048). Raises UsageError."""
+    """pytorch-fid's --save-stats: mu (2048,), sigma (2048, 2048). Raises UsageError."""
+    # no pickle: it could execute anything
     try:
         with np.load(path, allow_pickle=False) as table:
             mu, sigma = np.asarray(table["mu"], np.float64), np.asarray(table["sigma"], np.float64)
     except Exception as error:  # numpy raises many kinds for what is no such file
-        why = one_line(f"{type(error).__name__}: {error}")[:300]
-        raise UsageError(f"reference {path}: expected statistics (mu and sigma in an .npz file); {why}") from error
+        why = format_error(error)[:300]
+        raise UsageError(
+            f"reference {path}: expected statistics (mu and sigma in an .npz file); {why}"
+        ) from error
     if mu.shape != (DIM,) or sigma.shape != (DIM, DIM):
-        raise UsageError(f"reference {path}: expected mu ({DIM},) and sigma, got {mu.shape} and {sigma.shape}")
+        raise UsageError(
+            f"reference {path}: expected mu ({DIM},) and sigma, got {mu.shape} and {sigma.shape}"
+        )
     if wrong := _impossible(mu, sigma):
         raise UsageError(f"reference {path}: expected mean and covariance of features, got {wrong}")
-    return Moments(mu, sigma, 0)  # such a file does not say of how many
+    # 0: such a file does not say of how many images it is
+    return Moments(mu, sigma, 0)
 
 
 def _impossible(mu: Matrix, sigma: Matrix) -> str:
@@ -75,23 +83,28 @@ def reference_files(reference: str) -> dict[str, Path]:
         statistics(path)
         return {path.name: path}
     raise UsageError(
-        f"reference {reference!r}: expected unguided, a folder of pictures, or a file of statistics (.npz of pytorch-fid)"
+        f"reference {reference!r}: expected unguided, a folder of pictures, or a file of "
+        "statistics (.npz of pytorch-fid)"
     )
 
 
 def reference_digest(reference: str) -> str:
-    """One hash of all that a reference consists of, names aside."""
+    """One hash of all that a reference consists of."""
+    # names aside, for they decide no number
     every = "".join(sorted(digest(p) for p in reference_files(reference).values()))
     return hashlib.sha256(every.encode()).hexdigest()
 
 
 @lru_cache(maxsize=2)
-def moments(reference: str, extractor: Extractor) -> Moments:
+def moments(reference: str, extractor: InceptionFeatures) -> Moments:
     """The statistics of a folder of pictures, or of a file. Raises UsageError."""
     path = place(reference)
     return Moments.of(_features(pictures(path), extractor)) if path.is_dir() else statistics(path)
 
 
-def _features(paths: Sequence[Path], extractor: Extractor) -> Matrix:
-    """One by one, for pictures may differ in size."""
-    return np.concatenate([extractor(torch.from_numpy(pixels(path)).permute(2, 0, 1)[None] / 255) for path in paths])
+def _features(paths: Sequence[Path], extractor: InceptionFeatures) -> Matrix:
+    """(N, 2048)."""
+    # one by one, for pictures may differ in size
+    return np.concatenate(
+        [extractor(torch.from_numpy(pixels(path)).permute(2, 0, 1)[None] / 255) for path in paths]
+    )

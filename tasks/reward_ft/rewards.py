@@ -5,81 +5,52 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.errors import UsageError, one_line, suggest
-from benchmark.names import check_name
-from tasks.download import Source
-from tasks.reward_ft import EMBEDDED
+from benchmark.registry import REWARDS, register_reward
+from tasks.files.download import Source
 
+__all__ = ["ClipCosine", "RandomHead", "Reward", "Standardised", "register_reward"]
 Tokenize = Callable[[list[str]], Tensor]
 
 
 class Reward(Protocol):
-    """A reward for one prompt. given: the option reward_ft.reward_weights; files: what `files` found for it."""
+    """A reward for one prompt. given: the option reward_weights; files: what `files` returned."""
 
     @classmethod
     def sources(cls) -> tuple[Source, ...]:
-        """What `bench fetch` gets for it; () where it needs nothing, or where nothing may be fetched."""
+        """What `bench fetch` downloads for it; () for nothing."""
 
     @classmethod
     def files(cls, given: str) -> Mapping[str, Path]:
-        """The files that decide the numbers, by name; they are hashed. Raises UsageError for one that is missing."""
+        """The files that decide the numbers, by name; they are hashed. Raises UsageError."""
 
     def __init__(self, files: Mapping[str, Path], prompt: str, device: torch.device) -> None: ...
     def __call__(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] to (N,), differentiable; image i decides reward i."""
 
 
-Kind = TypeVar("Kind", bound=type[Any])
-_BUILT_IN = {
-    "resnet_head": "tasks.reward_ft.paper_rewards:ResNetHead",
-    "aesthetic": "tasks.reward_ft.paper_rewards:Aesthetic",
-    "hpsv2": "tasks.reward_ft.paper_rewards:HPSv2",
-}
-_registered: dict[str, type[Reward]] = {}
-
-
-def register_reward(name: str) -> Callable[[Kind], Kind]:
-    """Register a class as `Reward` describes it. Raises UsageError for what is no name, or is taken."""
-    check_name("name of a reward", name)
-
-    def register(kind: Kind) -> Kind:
-        if name in (*_BUILT_IN, *EMBEDDED, *_registered):
-            raise UsageError(f"reward {name!r} is registered already; choose another name in {kind.__module__}")
-        _registered[name] = kind
-        return kind
-
-    return register
-
-
 def reward_kind(name: str) -> type[Reward]:
     """The class of a registered reward. Raises UsageError."""
-    from importlib import import_module
-
-    if name in _registered:
-        return _registered[name]
-    if name not in _BUILT_IN:
-        known = (*EMBEDDED, *_BUILT_IN, *_registered)
+    if name not in REWARDS:
         raise UsageError(
-            f"option reward_ft.reward: unknown reward {name!r}{suggest(name, known)}; known: {', '.join(known)}"
+            f"option reward_ft.reward: unknown reward {name!r}{suggest(name, REWARDS.known())}; "
+            f"known: {', '.join(REWARDS.known())}"
         )
-    module, _, attribute = _BUILT_IN[name].partition(":")
-    found: type[Reward] = getattr(import_module(module), attribute)
+    found: type[Reward] = REWARDS.get(name)
     return found
 
 
 def reward_files(name: str, given: str) -> dict[str, Path]:
-    """What a reward's `files` says. Raises UsageError, also for one of a plug-in that is not as `Reward` describes it."""
+    """The files of a reward, by name. Raises UsageError, also where a plug-in's `files` fails."""
     try:
         return {str(key): Path(path) for key, path in reward_kind(name).files(given).items()}
     except UsageError:
@@ -91,18 +62,20 @@ def reward_files(name: str, given: str) -> dict[str, Path]:
 
 
 def reward_source(name: str) -> dict[str, str]:
-    """SHA-256 by name of what decides a reward besides its files: its own digests, or the file that defines a plug-in's."""
-    if name in _BUILT_IN:
+    """SHA-256 by name of what decides a reward besides its files.
+
+    Of a built-in its own digests; of a plug-in its code, with the modules beside it.
+    """
+    # a built-in reward's code is in the hash of the task's
+    if REWARDS.complete()[name].built_in:
         return dict(getattr(reward_kind(name), "digests", dict)())
-    if name not in _registered or not (path := inspect.getsourcefile(_registered[name])):
-        return {}
-    return {f"reward {name}": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
+    return {f"reward {name}": REWARDS.code(name)}
 
 
 class ClipCosine:
     """r1: the cosine of image and prompt in an open_clip model, in [-1, 1].
 
-    Differentiable preprocessing: bicubic resize to the model's own size with antialiasing, then its mean and deviation.
+    Differentiable preprocessing: antialiased bicubic resize to the model's size, mean, deviation.
     """
 
     def __init__(self, model: Any, tokenize: Tokenize, device: torch.device) -> None:
@@ -111,7 +84,8 @@ class ClipCosine:
         size = model.visual.image_size
         self._size = size if isinstance(size, tuple) else (size, size)
         mean, std = (
-            torch.tensor(v, device=device)[:, None, None] for v in (model.visual.image_mean, model.visual.image_std)
+            torch.tensor(v, device=device)[:, None, None]
+            for v in (model.visual.image_mean, model.visual.image_std)
         )
         self._mean, self._std = mean, std
 
@@ -124,7 +98,9 @@ class ClipCosine:
     def of(self, prompt: str) -> Callable[[Tensor], Tensor]:
         """The reward for one prompt, whose embedding is computed once."""
         with torch.no_grad():
-            text = self._model.encode_text(self._tokenize([prompt]).to(self._device), normalize=True)[0]
+            text = self._model.encode_text(
+                self._tokenize([prompt]).to(self._device), normalize=True
+            )[0]
         return lambda images: self.embed(images) @ text
 
     def embed(self, images: Tensor) -> Tensor:
@@ -139,8 +115,9 @@ class ClipCosine:
 
 @dataclass(frozen=True)
 class Standardised:
-    """r2: a score of a network, shifted and scaled by two frozen constants, so that lam means the same everywhere."""
+    """r2: a network's score, shifted and scaled by two frozen constants."""
 
+    # in deviations of p_data, so that lam means the same for every prompt
     score: Callable[[Tensor], Tensor]
     mean: float
     std: float
@@ -150,7 +127,7 @@ class Standardised:
 
 
 class RandomHead(nn.Module):
-    """The paper's kind of lower reward: a scalar head with random weights on a trained network; seeded, (N,)."""
+    """The paper's kind of lower reward: a seeded random scalar head on a trained network; (N,)."""
 
     def __init__(self, body: Callable[[Tensor], Tensor], width: int, seed: int) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""Ways to alter a folder of runs and its report: of run `first`, of the others, and of the report's files."""
+"""Ways to alter a folder of runs and its report: of run `first`, of the others, and of the report's
+files.
+"""
 
 import json
 import shutil
@@ -21,7 +23,9 @@ def _put(name, value):
             record = record[int(part) if isinstance(record, list) else part]
         last = int(last) if isinstance(record, list) else last
         record[last] = (
-            value(record.get(last) if isinstance(record, dict) else record[last]) if callable(value) else value
+            value(record.get(last) if isinstance(record, dict) else record[last])
+            if callable(value)
+            else value
         )
 
     return change
@@ -126,6 +130,18 @@ def _line(name, value):
     return _lines(change)
 
 
+TRIALS = {
+    "a trial out": _lines(lambda x: [*x[:1], *x[2:]]),
+    "a trial twice": _lines(lambda x: [*x, x[-1]]),
+    "a trial torn": _lines(lambda x: [*x[:-1], x[-1][:9]]),
+    "trials swapped": _lines(lambda x: x[::-1]),
+    "no trials": _lines(lambda x: []),
+    "a trial lam outside": _line("lam/a", 1e9),
+    "a trial axis": _line("lam", {"else": 1.0}),
+    "a trial late": _line("nfe", 10**6),
+    "a trial loss": _line("loss", 0.0),
+    "a trial steps": _line("steps", 7),
+}
 PROPOSALS = {
     "first line out": _lines(lambda x: x[1:]),
     "last line out": _lines(lambda x: x[:-1]),
@@ -203,14 +219,30 @@ REPORT = {
     "report.html picture": ("report.html", _replaced('src="', 'src="x')),
     "report.html title": ("report.html", _replaced("<h1>", "<h1>The best: ")),
     "picture": ("lam_over_time.png", lambda path: Image.new("RGB", (9, 9)).save(path)),
-    "picture byte": ("where_time_went.png", lambda path: path.write_bytes(path.read_bytes() + b"x")),
+    "picture byte": (
+        "where_time_went.png",
+        lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    ),
     "report.json at": ("report.json", lambda path: edit(path, _put("at", "50nfe"))),
     "report.json failures": ("report.json", lambda path: edit(path, _put("failures", "worst"))),
     "report.json left out": ("report.json", lambda path: edit(path, _put("left_out", 5))),
-    "report.json run": ("report.json", lambda path: edit(path, lambda made: made["runs"].popitem())),
+    **{
+        f"report.json {key}": ("report.json", lambda path, key=key: edit(path, _put(key, "Best.")))
+        for key in ("title", "reading", "footnote", "markdown")
+    },
+    "report.json picture": (
+        "report.json",
+        lambda path: edit(path, lambda made: made["pictures"].pop()),
+    ),
+    "report.json run": (
+        "report.json",
+        lambda path: edit(path, lambda made: made["runs"].popitem()),
+    ),
     "report.json hash": (
         "report.json",
-        lambda path: edit(path, lambda made: made["runs"].update({next(iter(made["runs"])): "0" * 64})),
+        lambda path: edit(
+            path, lambda made: made["runs"].update({next(iter(made["runs"])): "0" * 64})
+        ),
     ),
     "report.json file": (
         "report.json",
@@ -230,18 +262,28 @@ REPORT = {
     },
     "tables gone but one": (
         "",
-        lambda path: [p.unlink() for p in path.iterdir() if p.name not in ("table1.md", "report.json")],
+        lambda path: [
+            p.unlink() for p in path.iterdir() if p.name not in ("table1.md", "report.json")
+        ],
     ),
-    "runs.csv and report.json gone": ("", lambda path: [(path / n).unlink() for n in ("runs.csv", "report.json")]),
+    "runs.csv and report.json gone": (
+        "",
+        lambda path: [(path / n).unlink() for n in ("runs.csv", "report.json")],
+    ),
     "report.json gone": ("report.json", lambda path: path.unlink()),
-    "a picture added": ("", lambda path: Image.new("RGB", (9, 9)).save(path / "fid_against_clip.png")),
+    "a picture added": (
+        "",
+        lambda path: Image.new("RGB", (9, 9)).save(path / "fid_against_clip.png"),
+    ),
 }
 
 FOLDER = {
     "run gone": shutil.rmtree,
     "run renamed": lambda folder: folder.rename(folder.with_name("0123456789abcdef")),
     "run copied": lambda folder: shutil.copytree(folder, folder.with_name("0123456789abcdef")),
-    "run under another method": lambda folder: shutil.copytree(folder, folder.parent.parent / "grid" / folder.name),
+    "run under another method": lambda folder: shutil.copytree(
+        folder, folder.parent.parent / "grid" / folder.name
+    ),
     "final.json gone": lambda folder: (folder / "final.json").unlink(),
     "samples gone": lambda folder: (folder / "samples.png").unlink(),
     "samples changed": lambda folder: Image.new("RGB", (9, 9)).save(folder / "samples.png"),

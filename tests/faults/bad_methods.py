@@ -56,7 +56,9 @@ def _(problem):
 @bad("swallows")
 def _(problem):
     while True:
-        with contextlib.suppress(BaseException):  # twice, for what comes between two rounds of the inner loop
+        with contextlib.suppress(
+            BaseException
+        ):  # twice, for what comes between two rounds of the inner loop
             while True:
                 with contextlib.suppress(BaseException):
                     good(problem)

@@ -1,4 +1,6 @@
-"""How much of a fault test to do: a little in the normal suite, all of it with BENCH_FAULTS=full."""
+"""How much of a fault test to do: a little in the normal suite, all of it with
+BENCH_FAULTS=full.
+"""
 
 import os
 

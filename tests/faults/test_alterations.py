@@ -1,4 +1,6 @@
-"""What `bench verify` sees of the ways to alter runs and their report: as they lie, after a new report, and with new hashes."""
+"""What `bench verify` sees of the ways to alter runs and their report: as they lie, after a new
+report, and with new hashes.
+"""
 
 import json
 import shutil
@@ -6,18 +8,21 @@ import shutil
 import numpy as np
 import pytest
 
-import benchmark.plots
+import benchmark.report.drawing
+from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import UsageError
-from benchmark.plan import plan
-from benchmark.report import report_folder
-from benchmark.runner import run_one
-from benchmark.seal import sealed
-from benchmark.store import Store, Writer
-from benchmark.verify import verify
-from tests.faults.alterations import FINAL, FOLDER, PROPOSALS, RECORD, REPORT, edit
+from benchmark.report.report import report_folder
+from benchmark.report.verify import verify
+from benchmark.runs.runner import run_one
+from benchmark.store.seal import sealed
+from benchmark.store.store import Store
+from benchmark.store.writer import Writer
+from tests.faults.alterations import FINAL, FOLDER, PROPOSALS, RECORD, REPORT, TRIALS, edit
 
 FORMATS = ("md", "csv", "latex", "html")
 RESEALED = {
+    "a trial loss": "what the task answered, which no other number repeats",
+    "a trial steps": "the same of the steps of a state",
     "error": "what a finished run says of itself",
     "nfe less by one": "within the budget, and nothing counts twice",
     "seconds from setup to warmup": "no account of the budget",
@@ -31,19 +36,32 @@ RESEALED = {
     "versions": "what a run says of its machine",
     "ended by": "what a run says of itself",
     "counted": "what a run says of itself",
-    "hashes taken out": "the hashes are new", "a hash taken out": "the hashes are new", "another hash": "the hashes are new",
+    "hashes taken out": "the hashes are new",
+    "a hash taken out": "the hashes are new",
+    "another hash": "the hashes are new",
     "status ok": "it changes no number",
-    "last objective": "within its range", "objective of a mark": "within its range", "objective -1e9": "F may be negative",
-    "fid added": "within its range", "loss": "measured anew at the end",
-    "loss of a mark": "measured anew at the end", "passport": "what a measurement says of itself",
-    "curves": "what a measurement says of itself", "references": "what a measurement says of itself",
+    "last objective": "within its range",
+    "objective of a mark": "within its range",
+    "objective -1e9": "F may be negative",
+    "fid added": "within its range",
+    "loss": "measured anew at the end",
+    "loss of a mark": "measured anew at the end",
+    "passport": "what a measurement says of itself",
+    "curves": "what a measurement says of itself",
+    "references": "what a measurement says of itself",
     "a measurement taken out": "a mark that nobody asks for",
-    "first line out": "an answer before the last", "middle line out": "an answer before the last",
-    "line twice": "the same answer again", "a blank line": "no line", "line loss": "measured anew at the end",
-    "samples gone": "a picture", "samples changed": "a picture", "run gone": "nobody knows of it",
-}  # fmt: skip
-"""Alterations that may pass where the run's hashes and the report are made again: without a signature nothing tells, but
-for what contradicts itself."""
+    "first line out": "an answer before the last",
+    "middle line out": "an answer before the last",
+    "line twice": "the same answer again",
+    "a blank line": "no line",
+    "line loss": "measured anew at the end",
+    "samples gone": "a picture",
+    "samples changed": "a picture",
+    "run gone": "nobody knows of it",
+}
+"""Alterations that may pass where the run's hashes and the report are made again: without a
+signature nothing tells, but for what contradicts itself.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +76,9 @@ def base(tmp_path_factory):
         writer = Writer.__new__(Writer)
         writer.folder = folder
         writer.final(tests, np.zeros((2, 4, 4, 3), np.uint8))
-        edit(folder / "run.json", lambda record, folder=folder: record.update(sealed(record, folder)))
+        edit(
+            folder / "run.json", lambda record, folder=folder: record.update(sealed(record, folder))
+        )
     report_folder(root, formats=FORMATS)
     assert [problem for _, problem in verify(root) if problem] == []
     return root
@@ -67,7 +87,7 @@ def base(tmp_path_factory):
 @pytest.fixture
 def altered(base, tmp_path, monkeypatch):
     """What verify says of a copy that was altered: (problems, whether something is unsealed)."""
-    monkeypatch.setattr(benchmark.plots, "draw", lambda table, folder, metric: ([], []))
+    monkeypatch.setattr(benchmark.report.drawing, "draw", lambda table, folder: ([], []))
 
     def look(alter, again, reseal=False):
         root = tmp_path / "runs"
@@ -95,6 +115,8 @@ def of_runs():
         yield name, lambda root, folder, change=change: edit(folder / "final.json", change)
     for name, change in PROPOSALS.items():
         yield name, lambda root, folder, change=change: change(folder / "proposals.jsonl")
+    for name, change in TRIALS.items():
+        yield name, lambda root, folder, change=change: change(folder / "trials.jsonl")
     for name, change in FOLDER.items():
         yield name, lambda root, folder, change=change: change(folder)
 
@@ -117,7 +139,10 @@ def passed(altered, every, again, reseal=False):
 
 def test_whatever_is_altered_in_place_is_seen(altered):
     found, count = passed(altered, [*of_runs(), *of_reports()], again=False)
-    print(f"\naltered in place: {count - len(found)} of {count} are seen; not: {', '.join(sorted(found)) or '-'}")
+    print(
+        f"\naltered in place: {count - len(found)} of {count} are seen; not: "
+        f"{', '.join(sorted(found)) or '-'}"
+    )
     assert count >= 100
     assert found == set()
 
@@ -125,21 +150,29 @@ def test_whatever_is_altered_in_place_is_seen(altered):
 def test_a_run_that_was_altered_is_seen_after_a_new_report_too(altered):
     """A run that is gone for good cannot be: nobody knows of it."""
     found, count = passed(altered, of_runs(), again=True)
-    print(f"\naltered, then reported: {count - len(found)} of {count} are seen; not: {', '.join(sorted(found)) or '-'}")
+    print(
+        f"\naltered, then reported: {count - len(found)} of {count} are seen; not: "
+        f"{', '.join(sorted(found)) or '-'}"
+    )
     assert found == {"run gone"}
 
 
 def test_with_new_hashes_only_what_contradicts_itself_is_seen(altered):
     found, count = passed(altered, of_runs(), again=True, reseal=True)
-    print(f"\naltered, sealed and reported: {count - len(found)} of {count} are seen; not: {', '.join(sorted(found))}")
+    print(
+        f"\naltered, sealed and reported: {count - len(found)} of {count} are seen; not: "
+        f"{', '.join(sorted(found))}"
+    )
     assert found <= set(RESEALED), "seen before"
     assert count - len(found) >= 50
 
 
 @pytest.mark.parametrize("formats", [FORMATS, ("csv", "latex")])
-def test_a_seed_that_was_moved_out_while_the_report_was_made_is_seen(base, tmp_path, monkeypatch, formats):
+def test_a_seed_that_was_moved_out_while_the_report_was_made_is_seen(
+    base, tmp_path, monkeypatch, formats
+):
     """In a report without a footnote too."""
-    monkeypatch.setattr(benchmark.plots, "draw", lambda table, folder, metric: ([], []))
+    monkeypatch.setattr(benchmark.report.drawing, "draw", lambda table, folder: ([], []))
     root = tmp_path / "runs"
     shutil.copytree(base, root, ignore=shutil.ignore_patterns("report"))
     bad = sorted(root.glob("*/*/*/run.json"))[0].parent
@@ -147,4 +180,7 @@ def test_a_seed_that_was_moved_out_while_the_report_was_made_is_seen(base, tmp_p
     report_folder(root, formats=formats)
     assert dict(verify(root))["table report"] == ""
     shutil.move(tmp_path / "bad", bad)
-    assert "1 stored runs of the same set are left out without a word" in dict(verify(root))["table report"]
+    assert (
+        "1 stored runs of the same set are left out without a word"
+        in dict(verify(root))["table report"]
+    )

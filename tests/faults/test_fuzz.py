@@ -1,4 +1,6 @@
-"""Command lines, suite files and run files at random: exit status 0, 1 or 2, one line of explanation, nothing left about."""
+"""Command lines, suite files and run files at random: exit status 0, 1 or 2, one line of
+explanation, nothing left about.
+"""
 
 import contextlib
 import io
@@ -9,28 +11,117 @@ import shutil
 
 import pytest
 
-from benchmark.cli import main
+from benchmark.command.cli import main
 from tests.faults.size import FUZZED
 
 JUNK = (
-    "", " ", "-", "--", "-1", "0", "1e999", "nan", "inf", "2**70", "9" * 400, "é", "\u202e", "a\nb", "\x00", "../x", "/", "~",
-    "{}", "[", "%s%n", "quadratic", "tilted", "reward", "grid", "random,grid", "all,", ",", "bilevel", "5nfe", "5s", "1h", "0-",
-    "3-1", "0-99999999999", "1,,2", "random.trials=3", "random.trials=x", "grid.per_axis=1", "x.y=z", "=", "a=b", "md,pdf",
-    "objective", "--quiet", "--help-me", "runs", "suite.toml", "cuda:99", "cpu", "\ud800", "'; rm", "x" * 5000,
-)  # fmt: skip
+    "",
+    " ",
+    "-",
+    "--",
+    "-1",
+    "0",
+    "1e999",
+    "nan",
+    "inf",
+    "2**70",
+    "9" * 400,
+    "é",
+    "\u202e",
+    "a\nb",
+    "\x00",
+    "../x",
+    "/",
+    "~",
+    "{}",
+    "[",
+    "%s%n",
+    "quadratic",
+    "tilted",
+    "reward",
+    "grid",
+    "random,grid",
+    "all,",
+    ",",
+    "bilevel",
+    "5nfe",
+    "5s",
+    "1h",
+    "0-",
+    "3-1",
+    "0-99999999999",
+    "1,,2",
+    "random.trials=3",
+    "random.trials=x",
+    "grid.per_axis=1",
+    "x.y=z",
+    "=",
+    "a=b",
+    "md,pdf",
+    "objective",
+    "--quiet",
+    "--help-me",
+    "runs",
+    "suite.toml",
+    "cuda:99",
+    "cpu",
+    "\ud800",
+    "'; rm",
+    "x" * 5000,
+)
 GOOD = (
-    ["run", "--method", "random", "--task", "quadratic", "--budget", "60nfe", "--seeds", "0", "--marks", "30nfe", "--out", "runs",
-     "--set", "random.trials=2", "--in-process", "--quiet"],
+    [
+        "run",
+        "--method",
+        "random",
+        "--task",
+        "quadratic",
+        "--budget",
+        "60nfe",
+        "--seeds",
+        "0",
+        "--marks",
+        "30nfe",
+        "--out",
+        "runs",
+        "--set",
+        "random.trials=2",
+        "--in-process",
+        "--quiet",
+    ],
     ["run", "suite.toml", "--out", "runs", "--in-process", "--quiet"],
-    ["run", "--method", "grid", "--task", "tilted", "--budget", "4nfe", "--preset", "toy", "--dry-run"],
-    ["report", "runs", "--format", "md,csv", "--at", "30nfe", "--metric", "objective", "--out", "runs/report"],
+    [
+        "run",
+        "--method",
+        "grid",
+        "--task",
+        "tilted",
+        "--budget",
+        "4nfe",
+        "--preset",
+        "toy",
+        "--dry-run",
+    ],
+    [
+        "report",
+        "runs",
+        "--format",
+        "md,csv",
+        "--at",
+        "30nfe",
+        "--metric",
+        "objective",
+        "--out",
+        "runs/report",
+    ],
     ["list", "grid"],
     ["verify", "runs"],
     ["check", "nobody"],
     ["fetch", "nothing", "--data-dir", "runs"],
-)  # fmt: skip
+)
 SUITE = (
-    '[defaults]\ntask = "quadratic"\nbudget = "5nfe"\n[[runs]]\nmethod = "random"\nseeds = "0"\nset.random.trials = 2\n'
+    '[defaults]\ntask = "quadratic"\nbudget = "5nfe"\n'
+    '[[runs]]\nmethod = "random"\nseeds = "0"\nset.random.trials = 2\n'
 )
 OUTPUT = ("runs", "report")
 
@@ -97,7 +188,10 @@ def test_command_lines(here):
             statuses[well_behaved(words)] += 1
         out = [words[k + 1] for k, w in enumerate(words[:-1]) if w == "--out"]
         for name in {p.name for p in here.iterdir()} - before:
-            asked = any(os.path.normpath(o).split(os.sep)[0] in (name, "..") for o in out if o) or name == "results"
+            asked = (
+                any(os.path.normpath(o).split(os.sep)[0] in (name, "..") for o in out if o)
+                or name == "results"
+            )
             assert asked, (words, name)
             path = here / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -140,23 +234,40 @@ def shuffled(rng, value):
     if isinstance(value, list) and value and rng.random() < 0.7:
         k = rng.randrange(len(value))
         return [*value[:k], shuffled(rng, value[k]), *value[k + 1 :]]
-    return rng.choice([None, -1, 1e300, "text", [], {}, [1, 2], {"a": 1}, True, "NaN", "../../x", 10**400])
+    return rng.choice(
+        [None, -1, 1e300, "text", [], {}, [1, 2], {"a": 1}, True, "NaN", "../../x", 10**400]
+    )
 
 
 def test_run_files(here):
     rng, statuses = random.Random(3), {0: 0, 1: 0, 2: 0}
     (run,) = here.glob("runs/*/*/*/run.json")
-    whole = {name: (run.parent / name).read_text() for name in ("run.json", "final.json", "proposals.jsonl")}
+    whole = {
+        name: (run.parent / name).read_text()
+        for name in ("run.json", "final.json", "proposals.jsonl", "trials.jsonl")
+    }
     for _ in range(FUZZED):
         name = rng.choice(sorted(whole))
         if rng.random() < 0.5:
             (run.parent / name).write_bytes(damaged(rng, whole[name]))
         else:
             lines = [
-                json.dumps(shuffled(rng, json.loads(whole[name].splitlines()[0] if "jsonl" in name else whole[name])))
+                json.dumps(
+                    shuffled(
+                        rng,
+                        json.loads(whole[name].splitlines()[0] if "jsonl" in name else whole[name]),
+                    )
+                )
             ]
             (run.parent / name).write_text("\n".join(lines))
-        for words in (["report", "runs", "--format", "md,csv"], ["verify", "runs"]):
+        export = [
+            "export",
+            "runs",
+            "--replace",
+            "--to",
+            *rng.choice([["csv"], ["optuna", "j.log"]]),
+        ]
+        for words in (["report", "runs", "--format", "md,csv"], ["verify", "runs"], export):
             if words[0] == "verify" or rng.random() < 0.25:  # a report that works draws pictures
                 statuses[well_behaved(words)] += 1
         for n, text in whole.items():

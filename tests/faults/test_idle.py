@@ -1,4 +1,6 @@
-"""Budgets in evaluations have a watchdog too: it waits for oracles, and not for methods that ask for nothing."""
+"""Budgets in evaluations have a watchdog too: it waits for oracles, and not for methods that ask
+for nothing.
+"""
 
 import os
 import signal
@@ -7,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from benchmark.store import Store
+from benchmark.store.store import Store
 from tests.faults.test_methods import BAD, bench, started, wait_for_proposals
 
 WORDS = ["--budget", "400nfe", "--idle", "1s", "--grace", "1s", "--quiet"]
@@ -16,9 +18,21 @@ WORDS = ["--budget", "400nfe", "--idle", "1s", "--grace", "1s", "--quiet"]
 def run(name, cwd, plugin=BAD, *words):
     """A method and a good one after it; what is stored of both."""
     done = bench(
-        "run", "--plugin", plugin, "--method", f"{name},default", "--task", "quadratic", "--out", "runs", "--seeds", "0",
-        *WORDS, *words, cwd=cwd,
-    )  # fmt: skip
+        "run",
+        "--plugin",
+        plugin,
+        "--method",
+        f"{name},default",
+        "--task",
+        "quadratic",
+        "--out",
+        "runs",
+        "--seeds",
+        "0",
+        *WORDS,
+        *words,
+        cwd=cwd,
+    )
     assert "Traceback" not in done.stderr, done.stderr
     found = {r.run["spec"]["method"]: r for r in Store(cwd / "runs")}
     return done, found[name], found["default"]
@@ -29,7 +43,9 @@ def test_a_method_that_computes_for_ever_ends_with_its_answer_and_the_next_run_g
     assert done.returncode == 0, done.stderr
     assert found.run["status"] == "budget_exhausted"
     assert found.run["ended_by"] == "guard: 1 s of computing without a request"
-    assert found.run["notes"] == ["the search was ended by its guard: 1 s of computing without a request"]
+    assert found.run["notes"] == [
+        "the search was ended by its guard: 1 s of computing without a request"
+    ]
     assert found.run["nfe"] == 22
     assert 1.0 <= found.run["ledger"]["method"] < 30
     assert len(found.tests) == 1
@@ -41,7 +57,10 @@ def test_one_that_cannot_be_stopped_is_killed_and_the_next_run_goes_on(name, tmp
     done, found, after = run(name, tmp_path)
     assert done.returncode == 1
     assert found.run["status"] == "failed"
-    assert "Killed: it stopped neither after 1 s without a request nor within 1 s of SIGTERM" in found.run["error"]
+    assert (
+        "Killed: it stopped neither after 1 s without a request nor within 1 s of SIGTERM"
+        in found.run["error"]
+    )
     assert len(found.proposals) >= 1
     assert after.done
 
@@ -52,7 +71,8 @@ def test_an_oracle_may_take_longer_than_a_method(tmp_path):
     plugin.write_text(
         BAD.read_text() + "\nbefore = QuadraticTask.loss\n"
         "QuadraticTask.loss = lambda self, *a: (time.sleep(4), before(self, *a))[1]\n"
-        "@register_method('three')\ndef three(problem, rng):\n    for _ in range(3):\n        yield good(problem)\n"
+        "@register_method('three')\ndef three(problem, rng):\n    for _ in range(3):\n        "
+        "yield good(problem)\n"
     )
     done, found, _ = run("three", tmp_path, plugin)
     assert done.returncode == 0, done.stderr
@@ -62,7 +82,7 @@ def test_an_oracle_may_take_longer_than_a_method(tmp_path):
 
 def worker_of(process):
     for child in psutil.Process(process.pid).children():
-        if "benchmark.worker" in child.cmdline():
+        if "benchmark.runs.worker" in child.cmdline():
             return child.pid
     raise AssertionError("no worker")
 
@@ -77,7 +97,9 @@ def test_sigterm_from_elsewhere_leaves_a_run_that_goes_on(tmp_path):
     assert "1 of 1 runs were cut short; the same command goes on with them" in said
     (found,) = Store(tmp_path / "runs")
     assert found.run["status"] == "interrupted"
-    done = bench("run", "--plugin", BAD, "--task", "quadratic", "--out", "runs", *words, cwd=tmp_path)
+    done = bench(
+        "run", "--plugin", BAD, "--task", "quadratic", "--out", "runs", *words, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     (found,) = Store(tmp_path / "runs")
     assert (found.run["resumed"], found.run["ended_by"], found.run["nfe"]) == (1, "", 300)

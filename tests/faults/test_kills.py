@@ -1,4 +1,5 @@
-"""SIGKILL at random moments of a running suite: nothing that was finished is lost, nothing torn is trusted.
+"""SIGKILL at random moments of a running suite: nothing that was finished is lost, nothing torn is
+trusted.
 
 `BENCH_FAULTS=full python -m pytest tests/faults -s` does all of it and prints the figures.
 """
@@ -11,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from benchmark.store import Store, read
-from benchmark.verify import verify
+from benchmark.report.verify import verify
+from benchmark.store.store import Store, read
 from tests.faults.size import KILLS
 from tests.faults.test_methods import BAD
 from tests.test_cli import environment
@@ -23,10 +24,33 @@ METHODS = ("bilevel", "grid", "random", "slow")  # the last takes about a second
 
 def start(cwd, out, seeds):
     return subprocess.Popen(
-        [sys.executable, "-m", "benchmark", "run", "--plugin", str(BAD), "--method", ",".join(METHODS), "--task", "quadratic",
-         "--budget", "400nfe", "--seeds", seeds, "--out", out, "--jobs", "2", "--quiet"],
-        cwd=cwd, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "benchmark",
+            "run",
+            "--plugin",
+            str(BAD),
+            "--method",
+            ",".join(METHODS),
+            "--task",
+            "quadratic",
+            "--budget",
+            "400nfe",
+            "--seeds",
+            seeds,
+            "--out",
+            out,
+            "--jobs",
+            "2",
+            "--quiet",
+        ],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def children(pid):
@@ -41,7 +65,9 @@ def children(pid):
 
 
 def kill(process, workers_too):
-    """The supervisor, as a user may kill it, or all of its processes at once, as when a machine goes down."""
+    """The supervisor, as a user may kill it, or all of its processes at once, as when a machine
+    goes down.
+    """
     doomed = children(process.pid) if workers_too else []
     process.kill()
     for pid in doomed:
@@ -75,7 +101,9 @@ def finished(root):
 
 
 def killed_often(folder, kills, rng):
-    """(runs, times resumed, torn lines seen) of a suite that was killed so often and then finished."""
+    """(runs, times resumed, torn lines seen) of a suite that was killed so often and then
+    finished.
+    """
     root, torn = folder / "runs", 0
     for _ in range(kills):
         first = len(finished(root)) // len(METHODS)
@@ -102,7 +130,9 @@ def killed_often(folder, kills, rng):
 
 
 def test_kills_at_random_moments(tmp_path):
-    """There are always runs left to do, so that a kill finds the suite at work; a new folder after every 20 kills."""
+    """There are always runs left to do, so that a kill finds the suite at work; a new folder after
+    every 20 kills.
+    """
     rng, folders, resumed, torn, count = random.Random(0), max(1, KILLS // 20), 0, 0, 0
     start(tmp_path, "whole", "0-4").communicate()
     whole = {r.run["run_id"]: r for r in Store(tmp_path / "whole")}
@@ -116,6 +146,7 @@ def test_kills_at_random_moments(tmp_path):
             assert numbers(runs[name]) == numbers(run)
     assert resumed > KILLS / 4, "the kills were to find runs at work"
     print(
-        f"\n{KILLS} kills, {count} runs, {resumed} times a run was resumed, {torn} torn proposal lines seen; "
+        f"\n{KILLS} kills, {count} runs, {resumed} times a run was resumed, {torn} torn proposal "
+        f"lines seen; "
         f"{folders * len(whole)} runs compared with uninterrupted ones"
     )

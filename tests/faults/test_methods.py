@@ -1,4 +1,6 @@
-"""Methods that misbehave: each is one failed or finished row, and the run after it is as if nothing had been."""
+"""Methods that misbehave: each is one failed or finished row, and the run after it is as if nothing
+had been.
+"""
 
 import os
 import resource
@@ -10,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.store import Store
-from benchmark.worker import read_spec
+from benchmark.runs.worker import read_spec
+from benchmark.store.store import Store
 from tests.test_cli import environment
 
 BAD = Path(__file__).parent / "bad_methods.py"
@@ -36,9 +38,23 @@ def bench(*words, cwd, memory=None, **more):
 def run(name, cwd, budget="2s", **kw):
     """The bad method and a good one after it; the bad one's record."""
     done = bench(
-        "run", "--plugin", BAD, "--method", f"{name},default", "--task", "quadratic", "--budget", budget, "--grace", "1s",
-        "--out", "runs", "--quiet", cwd=cwd, **kw,
-    )  # fmt: skip
+        "run",
+        "--plugin",
+        BAD,
+        "--method",
+        f"{name},default",
+        "--task",
+        "quadratic",
+        "--budget",
+        budget,
+        "--grace",
+        "1s",
+        "--out",
+        "runs",
+        "--quiet",
+        cwd=cwd,
+        **kw,
+    )
     assert "Traceback" not in done.stdout, done.stdout
     assert "Traceback" not in done.stderr, done.stderr
     found = {r.run["spec"]["method"]: r for r in Store(cwd / "runs")}
@@ -52,7 +68,10 @@ def run(name, cwd, budget="2s", **kw):
         ("raises", "RuntimeError: boom"),
         ("garbage", "ValueError: a method yields Proposals, got str"),
         ("nan", "ValueError: a proposal's lam is 2 numbers in [0, 1]"),
-        ("hangs_in_native_code", "Killed: it stopped neither at its budget nor within 1 s of SIGTERM"),
+        (
+            "hangs_in_native_code",
+            "Killed: it stopped neither at its budget nor within 1 s of SIGTERM",
+        ),
         ("exits", "Died: its process ended with exit status 7"),
         ("segfault", "Died: its process was killed by SIGSEGV"),
         ("swallows", "Killed: it stopped neither at its budget"),
@@ -66,7 +85,18 @@ def test_a_failed_row(name, error, tmp_path):
     assert f"failed: {name}, seed 0: {error}" in done.stderr
     assert len(found.proposals) >= 1, "what it had proposed is kept"
     again = bench(
-        "run", "--plugin", BAD, "--method", name, "--task", "quadratic", "--budget", "2s", "--out", "runs", cwd=tmp_path
+        "run",
+        "--plugin",
+        BAD,
+        "--method",
+        name,
+        "--task",
+        "quadratic",
+        "--budget",
+        "2s",
+        "--out",
+        "runs",
+        cwd=tmp_path,
     )
     assert again.returncode == 1
     assert "stored already" in again.stderr
@@ -76,7 +106,19 @@ def test_a_failed_row(name, error, tmp_path):
 def test_retry_failed_runs_it_again(tmp_path):
     _, found = run("raises", tmp_path)
     before = (found.folder / "run.json").stat().st_mtime_ns
-    words = ["run", "--plugin", BAD, "--method", "raises", "--task", "quadratic", "--budget", "2s", "--out", "runs"]
+    words = [
+        "run",
+        "--plugin",
+        BAD,
+        "--method",
+        "raises",
+        "--task",
+        "quadratic",
+        "--budget",
+        "2s",
+        "--out",
+        "runs",
+    ]
     assert bench(*words, cwd=tmp_path).returncode == 1
     assert (found.folder / "run.json").stat().st_mtime_ns == before
     assert bench(*words, "--retry-failed", cwd=tmp_path).returncode == 1
@@ -90,7 +132,9 @@ def test_what_can_still_be_stopped_is_a_finished_row(name, tmp_path):
     assert found.run["status"] == "budget_exhausted"
     assert found.run["overrun_seconds"] < 5
     assert found.run["no_incumbent"] == (name == "never_yields")
-    assert (len(found.tests) >= 1) == (name != "never_yields"), "who proposed nothing has no measurement"
+    assert (len(found.tests) >= 1) == (name != "never_yields"), (
+        "who proposed nothing has no measurement"
+    )
 
 
 def test_a_run_that_was_stopped_from_outside_is_measured_at_leisure(tmp_path):
@@ -100,9 +144,23 @@ def test_a_run_that_was_stopped_from_outside_is_measured_at_leisure(tmp_path):
         "q.QuadraticTask.test = lambda self, *a: (time.sleep(2.5), before(self, *a))[1]\n"
     )
     done = bench(
-        "run", "--plugin", "slow_test.py", "--method", "long_call", "--task", "quadratic", "--budget", "1s", "--grace", "1s",
-        "--out", "runs", "--quiet", "--marks=", cwd=tmp_path,
-    )  # fmt: skip
+        "run",
+        "--plugin",
+        "slow_test.py",
+        "--method",
+        "long_call",
+        "--task",
+        "quadratic",
+        "--budget",
+        "1s",
+        "--grace",
+        "1s",
+        "--out",
+        "runs",
+        "--quiet",
+        "--marks=",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     (found,) = Store(tmp_path / "runs")
     assert found.run["status"] == "budget_exhausted"
@@ -184,7 +242,9 @@ def test_stopped_once_it_stores_and_goes_on_later(number, tmp_path):
     (found,) = Store(tmp_path / "runs")
     assert found.run["status"] == "interrupted"
     assert (found.folder / "states").is_dir()
-    done = bench("run", "--plugin", BAD, "--task", "quadratic", "--out", "runs", *words, cwd=tmp_path)
+    done = bench(
+        "run", "--plugin", BAD, "--task", "quadratic", "--out", "runs", *words, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     (found,) = Store(tmp_path / "runs")
     assert found.done
@@ -244,7 +304,9 @@ def test_the_watchdog_is_awake_after_a_resume(tmp_path):
     process.kill()
     process.communicate()
     began = time.monotonic()
-    done = bench("run", "--plugin", BAD, "--task", "quadratic", "--out", "runs", *words, cwd=tmp_path)
+    done = bench(
+        "run", "--plugin", BAD, "--task", "quadratic", "--out", "runs", *words, cwd=tmp_path
+    )
     assert done.returncode == 1
     assert "Killed" in done.stderr
     assert time.monotonic() - began < 40
@@ -299,7 +361,13 @@ def test_what_cannot_be_said_is_no_failure(where, tmp_path):
     else:
         writer = os.open(where, os.O_WRONLY)
     subprocess.run(
-        command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=writer, timeout=60, check=False
+        command,
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=writer,
+        timeout=60,
+        check=False,
     )
     os.close(writer)
     (found,) = Store(tmp_path / "results" / "runs")
@@ -330,7 +398,9 @@ def write_plugin(path, body):
 
 
 def test_a_class_in_a_plugin_file_works(tmp_path):
-    words = write_plugin(tmp_path / "mine.py", "yield fit(problem, problem.space.default() * self.scale, 0)")
+    words = write_plugin(
+        tmp_path / "mine.py", "yield fit(problem, problem.space.default() * self.scale, 0)"
+    )
     done = bench(*words, "--set", "mine.scale=0.25", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
@@ -350,7 +420,11 @@ def test_an_edited_plugin_is_not_run_under_the_old_name(tmp_path):
     words = write_plugin(tmp_path / "mine.py", body)
     done = bench(*words, "--seeds", "0-1", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "bench: method code was changed after the run had been planned; start `bench run` again\n"
+    assert (
+        done.stderr
+        == "bench: method code was changed after the run had been planned; start `bench run` "
+        "again\n"
+    )
     assert {r.run["spec"]["seed"]: r.run["status"] for r in Store(tmp_path / "runs")} == {0: "ok"}
 
 
@@ -361,6 +435,12 @@ def test_modules_in_the_current_folder_are_not_the_suites(tmp_path):
         pytest.skip("the command is not installed")
     words = ["run", "--method", "grid", "--task", "quadratic", "--budget", "100nfe", "--quiet"]
     done = subprocess.run(
-        [script, *words], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        [script, *words],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

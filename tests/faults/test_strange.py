@@ -1,4 +1,6 @@
-"""Methods that reach for what is the suite's: file descriptors, the lock, signals, the terminal, the log."""
+"""Methods that reach for what is the suite's: file descriptors, the lock, signals, the terminal,
+the log.
+"""
 
 import os
 import resource
@@ -9,7 +11,7 @@ import time
 
 import pytest
 
-from benchmark.store import Store
+from benchmark.store.store import Store
 from tests.faults.size import FULL
 from tests.test_cli import environment
 
@@ -30,9 +32,15 @@ def bench(*words, cwd, files=None, **more):
             resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
     return subprocess.run(
-        [sys.executable, "-m", "benchmark", *words], cwd=cwd, env=environment() | more, capture_output=True, text=True,
-        timeout=120, preexec_fn=limit, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "benchmark", *words],
+        cwd=cwd,
+        env=environment() | more,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=limit,
+        check=False,
+    )
 
 
 def run(cwd, body, *words):
@@ -90,8 +98,9 @@ raise RuntimeError("and leaves")
 SPAWNED = (
     DAEMON.partition("while not")[0].partition("if os.fork")[0]
     + """
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False, start_new_session=True,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False,
+                         start_new_session=True, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 open("daemon", "a").write(f"{child.pid}\\n")
 raise RuntimeError("and leaves")
 """
@@ -111,7 +120,9 @@ def test_a_daemon_left_behind_does_not_hold_the_lock(body, tmp_path):
         assert "waiting for runs" not in again.stderr
         assert "failed: strange, seed 0: RuntimeError: and leaves" in again.stderr
     finally:
-        for process in (tmp_path / "daemon").read_text().split():  # of both runs; else later tests see company
+        for process in (
+            (tmp_path / "daemon").read_text().split()
+        ):  # of both runs; else later tests see neighbours
             os.kill(int(process), signal.SIGKILL)
 
 
@@ -139,7 +150,9 @@ def test_a_run_in_the_background_of_a_shell_tells_them_apart_too(tmp_path):
     assert "raised by the method" in found["error"]
 
 
-@pytest.mark.parametrize("how", ["print('x' * 99, file=sys.stderr)", "os.write(2, b'x' * 99 + b'\\n')"])
+@pytest.mark.parametrize(
+    "how", ["print('x' * 99, file=sys.stderr)", "os.write(2, b'x' * 99 + b'\\n')"]
+)
 def test_what_a_method_prints_is_bounded_where_all_is_to_be_quiet(how, tmp_path):
     done, found = run(tmp_path, f"for _ in range(200_000):\n    {how}")
     assert found["status"] == "ok"
@@ -163,7 +176,8 @@ def test_a_log_call_that_does_not_fit_its_text_is_a_note(tmp_path):
 
 @pytest.mark.parametrize("name", ["x" * 300, "/".join(["y" * 200] * 30)])
 @pytest.mark.parametrize(
-    "words", [[*RUN, "--method", "random"], [*RUN, "--method", "random", "--dry-run"], ["report", "runs"]]
+    "words",
+    [[*RUN, "--method", "random"], [*RUN, "--method", "random", "--dry-run"], ["report", "runs"]],
 )
 def test_a_path_that_is_too_long_is_one_line(name, words, tmp_path):
     done = bench(*words, "--out", name, cwd=tmp_path)
@@ -179,7 +193,8 @@ def test_more_jobs_than_open_files_are_one_line_with_what_would_do(tmp_path):
     done = bench(*words, "32", cwd=tmp_path, files=64)
     assert done.returncode == 2
     assert done.stderr == (
-        "bench: --jobs: 32 at a time need 152 open files, this process may have 64 (ulimit -n); use --jobs 10 or raise it\n"
+        "bench: --jobs: 32 at a time need 152 open files, this process may have 64 (ulimit -n); "
+        "use --jobs 10 or raise it\n"
     )
     done = bench(*words, "10", "--seeds", "0-9", cwd=tmp_path, files=64)
     assert done.returncode == 0, done.stderr
@@ -188,9 +203,12 @@ def test_more_jobs_than_open_files_are_one_line_with_what_would_do(tmp_path):
 
 @pytest.mark.parametrize("delay", [0.05, 0.1, 0.2, 0.4, 0.8] if FULL else [0.3])
 def test_ctrl_c_while_it_starts_is_one_line(delay, tmp_path):
-    """Most of a start is imports. The interpreter's own start, before any of this suite, is not tested."""
+    """Most of a start is imports. The interpreter's own start, before any of this suite, is not
+    tested.
+    """
     code = (
-        "import runpy; open('begun', 'w').close(); runpy.run_module('benchmark', run_name='__main__', alter_sys=True)"
+        "import runpy; open('begun', 'w').close(); runpy.run_module('benchmark', "
+        "run_name='__main__', alter_sys=True)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, "report", "nowhere"],

@@ -1,4 +1,6 @@
-"""The command takes its caller's environment as it is: notebooks, other encodings, closed streams, folders that are not there."""
+"""The command takes its caller's environment as it is: notebooks, other encodings, closed streams,
+folders that are not there.
+"""
 
 import os
 import re
@@ -41,13 +43,29 @@ def command(words, cwd, around, redirect=""):
             given.pop(name, None)
     return subprocess.run(
         ["sh", "-c", f'exec "$0" "$@" {redirect}', sys.executable, "-m", "benchmark", *words],
-        cwd=cwd, env=given, capture_output=True, timeout=120, check=False,
-    )  # fmt: skip
+        cwd=cwd,
+        env=given,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def both(cwd, around, redirect=""):
-    """`bench run` and `bench report` of it: each ends with status 0, and its table is on the disk."""
-    run = ["run", "--method", "random", "--task", "quadratic", "--budget", "100nfe", "--out", "runs"]
+    """`bench run` and `bench report` of it: each ends with status 0, and its table is on the
+    disk.
+    """
+    run = [
+        "run",
+        "--method",
+        "random",
+        "--task",
+        "quadratic",
+        "--budget",
+        "100nfe",
+        "--out",
+        "runs",
+    ]
     for words in (run, ["report", "runs"]):
         (cwd / "runs" / "report" / "table1.md").unlink(missing_ok=True)
         done = command(words, cwd, around, redirect)
@@ -79,17 +97,21 @@ def test_arrows_have_stand_ins_of_one_character(tmp_path):
     table = second.stdout.decode()
     assert "↓" in table, "else this tests nothing"
     (whole,) = [line for line in table.splitlines() if "↓" in line]
-    assert whole.replace("↓", "v").replace("↑", "^") in first.stdout.decode("ascii").splitlines()
+    plain = whole.replace("↓", "v").replace("↑", "^")
+    assert plain in first.stdout.decode("ascii").splitlines()
 
 
 def test_who_imports_the_suite_keeps_backend_and_warnings():
     code = (
-        "import warnings, matplotlib; matplotlib.rcParams['backend'] = 'svg'; warnings.simplefilter('error', UserWarning)\n"
-        "import benchmark.plots, benchmark.api\n"
+        "import warnings, matplotlib; matplotlib.rcParams['backend'] = 'svg'; "
+        "warnings.simplefilter('error', UserWarning)\n"
+        "import benchmark.report.drawing, benchmark.api.run\n"
         "assert matplotlib.rcParams._get_backend_or_none() == 'svg'\n"
         "assert ('error', None, UserWarning, None, 0) in warnings.filters\n"
     )
     environ = environment() | {"MPLBACKEND": "pdf"}
-    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert os.environ["MPLBACKEND"] == "Agg", "the tests' own"

@@ -1,7 +1,10 @@
 """What each method does beyond conformance."""
 
+import warnings
+
 import numpy as np
 import pytest
+from skopt import Optimizer
 
 from benchmark import UsageError
 from benchmark.check import Watched
@@ -71,6 +74,28 @@ def test_bayesian_homes_in():
     assert task.space.native(last.lam)["lam"] == pytest.approx(1.0, abs=0.1)
 
 
+class Talker(Optimizer):
+    """Warns as the library does where it asks for a point again or does not converge."""
+
+    def ask(self, *args, **kwargs):
+        warnings.warn("The objective has been evaluated at point [0.0] before", stacklevel=1)
+        return super().ask(*args, **kwargs)
+
+    def tell(self, *args, **kwargs):
+        warnings.warn("it did not converge", stacklevel=1)
+        return super().tell(*args, **kwargs)
+
+
+def test_what_scikit_optimize_warns_of_is_not_shown(monkeypatch):
+    monkeypatch.setattr("methods.bayesian.Optimizer", Talker)
+    task = Watched("quadratic", 0, lambda k, loss: np.inf if k == 1 else loss)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        list(Bayesian(trials=7)(task, np.random.default_rng(0)))
+    assert len(task.asked) == 7 * task.horizon
+    assert caught == []
+
+
 def test_default_trains_on_until_a_training_diverges():
     task = Watched("quadratic", 0, lambda k, loss: np.inf if k == 3 else loss)
     found = list(Default(fits=10)(task, np.random.default_rng(0)))
@@ -84,7 +109,9 @@ def test_default_is_the_default_point():
     assert task.space.native(only.lam) == pytest.approx({"a": 0.5, "b": 2.0})
 
 
-@pytest.mark.parametrize("kw", [{}, {"gamma": np.inf}, {"gamma": 10.0}, {"steps_y": 10, "steps_z": 10}])
+@pytest.mark.parametrize(
+    "kw", [{}, {"gamma": np.inf}, {"gamma": 10.0}, {"steps_y": 10, "steps_z": 10}]
+)
 def test_bilevel_finds_the_optimum_of_the_quadratic(kw):
     task = toy()
     last = list(Bilevel(**kw)(task, np.random.default_rng(0)))[-1]

@@ -1,4 +1,6 @@
-"""Rebuild the classifiers offline: `python -m tasks.noise_schedule.recipe OUT [--dataset digits|mnist] [--threads 1]`.
+"""Rebuild the classifiers offline.
+
+    python -m tasks.noise_schedule.recipe OUT [--dataset digits|mnist] [--threads 1]
 
 MNIST is read from the folder BENCH_DATA_DIR. A manifest that exists is added to.
 """
@@ -30,8 +32,12 @@ def write(dataset: str, out: Path) -> None:
     entry: dict[str, object] = {"sha256": hashlib.sha256(content).hexdigest()}
 
     def listing() -> None:
-        listed.write_text(json.dumps({**found, path.name: entry}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        listed.write_text(
+            json.dumps({**found, path.name: entry}, indent=1, sort_keys=True) + "\n",
+            encoding="utf-8",
+        )
 
+    # first with the hash alone: `classifier` refuses a file that is not listed
     listing()
     correct = right(classifier(dataset, "cpu", out), dataset, "test")
     entry |= {
@@ -46,7 +52,9 @@ def write(dataset: str, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--dataset", choices=tuple(SHAPES), action="append", help="only this one (default: both)")
+    parser.add_argument(
+        "--dataset", choices=tuple(SHAPES), action="append", help="only this one (default: both)"
+    )
     parser.add_argument("--threads", type=int, default=1, help="the shipped bytes were made with 1")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -1,6 +1,8 @@
-"""The model card's figures: `python -m tasks.noise_schedule.recipe.evaluate [FOLDER] [--dataset digits|mnist]`.
+"""The model card's figures, as Markdown.
 
-Prints Markdown. MNIST is read from the folder BENCH_DATA_DIR.
+    python -m tasks.noise_schedule.recipe.evaluate [FOLDER] [--dataset digits|mnist]
+
+MNIST is read from the folder BENCH_DATA_DIR.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from scipy.stats import binomtest
 from torch import Tensor
 from torch.nn import functional
 
-from tasks import data
-from tasks.metrics import Moments, frechet, inception_score
+from tasks.files import data
+from tasks.measure.frechet import Moments, frechet
+from tasks.measure.scores import inception_score
 from tasks.noise_schedule.features import ASSETS, SHAPES, Extractor, Features, classifier
 
 
@@ -59,7 +62,10 @@ def accuracies(extractor: Extractor, dataset: str) -> Iterator[str]:
         low, high = binomtest(correct, n).proportion_ci(0.95)
         nll = functional.cross_entropy(logits, labels)
         score = inception_score(logits.numpy())
-        yield f"| {dataset} | {name} | {correct / n:.4f} [{low:.4f}, {high:.4f}] | {n} | {nll:.4f} | {score:.3f} |"
+        yield (
+            f"| {dataset} | {name} | {correct / n:.4f} [{low:.4f}, {high:.4f}] | {n} | "
+            f"{nll:.4f} | {score:.3f} |"
+        )
 
 
 def distances(extractor: Extractor, dataset: str) -> Iterator[str]:
@@ -76,21 +82,34 @@ def distances(extractor: Extractor, dataset: str) -> Iterator[str]:
 
 
 def spectrum(extractor: Extractor, dataset: str) -> str:
-    """Of the covariance on the training split. Effective rank: exp of the entropy of the eigenvalues' shares."""
-    values = np.linalg.eigvalsh(Moments.of(seen(extractor, split(dataset, "train")[0]).features.numpy()).covariance)
+    """A row about the eigenvalues of the covariance on the training split.
+
+    Effective rank: exp of the entropy of their shares.
+    """
+    values = np.linalg.eigvalsh(
+        Moments.of(seen(extractor, split(dataset, "train")[0]).features.numpy()).covariance
+    )
     share = np.sort(values)[::-1] / values.sum()
     rank, most = np.exp(-(share * np.log(share)).sum()), int((share.cumsum() < 0.95).sum()) + 1
-    return f"| {dataset} | {extractor.dim} | {values.sum():.2f} | {rank:.1f} | {most} | {values[-1] / values[0]:.0f} |"
+    return (
+        f"| {dataset} | {extractor.dim} | {values.sum():.2f} | {rank:.1f} | {most} | "
+        f"{values[-1] / values[0]:.0f} |"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=ASSETS)
-    parser.add_argument("--dataset", choices=tuple(SHAPES), action="append", help="only this one (default: both)")
+    parser.add_argument(
+        "--dataset", choices=tuple(SHAPES), action="append", help="only this one (default: both)"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     found = {name: classifier(name, "cpu", args.folder) for name in args.dataset or SHAPES}
-    print("| data | split | accuracy [95 %] | N | cross-entropy | Inception Score |\n|---|---|---|---:|---:|---:|")
+    print(
+        "| data | split | accuracy [95 %] | N | cross-entropy | Inception Score "
+        "|\n|---|---|---|---:|---:|---:|"
+    )
     for name, extractor in found.items():
         print(*accuracies(extractor, name), sep="\n", flush=True)
     print("\n| data | from what to what | Frechet distance |\n|---|---|---:|")

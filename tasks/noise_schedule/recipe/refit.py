@@ -1,7 +1,9 @@
-"""What a learned schedule is worth by itself: one fresh full fit at the lam of each stored run, on another seed.
+"""What a learned schedule is worth by itself: a fresh full fit at the lam of each stored run.
 
-A search's own network has been trained for as long as the search; here every schedule gets the same training.
-`python -m tasks.noise_schedule.recipe.refit RUNS.csv OUT.csv [--threads 1]`, where RUNS.csv is a report's.
+    python -m tasks.noise_schedule.recipe.refit RUNS.csv OUT.csv [--threads 1]
+
+RUNS.csv is a report's. A search's own network was trained for as long as the search; here every
+schedule gets the same training, on another seed.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from benchmark.fitting import fit
 from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.task import NoiseScheduleTask
 
-FRESH = 1000  # added to a run's seed
+# added to a run's seed, so that no draw of its search comes again
+FRESH = 1000
 
 
 def main() -> None:
@@ -34,7 +37,9 @@ def main() -> None:
         native = {a.name: float(run[f"lam.{a.name}"].iloc[0]) for a in task.space.axes}
         found = fit(task, task.space.point(native).clip(0, 1), 0)
         test = task.test(found.state, found.lam).metrics
-        rows.append({"method": method, "variant": variant, "seed": seed, **native, "F": found.loss, **test})
+        rows.append(
+            {"method": method, "variant": variant, "seed": seed, **native, "F": found.loss, **test}
+        )
         print(rows[-1], flush=True)
         pd.DataFrame(rows).to_csv(args.out, index=False, float_format="%.6g")
 

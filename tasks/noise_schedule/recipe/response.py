@@ -1,12 +1,14 @@
-"""How F and the held-out FID answer to the schedule: one full fit for each value and seed,
-the other parameters those of the plain cosine (Nichol and Dhariwal 2021).
+"""How F and the held-out FID depend on the schedule: one full fit for each value and seed.
 
-`python -m tasks.noise_schedule.recipe.response OUT [--seeds 5] [--threads 1]` writes response.csv and response.png.
+    python -m tasks.noise_schedule.recipe.response OUT [--seeds 5] [--threads 1]
+
+Writes response.csv and response.png. The other parameters are those of the plain cosine schedule.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,12 @@ VALUES = {"tau": (0.25, 0.5, 1.0, 2.0, 3.78, 8.0), "start": (0.0, 0.2, 0.4)}
 
 
 def measure(seed: int) -> list[dict[str, Any]]:
-    """A row for each axis and value: F on validation, fid and inception_score on test data, after one full fit."""
+    """A row for each axis and value: F on validation, fid and inception_score on test data."""
     task, rows, known = NoiseScheduleTask(NoiseSchedule(), seed, "cpu"), [], {}
     for axis, values in VALUES.items():
         for value in values:
             native = COSINE | {axis: value}
+            # the plain cosine is a value of both axes, fitted once
             key = tuple(native.values())
             if key not in known:
                 lam = task.space.point(native)
@@ -44,27 +47,64 @@ def measure(seed: int) -> list[dict[str, Any]]:
     return rows
 
 
+def by_seed(
+    path: Path, seeds: int, measured: Callable[[int], list[dict[str, Any]]]
+) -> pd.DataFrame:
+    """The rows of so many seeds, stored after each; one that was cut short goes on from there."""
+    rows: list[Any] = pd.read_csv(path).to_dict("records") if path.exists() else []
+    stored = {r["seed"] for r in rows}
+    for seed in range(seeds):
+        if seed not in stored:
+            rows += measured(seed)
+            pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")
+    return pd.DataFrame(rows)
+
+
 def interval(x: np.ndarray[Any, np.dtype[np.float64]]) -> float:
     """Half the width of the 95 % interval of the mean (Student)."""
-    return float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5) if len(x) > 1 else np.nan
+    return (
+        float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5)
+        if len(x) > 1
+        else np.nan
+    )
 
 
 def draw(rows: pd.DataFrame, path: Path) -> None:
-    figure, panels = plt.subplots(1, len(VALUES), figsize=(9, 3.6), sharey=True, width_ratios=[2, 1])
+    figure, panels = plt.subplots(
+        1, len(VALUES), figsize=(9, 3.6), sharey=True, width_ratios=[2, 1]
+    )
     for axes, axis in zip(panels, VALUES, strict=True):
         part = rows[rows["axis"] == axis].groupby("value")
-        for name, label, colour in (("fid", "FID, test", "tab:blue"), ("F", "F, validation", "tab:orange")):
+        for name, label, colour in (
+            ("fid", "FID, test", "tab:blue"),
+            ("F", "F, validation", "tab:orange"),
+        ):
             width = part[name].apply(lambda s: interval(s.to_numpy()))
             axes.errorbar(
-                part[name].mean().index, part[name].mean(), yerr=width, label=label, color=colour, marker="o", capsize=3
+                part[name].mean().index,
+                part[name].mean(),
+                yerr=width,
+                label=label,
+                color=colour,
+                marker="o",
+                capsize=3,
             )
         axes.set_xlabel(axis)
     panels[0].set_xscale("log")
     panels[0].set_xticks(VALUES["tau"], [f"{v:g}" for v in VALUES["tau"]])
     panels[0].minorticks_off()
     panels[0].axvline(3.78, color="grey", lw=0.8, ls="--")
-    panels[0].annotate("linear betas\n(the default)", (3.78, 1), (-4, -4), xycoords=("data", "axes fraction"),
-                       textcoords="offset points", fontsize=8, color="grey", ha="right", va="top")  # fmt: skip
+    panels[0].annotate(
+        "linear betas\n(the default)",
+        (3.78, 1),
+        (-4, -4),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        fontsize=8,
+        color="grey",
+        ha="right",
+        va="top",
+    )
     panels[0].set_ylabel("Frechet distance after one full fit")
     panels[1].legend(frameon=False)
     figure.savefig(path, dpi=150, bbox_inches="tight")
@@ -79,13 +119,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "response.csv"
-    rows: list[Any] = pd.read_csv(path).to_dict("records") if path.exists() else []
-    have = {r["seed"] for r in rows}
-    for seed in range(args.seeds):
-        if seed not in have:
-            rows += measure(seed)
-            pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")
-    draw(pd.DataFrame(rows), args.out / "response.png")
+    draw(by_seed(path, args.seeds, measure), args.out / "response.png")
 
 
 if __name__ == "__main__":

@@ -10,20 +10,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks import data
+from tasks.files import data
 from tasks.noise_schedule.features import Classifier
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Augmentation: rotate and shear in rad, shift as a part of the image, zoom as a logarithm; `clean` is the share of
-    images that are left in place. Half of all images get Gaussian noise of a standard deviation up to `sigma`.
+class TrainingSettings:
+    """rotate: also the shear, in rad.  shift: a part of the image.  zoom: a logarithm.
 
-    Cross-entropy alone drives the features of a class together, and a Frechet distance in them would hardly see how a
-    digit is written. So the features also pay, with these weights, for an image that cannot be rebuilt from them by a
-    linear map (`sketch`), a noise level that cannot be read (`noise`) and mutual correlation (`decorrelate`).
+    clean: share of images that are left in place.  sigma: half of all images get Gaussian noise of
+    a standard deviation up to it.  sketch, noise, decorrelate: weights of what the features pay for
+    besides: an image that no linear map rebuilds from them, a noise level that cannot be read,
+    mutual correlation.
     """
 
+    # cross-entropy alone drives the features of a class together, and a Frechet distance in them
+    # would hardly see how a digit is written
     seed: int
     steps: int
     batch: int
@@ -40,8 +42,8 @@ class Settings:
 
 
 SETTINGS = {
-    "digits": Settings(seed=1797, steps=2000, batch=64, lr=3e-3),
-    "mnist": Settings(seed=60000, steps=5000, batch=128, lr=3e-3),
+    "digits": TrainingSettings(seed=1797, steps=2000, batch=64, lr=3e-3),
+    "mnist": TrainingSettings(seed=60000, steps=5000, batch=128, lr=3e-3),
 }
 
 
@@ -54,23 +56,27 @@ def initialise(network: nn.Module, rng: torch.Generator) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def moved(images: Tensor, s: Settings, rng: torch.Generator) -> Tensor:
-    """Images (N, 1, H, W) in [0, 1], most of them turned, sheared, scaled and shifted; black beyond the border."""
+def moved(images: Tensor, s: TrainingSettings, rng: torch.Generator) -> Tensor:
+    """Images (N, 1, H, W) in [0, 1], most of them turned, sheared, scaled and shifted."""
     n = len(images)
 
     def uniform(limit: float, *shape: int) -> Tensor:
         return limit * (2 * torch.rand(n, *shape, generator=rng) - 1)
 
-    angle, zoom, shear, shift = uniform(s.rotate), uniform(s.zoom).exp(), uniform(s.rotate), uniform(2 * s.shift, 2)
+    angle, zoom, shear = uniform(s.rotate), uniform(s.zoom).exp(), uniform(s.rotate)
+    shift = uniform(2 * s.shift, 2)
     cos, sin = angle.cos() * zoom, angle.sin() * zoom
-    theta = torch.stack([torch.stack([cos, shear - sin, shift[:, 0]], 1), torch.stack([sin, cos, shift[:, 1]], 1)], 1)
+    theta = torch.stack(
+        [torch.stack([cos, shear - sin, shift[:, 0]], 1), torch.stack([sin, cos, shift[:, 1]], 1)],
+        1,
+    )
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
     drawn = functional.grid_sample(images, grid, mode="bicubic", align_corners=False).clamp(0, 1)
     keep = torch.rand(n, generator=rng) < s.clean
     return torch.where(keep[:, None, None, None], images, drawn)
 
 
-def noisy(images: Tensor, s: Settings, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def noisy(images: Tensor, s: TrainingSettings, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Images with noise, and its standard deviations (N,), of which half are 0."""
     n = len(images)
     sigma = s.sigma * torch.rand(n, generator=rng) * (torch.rand(n, generator=rng) < 0.5)
@@ -89,7 +95,7 @@ def correlation(features: Tensor) -> Tensor:
     return (x.T @ x).fill_diagonal_(0).square().mean()
 
 
-def train(dataset: str, s: Settings) -> Classifier:
+def train(dataset: str, s: TrainingSettings) -> Classifier:
     """AdamW, 100 steps of warm-up, a cosine to zero. The result depends on no global generator."""
     rng = torch.Generator().manual_seed(s.seed)
     images, labels = data.load(dataset, "train")
@@ -116,13 +122,25 @@ def train(dataset: str, s: Settings) -> Classifier:
         heard = functional.mse_loss(level(f)[:, 0], 2 * sigma / s.sigma)
         tied = correlation(f)
         optimizer.zero_grad(set_to_none=True)
-        (digit + s.sketch * drawn + s.noise * heard + s.decorrelate * tied).backward()  # type: ignore[no-untyped-call]
+        total = digit + s.sketch * drawn + s.noise * heard + s.decorrelate * tied
+        total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if k % 250 == 0:
-            say(dataset, step=k, digit=digit.item(), sketch=drawn.item(), noise=heard.item(), correlation=tied.item())
+            say(
+                dataset,
+                step=k,
+                digit=digit.item(),
+                sketch=drawn.item(),
+                noise=heard.item(),
+                correlation=tied.item(),
+            )
     return network.eval()
 
 
 def say(dataset: str, **figures: float) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {dataset:7s}", *(f"{k}={v:.4g}" for k, v in figures.items()), flush=True)
+    print(
+        f"{time.strftime('%H:%M:%S')} {dataset:7s}",
+        *(f"{k}={v:.4g}" for k, v in figures.items()),
+        flush=True,
+    )

@@ -1,4 +1,4 @@
-"""The model card's figures: `python -m tasks.reward_ft.recipe.evaluate [FOLDER]`. Prints Markdown."""
+"""The model card's figures, as Markdown: `python -m tasks.reward_ft.recipe.evaluate [FOLDER]`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def main() -> None:
     batch = parts.pictures(5000, np.random.default_rng(99), "test", prior=True)
     choices, _ = embedded.judged(judge, batch.images)  # type: ignore[arg-type]
     truth = torch.stack([batch.labels(kind) for kind in ("digit", "ink", "ground")], 1)
-    print("| what | digit right | colours right | all three right | images |\n|---|---:|---:|---:|---:|")
+    print(
+        "| what | digit right | colours right | all three right | images "
+        "|\n|---|---:|---:|---:|---:|"
+    )
     line(choices == truth, "judge on real pictures of test scans")
     for held_out in (False, True):
         chosen = captions(40, held_out, np.random.default_rng(100))
@@ -36,25 +39,36 @@ def main() -> None:
         ):
             found, _ = embedded.judged(judge, images)  # type: ignore[arg-type]
             right.append(found == torch.tensor([caption.digit, caption.ink, caption.ground]))
-        line(torch.cat(right), f"unguided samples, 40 captions {'held out of' if held_out else 'seen in'} training")
+        line(
+            torch.cat(right),
+            f"unguided samples, 40 captions {'held out of' if held_out else 'seen in'} training",
+        )
     if args.sweep:
         sweep(args.folder, judge, args.each)
 
 
 def sweep(folder: Path, judge: torch.nn.Module, each: int) -> None:
-    """What the sampler's settings are worth: accuracy, and how wide p_data is, on ten held-out captions."""
-    print("| steps | eta | cfg | all three right | deviation of the stroke weight |\n|---:|---:|---:|---:|---:|")
+    """Accuracy and the width of p_data by the sampler's settings, on ten held-out captions."""
+    print(
+        "| steps | eta | cfg | all three right | deviation of the stroke weight "
+        "|\n|---:|---:|---:|---:|---:|"
+    )
     chosen = captions(10, True, np.random.default_rng(0))
     for steps, eta, cfg in itertools.product((12, 16, 20), (0.0, 1.0), (1.5, 2.5)):
         right, spread = [], []
         for caption, images in zip(
-            chosen, unguided(folder, chosen, each, 0, RewardFt(steps=steps, eta=eta, cfg=cfg)), strict=True
+            chosen,
+            unguided(folder, chosen, each, 0, RewardFt(steps=steps, eta=eta, cfg=cfg)),
+            strict=True,
         ):
             found, _ = embedded.judged(judge, images)  # type: ignore[arg-type]
-            right.append((found == torch.tensor([caption.digit, caption.ink, caption.ground])).all(1).float())
+            right.append(
+                (found == torch.tensor([caption.digit, caption.ink, caption.ground])).all(1).float()
+            )
             spread.append(judge(images).weight.std())
         print(
-            f"| {steps} | {eta:g} | {cfg:g} | {torch.cat(right).mean():.3f} | {torch.stack(spread).mean():.3f} |",
+            f"| {steps} | {eta:g} | {cfg:g} | {torch.cat(right).mean():.3f} | "
+            f"{torch.stack(spread).mean():.3f} |",
             flush=True,
         )
 
@@ -62,7 +76,8 @@ def sweep(folder: Path, judge: torch.nn.Module, each: int) -> None:
 def line(right: torch.Tensor, what: str) -> None:
     r = right.float()
     print(
-        f"| {what} | {r[:, 0].mean():.3f} | {r[:, 1:].prod(1).mean():.3f} | {r.prod(1).mean():.3f} | {len(r)} |",
+        f"| {what} | {r[:, 0].mean():.3f} | {r[:, 1:].prod(1).mean():.3f} | "
+        f"{r.prod(1).mean():.3f} | {len(r)} |",
         flush=True,
     )
 

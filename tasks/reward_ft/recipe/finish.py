@@ -1,4 +1,4 @@
-"""The last stage: the rewards' frozen constants and the list of hashes, which make a folder the embedded preset."""
+"""The last stage: the rewards' frozen constants, and the list of hashes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ HEAD_SEED = 11
 
 
 def captions(n: int, held_out: bool, rng: np.random.Generator) -> list[Caption]:
-    """n different random captions without a weight word, all seen or all unseen by the generator."""
+    """n different random captions without a weight word, which the generator saw or did not."""
     every = [
         c
         for d in range(len(digits.DIGITS))
@@ -37,10 +38,12 @@ def captions(n: int, held_out: bool, rng: np.random.Generator) -> list[Caption]:
     return [every[k] for k in rng.permutation(len(every))[:n]]
 
 
-def unguided(folder: Path, chosen: list[Caption], each: int, stream: int, options: RewardFt) -> Iterator[Tensor]:
+def unguided(
+    folder: Path, chosen: list[Caption], each: int, stream: int, options: RewardFt
+) -> Iterator[Tensor]:
     """Unguided samples (each, 3, H, W) of each caption at the preset's own settings."""
     model = load(folder / "model", "cpu")
-    schedule = Schedule.of(model.scheduler, options.steps, options.eta)
+    schedule = Schedule.of(model.scheduler, options.steps, options.eta, options.sampler)
     for k, caption in enumerate(chosen):
         seeds = tuple(stream + 10_000 * k + i for i in range(each))
         yield Sampler(model, schedule, str(caption), options.cfg)(seeds).images
@@ -49,13 +52,15 @@ def unguided(folder: Path, chosen: list[Caption], each: int, stream: int, option
 def finish(out: Path, quick: bool) -> None:
     shutil.rmtree(out / "model" / "raw", ignore_errors=True)
     quality = load_network(Quality(), out / "quality.safetensors")
-    head = RandomHead(lambda x: quality.body(x * 2 - 1).mean((2, 3)), 64, HEAD_SEED)  # type: ignore[operator]
+    body: Any = quality.body
+    head = RandomHead(lambda x: body(x * 2 - 1).mean((2, 3)), 64, HEAD_SEED)
     chosen = captions(2 if quick else 12, False, np.random.default_rng(8))
     scale: dict[str, dict[str, float]] = {}
     samples = list(unguided(out, chosen, 8 if quick else 64, 10**6, RewardFt()))
     for name, network in (("quality", quality), ("random_head", head)):
         with torch.no_grad():
             scores = torch.stack([network(x) for x in samples]).double()
+        # the deviation within a caption: lam should mean the same for every prompt
         scale[name] = {"mean": float(scores.mean()), "std": float(scores.var(1).mean().sqrt())}
         say("scale", mean=scale[name]["mean"], std=scale[name]["std"])
     scale["random_head"]["seed"] = HEAD_SEED
@@ -65,7 +70,8 @@ def finish(out: Path, quick: bool) -> None:
 
 def seal(out: Path) -> None:
     """Write the list of hashes."""
-    for path in out.rglob("config.json"):  # diffusers notes where a part was read from; a hash must not depend on it
+    # diffusers notes where a part was read from; a hash must not depend on it
+    for path in out.rglob("config.json"):
         config = json.loads(path.read_text())
         config.pop("_name_or_path", None)
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

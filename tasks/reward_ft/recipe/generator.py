@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +19,20 @@ from tasks.reward_ft.recipe.train import load, optimise, say
 
 
 def train_generator(out: Path, steps: int, pool_size: int) -> None:
-    """The text encoder and the U-Net together: noise prediction, min-SNR weights (Hang et al. 2023), EMA 0.999.
-
-    One caption in four names a stroke weight, at random: like captions from the web these do not describe it, so the
-    generator learns to ignore the word, and only reward guidance can bring it about.
-    """
+    """The text encoder and the U-Net together, with an EMA of 0.999."""
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
     from transformers import CLIPTokenizer
 
-    rng = np.random.default_rng(5)
-    generator = torch.Generator().manual_seed(5)
     vae = AutoencoderKL.from_pretrained(out / "model" / "vae", dtype=torch.float32)
     tokenizer = CLIPTokenizer.from_pretrained(out / "model" / "tokenizer")
-    with torch.no_grad():
-        pool = parts.pictures(pool_size, rng, "train", prior=True, seen_only=True)
-        moments = [vae.encode(x * 2 - 1).latent_dist for x in torch.split(pool.images, 256)]
-        mean = torch.cat([m.mean for m in moments]) * vae.config.scaling_factor
-        std = torch.cat([m.std for m in moments]) * vae.config.scaling_factor
-    say("unet", pool=len(mean), latent_std=float(mean.std()))
-    words = [None, *digits.WEIGHTS]
-    variants = {
-        w: parts.tokenize(tokenizer, [str(Caption(c.digit, c.ink, c.ground, w)) for c in pool.captions]) for w in words
-    }
-    ids = torch.stack([variants[w] for w in words])  # (5, N, CONTEXT)
-    empty = parts.tokenize(tokenizer, [""])[0]
+    pool = Pool.draw(pool_size, vae, tokenizer)
     scheduler = parts.make_scheduler()
-    abar = scheduler.alphas_cumprod
     net = nn.ModuleDict({"unet": parts.make_unet(), "text": parts.make_text_encoder(tokenizer)})
     average: Any = copy.deepcopy(net).requires_grad_(False)
-    size = 64
+    generator = torch.Generator().manual_seed(5)
 
     def loss() -> Tensor:
-        pick = torch.randint(0, len(mean), (size,), generator=generator)
-        word = torch.where(
-            torch.rand(size, generator=generator) < 0.25, torch.randint(1, 5, (size,), generator=generator), 0
-        )
-        text = ids[word, pick]
-        text = torch.where(torch.rand(size, 1, generator=generator) < 0.1, empty, text)
-        x = mean[pick] + std[pick] * torch.randn(mean[pick].shape, generator=generator)
-        u = (torch.arange(size) + torch.rand(size, generator=generator)) / size
-        t = (u * len(abar)).long()
-        a = abar[t][:, None, None, None]
-        eps = torch.randn(x.shape, generator=generator)
-        guess = net["unet"](a.sqrt() * x + (1 - a).sqrt() * eps, t, net["text"](text)[0]).sample
-        snr = abar[t] / (1 - abar[t])
-        value: Tensor = ((guess - eps).square().mean((1, 2, 3)) * snr.clamp(max=5) / snr).mean()
-        return value
+        return noise_prediction(net, pool, scheduler.alphas_cumprod, generator)
 
     def pipeline() -> Any:
         return StableDiffusionPipeline(
@@ -89,6 +58,64 @@ def train_generator(out: Path, steps: int, pool_size: int) -> None:
 
     optimise(net, loss, steps, 2e-3, every)
     pipeline().to(dtype=torch.float16).save_pretrained(out / "model", safe_serialization=True)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Latents of training pictures, as their mean and deviation, (N, 4, 8, 8), and their captions.
+
+    ids: tokens (5, N, CONTEXT) without a weight word and with each of the four.  empty: (CONTEXT,).
+    """
+
+    mean: Tensor
+    std: Tensor
+    ids: Tensor
+    empty: Tensor
+
+    @classmethod
+    def draw(cls, size: int, vae: Any, tokenizer: Any) -> Pool:
+        rng = np.random.default_rng(5)
+        with torch.no_grad():
+            pool = parts.pictures(size, rng, "train", prior=True, seen_only=True)
+            moments = [vae.encode(x * 2 - 1).latent_dist for x in torch.split(pool.images, 256)]
+            mean = torch.cat([m.mean for m in moments]) * vae.config.scaling_factor
+            std = torch.cat([m.std for m in moments]) * vae.config.scaling_factor
+        say("unet", pool=len(mean), latent_std=float(mean.std()))
+
+        def tokens(weight: str | None) -> Tensor:
+            captions = [str(Caption(c.digit, c.ink, c.ground, weight)) for c in pool.captions]
+            return parts.tokenize(tokenizer, captions)
+
+        ids = torch.stack([tokens(weight) for weight in (None, *digits.WEIGHTS)])
+        return cls(mean, std, ids, parts.tokenize(tokenizer, [""])[0])
+
+
+def noise_prediction(
+    net: nn.ModuleDict, pool: Pool, abar: Tensor, generator: torch.Generator, size: int = 64
+) -> Tensor:
+    """The loss of one batch, with min-SNR weights (Hang et al. 2023)."""
+    pick = torch.randint(0, len(pool.mean), (size,), generator=generator)
+    # one caption in four names a weight, at random: like captions from the web these do not
+    # describe it, so the generator learns to ignore the word, and only guidance can bring it about
+    word = torch.where(
+        torch.rand(size, generator=generator) < 0.25,
+        torch.randint(1, 5, (size,), generator=generator),
+        0,
+    )
+    text = pool.ids[word, pick]
+    # one in ten is empty, for classifier-free guidance
+    text = torch.where(torch.rand(size, 1, generator=generator) < 0.1, pool.empty, text)
+    mean = pool.mean[pick]
+    x = mean + pool.std[pick] * torch.randn(mean.shape, generator=generator)
+    # stratified over time, for less variance
+    u = (torch.arange(size) + torch.rand(size, generator=generator)) / size
+    t = (u * len(abar)).long()
+    a = abar[t][:, None, None, None]
+    eps = torch.randn(x.shape, generator=generator)
+    guess = net["unet"](a.sqrt() * x + (1 - a).sqrt() * eps, t, net["text"](text)[0]).sample
+    snr = abar[t] / (1 - abar[t])
+    value: Tensor = ((guess - eps).square().mean((1, 2, 3)) * snr.clamp(max=5) / snr).mean()
+    return value
 
 
 def accuracy(pipe: Any, judge: nn.Module, step: int, n: int = 64, scale: float = 2.5) -> None:

@@ -1,4 +1,4 @@
-"""Untrained parts of the embedded preset, in the layout of a Stable Diffusion folder, and its training pictures."""
+"""Untrained parts of the embedded preset, as of a Stable Diffusion folder, and its pictures."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CLIP_CONFIG: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Pictures (N, 3, 32, 32) in [0, 1], their stroke weights (N,) and captions without a weight word."""
+class Pictures:
+    """images: (N, 3, 32, 32) in [0, 1].  weight: of strokes, (N,).  captions: without a weight."""
 
     images: Tensor
     weight: Tensor
@@ -36,24 +36,33 @@ class Batch:
         return torch.tensor([getattr(c, kind) for c in self.captions])
 
 
-def pictures(n: int, rng: np.random.Generator, split: Split, *, prior: bool = False, seen_only: bool = False) -> Batch:
-    """n random pictures. prior: weights as the generator's pictures have them, else uniform in [0, 1].
+def pictures(
+    n: int, rng: np.random.Generator, split: Split, *, prior: bool = False, seen_only: bool = False
+) -> Pictures:
+    """n random pictures, less some with seen_only.
 
+    prior: stroke weights as in the generator's pictures, else uniform in [0, 1].
     seen_only: leave out the combinations that the generator must not see.
     """
     scans, numbers = digits.scans(split)
     scan = rng.integers(0, len(scans), n)
     ink, ground = rng.integers(0, len(digits.INKS), n), rng.integers(0, len(digits.GROUNDS), n)
-    captions = [Caption(int(numbers[s]), int(i), int(g)) for s, i, g in zip(scan, ink, ground, strict=True)]
+    captions = [
+        Caption(int(numbers[s]), int(i), int(g)) for s, i, g in zip(scan, ink, ground, strict=True)
+    ]
     weight = digits.prior_weight(n, rng) if prior else torch.from_numpy(rng.random(n)).float()
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     images = digits.draw(
-        digits.scans(split)[0][scan], weight, torch.from_numpy(ink), torch.from_numpy(ground), generator
+        digits.scans(split)[0][scan],
+        weight,
+        torch.from_numpy(ink),
+        torch.from_numpy(ground),
+        generator,
     )
     if not seen_only:
-        return Batch(images, weight, captions)
+        return Pictures(images, weight, captions)
     keep = [k for k, c in enumerate(captions) if not digits.held_out(c)]
-    return Batch(images[keep], weight[keep], [captions[k] for k in keep])
+    return Pictures(images[keep], weight[keep], [captions[k] for k in keep])
 
 
 def weight_word(weight: float) -> str:
@@ -61,7 +70,7 @@ def weight_word(weight: float) -> str:
 
 
 def damage(images: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Spoil pictures by noise, blotches, blur or fading; returns them with the level (N,) in [0, 1] of the damage."""
+    """Pictures with noise, blotches, blur or fading, and the damage, (N,) in [0, 1]."""
     n = len(images)
     level = torch.from_numpy(rng.random(n)).float()
     kind = rng.integers(0, 4, n)
@@ -73,7 +82,9 @@ def damage(images: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         (torch.rand(n, 1, 6, 6, generator=generator) < 0.6 * scale).float(), 32, mode="bilinear"
     )
     blotches = images * (1 - holes) + holes * functional.interpolate(coarse, 32, mode="bilinear")
-    blur = functional.interpolate(functional.interpolate(images, 5, mode="area"), 32, mode="bilinear")
+    blur = functional.interpolate(
+        functional.interpolate(images, 5, mode="area"), 32, mode="bilinear"
+    )
     blurred = images * (1 - scale) + blur * scale
     faded = images * (1 - scale) + images.mean((2, 3), keepdim=True) * scale
     choice = torch.stack([noise, blotches, blurred, faded])
@@ -81,15 +92,18 @@ def damage(images: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 
 def make_tokenizer(folder: Path) -> Any:
-    """A CLIPTokenizer with one token per word, from byte-pair merges trained on the vocabulary itself."""
+    """A CLIPTokenizer with one token per word."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import CLIPTokenizer
 
     bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    # merges trained on the vocabulary itself make a token of every word
     bpe.train_from_iterator(
         [" ".join(digits.WORDS)] * 2,
-        trainers.BpeTrainer(vocab_size=2000, min_frequency=1, end_of_word_suffix="</w>", show_progress=False),
+        trainers.BpeTrainer(
+            vocab_size=2000, min_frequency=1, end_of_word_suffix="</w>", show_progress=False
+        ),
     )
     model = json.loads(bpe.to_str())["model"]
     words = [t for t, _ in sorted(model["vocab"].items(), key=lambda item: item[1])]
@@ -98,7 +112,9 @@ def make_tokenizer(folder: Path) -> Any:
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     merges = [" ".join(m) if isinstance(m, list) else m for m in model["merges"]]
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
-    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=CONTEXT)
+    return CLIPTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=CONTEXT
+    )
 
 
 def make_vae() -> Any:

@@ -1,23 +1,28 @@
-"""How the upper objective answers to lam, for both lower-level solvers: `python -m tasks.reward_ft.recipe.response OUT`.
+"""How the upper objective depends on lam, for both lower-level solvers.
 
-Writes response.csv and response.png (CLIP score over lam with 95 % bootstrap intervals over images within prompts, and
-the paired differences between the best lam and both ends), shift.csv (what lam does to r2, as the closed form predicts
-and as the sampler does) and samples.png (unguided, well tuned, over-optimised).
+    python -m tasks.reward_ft.recipe.response OUT
+
+response.csv, response.png: CLIP score over lam with 95 % bootstrap intervals over images within
+prompts, and paired differences between the best lam and both ends.
+shift.csv: what lam does to r2, as the closed form predicts and as the sampler does.
+samples.png: unguided, well tuned, over-optimised.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft.guided_task import GuidedTask
 from tasks.reward_ft.importance import Bank, ess, softmax
-from tasks.reward_ft.task import GuidedTask
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -40,10 +45,8 @@ def interval(draws: Table) -> tuple[float, float]:
 
 
 def importance_curve(banks: list[Bank], lams: Table, rng: np.random.Generator) -> Table:
-    """CLIP score (1 + RESAMPLES, L) averaged over prompts: on the banks as they are, then on resampled banks.
-
-    No guard here: below the lam at which the weights collapse the curve is what one sample in a few says.
-    """
+    """CLIP score (1 + RESAMPLES, L), mean over prompts: on the banks, then on resampled banks."""
+    # no guard here: where the weights collapse, the curve shows what a few samples say
     curves = np.zeros((1 + RESAMPLES, len(lams)))
     for bank in banks:
         n = len(bank.r1)
@@ -55,26 +58,37 @@ def importance_curve(banks: list[Bank], lams: Table, rng: np.random.Generator) -
 
 
 def guided_curve(scores: Table, rng: np.random.Generator) -> Table:
-    """CLIP score (1 + RESAMPLES, L) from scores (prompts, images, L); the same images at every lam."""
+    """CLIP score (1 + RESAMPLES, L) from scores (prompts, images, L)."""
+    # the same resample at every lam, since the images share their seeds
     prompts, n, _ = scores.shape
     curves = [scores.mean((0, 1))]
     for _ in range(RESAMPLES):
-        curves.append(np.mean([scores[p, rng.integers(0, n, n)].mean(0) for p in range(prompts)], axis=0))
+        curves.append(
+            np.mean([scores[p, rng.integers(0, n, n)].mean(0) for p in range(prompts)], axis=0)
+        )
     return np.array(curves)
 
 
 def rows(lower: str, lams: Table, curves: Table, samples: str) -> pd.DataFrame:
-    """One row a lam: the curve with its interval, and the paired difference of the best lam to this one."""
+    """One row a lam: the curve with its interval, and how much the best lam is above this one."""
     best = int(np.argmax(curves[0]))
     table = []
     for k, lam in enumerate(lams):
         low, high = interval(curves[1:, k])
         gap_low, gap_high = interval(curves[1:, best] - curves[1:, k])
         table.append(
-            {"lower": lower, "lam": lam, "clip": curves[0, k], "clip_ci_low": low, "clip_ci_high": high,
-             "best_minus_this": curves[0, best] - curves[0, k], "gap_ci_low": gap_low, "gap_ci_high": gap_high,
-             "samples": samples}
-        )  # fmt: skip
+            {
+                "lower": lower,
+                "lam": lam,
+                "clip": curves[0, k],
+                "clip_ci_low": low,
+                "clip_ci_high": high,
+                "best_minus_this": curves[0, best] - curves[0, k],
+                "gap_ci_low": gap_low,
+                "gap_ci_high": gap_high,
+                "samples": samples,
+            }
+        )
     return pd.DataFrame(table)
 
 
@@ -94,73 +108,115 @@ def picture(table: pd.DataFrame, collapse: float, path: Path) -> None:
 def gallery(shown: dict[str, list[Table]], path: Path) -> None:
     """Rows of pictures; the same image seeds in each column."""
     prompts = len(embedded.PROMPTS)
-    figure, grid = plt.subplots(len(shown), prompts, figsize=(11.5, 0.85 * len(shown) + 0.3), squeeze=False)
+    figure, grid = plt.subplots(
+        len(shown), prompts, figsize=(11.5, 0.85 * len(shown) + 0.3), squeeze=False
+    )
     for i, (label, strips) in enumerate(shown.items()):
         for j in range(prompts):
             grid[i][j].imshow(strips[j], interpolation="lanczos")
             grid[i][j].axis("off")
             if i == 0:
                 grid[i][j].set_title(f"“{embedded.PROMPTS[j]}”", fontsize=9)
-        grid[i][0].text(-0.03, 0.5, label, transform=grid[i][0].transAxes, ha="right", va="center", fontsize=9)
+        grid[i][0].text(
+            -0.03, 0.5, label, transform=grid[i][0].transAxes, ha="right", va="center", fontsize=9
+        )
     figure.subplots_adjust(wspace=0.03, hspace=0.05)
     figure.savefig(path, dpi=150, bbox_inches="tight")
     plt.close(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--images", type=int, default=80, help="guided images for each prompt and lam")
-    parser.add_argument("--bank", type=int, default=1024, help="unguided samples for each prompt")
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(2026)
-    banks: list[Bank] = []
-    scores, r2 = (np.zeros((len(PROMPTS), args.images, len(GUIDED))) for _ in range(2))
-    strips: dict[float, list[Table]] = {}
-    plain: list[Table] = []
-    for p, prompt in enumerate(PROMPTS):
-        task = RewardFt(test_images=args.images).open(0, prompt, "guided", "cpu")
-        assert isinstance(task, GuidedTask)
-        images = task.sampler(task.seeds("bank", args.bank)).images
-        banks.append(Bank(task.r1(images), task.r2(images)))
-        first = task.sampler(task.seeds("test", args.images)).images
-        plain.append(np.concatenate([x.permute(1, 2, 0).numpy() for x in first[:8]], axis=1))
-        for k, lam in enumerate(GUIDED):
-            guided = task.sample_test(float(lam)).images
-            scores[p, :, k], r2[p, :, k] = 100 * task.r1(guided), task.r2(guided)
-            strips.setdefault(float(lam), []).append(
-                np.concatenate([x.permute(1, 2, 0).numpy() for x in guided[:8]], axis=1)
-            )
-        print(f"{p + 1} of {len(PROMPTS)} prompts", flush=True)
-    guided_rows = rows(
-        "guided", GUIDED, guided_curve(scores, rng), f"{args.images} images x {len(PROMPTS)} prompts, paired"
-    )
-    table = pd.concat(
-        [
-            rows(
-                "importance",
-                DENSE,
-                importance_curve(banks, DENSE, rng),
-                f"bank of {args.bank} x {len(PROMPTS)} prompts",
-            ),
-            guided_rows,
-        ]
-    )
-    table.to_csv(args.out / "response.csv", index=False, float_format="%.4g")
-    sizes = [np.mean([ess(softmax(b.r2 / lam)) for b in banks]) for lam in DENSE]
-    collapse = float(DENSE[int(np.argmax(np.array(sizes) >= banks[0].least_ess))])
-    picture(table, collapse, args.out / "response.png")
+@dataclass(frozen=True)
+class Samples:
+    """All that is sampled, by prompt. scores, r2: (prompts, images, L) of guided images.
+
+    plain, strips: the first eight images side by side, unguided and by lam.
+    """
+
+    banks: list[Bank]
+    scores: Table
+    r2: Table
+    plain: list[Table]
+    strips: dict[float, list[Table]]
+
+    @classmethod
+    def draw(cls, images: int, bank: int) -> Samples:
+        scores, r2 = (np.zeros((len(PROMPTS), images, len(GUIDED))) for _ in range(2))
+        samples = cls([], scores, r2, [], {float(lam): [] for lam in GUIDED})
+        for p, prompt in enumerate(PROMPTS):
+            task = RewardFt(test_images=images).open(0, prompt, "guided", "cpu")
+            assert isinstance(task, GuidedTask)
+            unguided = task.sampler(task.seeds("bank", bank)).images
+            samples.banks.append(Bank(task.r1(unguided), task.r2(unguided)))
+            samples.plain.append(strip(task.sampler(task.seeds("test", images)).images))
+            for k, lam in enumerate(GUIDED):
+                guided = task.sample_test(float(lam)).images
+                scores[p, :, k], r2[p, :, k] = 100 * task.r1(guided), task.r2(guided)
+                samples.strips[float(lam)].append(strip(guided))
+            print(f"{p + 1} of {len(PROMPTS)} prompts", flush=True)
+        return samples
+
+
+def strip(images: Tensor) -> Table:
+    """The first eight images side by side, (H, 8 W, 3)."""
+    return np.concatenate([x.permute(1, 2, 0).numpy() for x in images[:8]], axis=1)
+
+
+def write_response(samples: Samples, out: Path) -> pd.DataFrame:
+    """response.csv and response.png; returns the rows of the guided solver."""
+    rng, banks = np.random.default_rng(2026), samples.banks
+    prompts, images, _ = samples.scores.shape
+    paired = f"{images} images x {prompts} prompts, paired"
+    guided = rows("guided", GUIDED, guided_curve(samples.scores, rng), paired)
+    of_banks = f"bank of {len(banks[0].r1)} x {prompts} prompts"
+    importance = rows("importance", DENSE, importance_curve(banks, DENSE, rng), of_banks)
+    table = pd.concat([importance, guided])
+    table.to_csv(out / "response.csv", index=False, float_format="%.4g")
+    sizes = np.array([effective(banks, lam) for lam in DENSE])
+    collapse = float(DENSE[int(np.argmax(sizes >= banks[0].least_ess))])
+    picture(table, collapse, out / "response.png")
+    return guided
+
+
+def write_shift(samples: Samples, path: Path) -> None:
+    banks = samples.banks
     base = np.mean([b.r2.mean() for b in banks])
     predicted = [np.mean([softmax(b.r2 / lam) @ b.r2 for b in banks]) - base for lam in GUIDED]
     pd.DataFrame(
-        {"lam": GUIDED, "predicted_shift_of_r2": predicted, "observed_shift_of_r2": r2.mean((0, 1)) - base,
-         "ess_of_bank": [np.mean([ess(softmax(b.r2 / lam)) for b in banks]) for lam in GUIDED]}
-    ).to_csv(args.out / "shift.csv", index=False, float_format="%.4g")  # fmt: skip
-    best = float(guided_rows["lam"].iloc[int(guided_rows["clip"].argmax())])
-    labels = {"unguided": plain, f"lam = {best:.3g}\n(well tuned)": strips[best]}
+        {
+            "lam": GUIDED,
+            "predicted_shift_of_r2": predicted,
+            "observed_shift_of_r2": samples.r2.mean((0, 1)) - base,
+            "ess_of_bank": [effective(banks, lam) for lam in GUIDED],
+        }
+    ).to_csv(path, index=False, float_format="%.4g")
+
+
+def effective(banks: list[Bank], lam: float) -> float:
+    """The mean effective sample size of the banks."""
+    return float(np.mean([ess(softmax(b.r2 / lam)) for b in banks]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path)
+    parser.add_argument(
+        "--images", type=int, default=80, help="guided images for each prompt and lam"
+    )
+    parser.add_argument("--bank", type=int, default=1024, help="unguided samples for each prompt")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    samples = Samples.draw(args.images, args.bank)
+    guided = write_response(samples, args.out)
+    write_shift(samples, args.out / "shift.csv")
+    best = float(guided["lam"].iloc[int(guided["clip"].argmax())])
+    labels = {
+        "unguided": samples.plain,
+        f"lam = {best:.3g}\n(well tuned)": samples.strips[best],
+    }
     for lam in GUIDED[[2, 0]]:
-        labels[f"lam = {lam:.3g}\n(over-optimised)"] = strips[float(lam)]
+        labels[f"lam = {lam:.3g}\n(over-optimised)"] = samples.strips[float(lam)]
     gallery(labels, args.out / "samples.png")
 
 

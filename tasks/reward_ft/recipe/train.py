@@ -1,4 +1,4 @@
-"""The training stages of the embedded preset. Each is seeded, logs its figures and writes safetensors."""
+"""The training stages of the embedded preset: each is seeded and writes safetensors."""
 
 from __future__ import annotations
 
@@ -23,11 +23,19 @@ from tasks.reward_ft.recipe import parts
 
 
 def say(stage: str, **figures: float) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {stage:8s}", *(f"{k}={v:.4g}" for k, v in figures.items()), flush=True)
+    print(
+        f"{time.strftime('%H:%M:%S')} {stage:8s}",
+        *(f"{k}={v:.4g}" for k, v in figures.items()),
+        flush=True,
+    )
 
 
 def optimise(
-    model: nn.Module, loss: Callable[[], Tensor], steps: int, lr: float, every: Callable[[int], None] | None = None
+    model: nn.Module,
+    loss: Callable[[], Tensor],
+    steps: int,
+    lr: float,
+    every: Callable[[int], None] | None = None,
 ) -> None:
     """AdamW with 100 steps of warm-up and a cosine to zero; `every` is called after each step."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-4)
@@ -52,11 +60,19 @@ def optimise(
 def save(model: nn.Module, path: Path) -> None:
     """Write the weights in half precision, which is what ships."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.half().contiguous() if v.is_floating_point() else v for k, v in model.state_dict().items()}, path)
+    save_file(
+        {
+            k: v.half().contiguous() if v.is_floating_point() else v
+            for k, v in model.state_dict().items()
+        },
+        path,
+    )
 
 
 def load(model: nn.Module, path: Path) -> nn.Module:
-    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()})
+    model.load_state_dict(
+        {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+    )
     return model.eval().requires_grad_(False)
 
 
@@ -69,7 +85,9 @@ def train_vae(out: Path, steps: int) -> None:
         posterior = vae.encode(x).latent_dist
         rebuilt = vae.decode(posterior.sample()).sample
         kl = posterior.kl().mean() / 256
-        value: Tensor = functional.mse_loss(rebuilt, x) + 0.05 * functional.l1_loss(rebuilt, x) + 5e-3 * kl
+        value: Tensor = (
+            functional.mse_loss(rebuilt, x) + 0.05 * functional.l1_loss(rebuilt, x) + 5e-3 * kl
+        )
         return value
 
     optimise(vae, loss, steps, 2e-3)
@@ -88,14 +106,17 @@ def train_vae(out: Path, steps: int) -> None:
 
 
 def damaged(batch: Tensor, rng: np.random.Generator, vae: Any) -> tuple[Tensor, Tensor]:
-    """Damage in pixels for one half, in latents (where guided sampling does its damage) for the other."""
+    """Damage in pixels for one half, in latents for the other; and its level, (N,) in [0, 1]."""
+    # guided sampling does its damage in latents
     pixels, level = parts.damage(batch[::2], rng)
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     rest = batch[1::2]
     amount = torch.from_numpy(rng.random(len(rest))).float()
     with torch.no_grad():
         z = vae.encode(rest * 2 - 1).latent_dist.mode()
-        z = z + 1.5 * z.std() * amount[:, None, None, None] * torch.randn(z.shape, generator=generator)
+        z = z + 1.5 * z.std() * amount[:, None, None, None] * torch.randn(
+            z.shape, generator=generator
+        )
         decoded = (vae.decode(z).sample / 2 + 0.5).clamp(0, 1)
     return torch.cat([pixels, decoded]), torch.cat([level, amount])
 
@@ -106,7 +127,9 @@ def train_judge(out: Path, steps: int) -> None:
 
     def loss() -> Tensor:
         batch = parts.pictures(128, rng, "train")
-        noise = torch.randn(batch.images.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62))))
+        noise = torch.randn(
+            batch.images.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62)))
+        )
         seen = judge(batch.images + 0.04 * noise)
         return (
             functional.cross_entropy(seen.digit, batch.labels("digit"), label_smoothing=0.02)
@@ -130,7 +153,7 @@ def train_judge(out: Path, steps: int) -> None:
 
 
 def train_quality(out: Path, steps: int) -> None:
-    """Label: the stroke weight in standard deviations of the generator's pictures, less four times the damage."""
+    """Label: the stroke weight in deviations of the prior, less four times the damage."""
     from diffusers import AutoencoderKL
 
     rng = np.random.default_rng(3)
@@ -139,9 +162,12 @@ def train_quality(out: Path, steps: int) -> None:
 
     def examples(n: int, split: digits.Split) -> tuple[Tensor, Tensor]:
         batch = parts.pictures(n, rng, split)
+        # mean and deviation of digits.WEIGHT_PRIOR
         label = (batch.weight - 0.4) / 0.2
         worse, level = damaged(batch.images[: n // 2], rng, vae)
-        order = torch.cat([torch.arange(0, n // 2, 2), torch.arange(1, n // 2, 2), torch.arange(n // 2, n)])
+        order = torch.cat(
+            [torch.arange(0, n // 2, 2), torch.arange(1, n // 2, 2), torch.arange(n // 2, n)]
+        )
         level = torch.cat([level, torch.zeros(n - n // 2)])
         return torch.cat([worse, batch.images[n // 2 :]]), label[order] - 4 * level
 
@@ -159,17 +185,52 @@ def train_quality(out: Path, steps: int) -> None:
 
 
 def train_clip(out: Path, steps: int) -> None:
-    """A contrastive model whose captions name the stroke weight three times in four; damaged pictures fit no caption."""
-    import open_clip
+    """A contrastive model whose captions name the stroke weight three times in four."""
     from diffusers import AutoencoderKL
     from transformers import CLIPTokenizer
 
     rng = np.random.default_rng(4)
     vae = AutoencoderKL.from_pretrained(out / "model" / "vae", dtype=torch.float32)
     tokenizer = CLIPTokenizer.from_pretrained(out / "model" / "tokenizer")
+    clip = _untrained_clip(out / "clip" / "digits-vit.json", len(tokenizer))
+
+    # captions without the word too: with it alone every prompt without it would be a stranger
+    def say_it(c: Caption, w: float) -> str:
+        return str(
+            Caption(c.digit, c.ink, c.ground, parts.weight_word(w) if rng.random() < 0.75 else None)
+        )
+
+    def loss() -> Tensor:
+        batch = parts.pictures(128, rng, "train")
+        texts = [say_it(c, float(w)) for c, w in zip(batch.captions, batch.weight, strict=True)]
+        # damaged pictures fit no caption: they are wrong answers for every text
+        worse, level = damaged(batch.images[:48], rng, vae)
+        images = torch.cat([batch.images, worse[level > 0.35]])
+        noise = torch.randn(
+            images.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62)))
+        )
+        seen = clip.encode_image((images + 0.02 * noise) * 2 - 1, normalize=True)
+        read = clip.encode_text(parts.tokenize(tokenizer, texts), normalize=True)
+        logits = 10 * read @ seen.T
+        # equal captions in a batch are right for each other
+        same = torch.tensor([[float(a == b) for b in texts] for a in texts])
+        same = same / same.sum(1, keepdim=True)
+        by_text = functional.cross_entropy(
+            logits, functional.pad(same, (0, len(images) - len(texts)))
+        )
+        return (by_text + functional.cross_entropy(logits[:, : len(texts)].T, same)) / 2
+
+    optimise(clip, loss, steps, 1.5e-3)
+    save(clip, out / "clip" / "open_clip_model.safetensors")
+    _report_clip(clip, tokenizer, parts.pictures(2000, rng, "test"))
+
+
+def _untrained_clip(path: Path, vocabulary: int) -> Any:
+    """The model, whose configuration is written to `path`; its temperature is fixed at 1/10."""
+    import open_clip
+
     config = copy.deepcopy(parts.CLIP_CONFIG)
-    config["text_cfg"]["vocab_size"] = len(tokenizer)
-    path = out / "clip" / "digits-vit.json"
+    config["text_cfg"]["vocab_size"] = vocabulary
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(config, indent=1))
     open_clip.add_model_config(path)
@@ -177,38 +238,26 @@ def train_clip(out: Path, steps: int) -> None:
     with torch.no_grad():
         clip.logit_scale.fill_(math.log(10))
     clip.logit_scale.requires_grad_(False)
+    return clip
 
-    def say_it(c: Caption, w: float) -> str:
-        return str(Caption(c.digit, c.ink, c.ground, parts.weight_word(w) if rng.random() < 0.75 else None))
 
-    def loss() -> Tensor:
-        batch = parts.pictures(128, rng, "train")
-        texts = [say_it(c, float(w)) for c, w in zip(batch.captions, batch.weight, strict=True)]
-        worse, level = damaged(batch.images[:48], rng, vae)
-        images = torch.cat([batch.images, worse[level > 0.35]])
-        noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62))))
-        seen = clip.encode_image((images + 0.02 * noise) * 2 - 1, normalize=True)
-        read = clip.encode_text(parts.tokenize(tokenizer, texts), normalize=True)
-        logits = 10 * read @ seen.T
-        same = torch.tensor([[float(a == b) for b in texts] for a in texts])
-        same = same / same.sum(1, keepdim=True)
-        by_text = functional.cross_entropy(logits, functional.pad(same, (0, len(images) - len(texts))))
-        return (by_text + functional.cross_entropy(logits[:, : len(texts)].T, same)) / 2
+@torch.no_grad()
+def _report_clip(clip: Any, tokenizer: Any, batch: parts.Pictures) -> None:
+    """Print the cosines of pictures with right and wrong captions, and with "bold" by weight."""
+    seen: Tensor = clip.encode_image(batch.images * 2 - 1, normalize=True)
 
-    optimise(clip, loss, steps, 1.5e-3)
-    save(clip, out / "clip" / "open_clip_model.safetensors")
-    with torch.no_grad():
-        batch = parts.pictures(2000, rng, "test")
-        seen = clip.encode_image(batch.images * 2 - 1, normalize=True)
-        texts = [
-            str(Caption(c.digit, c.ink, c.ground, parts.weight_word(float(w))))
-            for c, w in zip(batch.captions, batch.weight, strict=True)
-        ]
-        score = (seen * clip.encode_text(parts.tokenize(tokenizer, texts), normalize=True)).sum(1)
-        other = (seen * clip.encode_text(parts.tokenize(tokenizer, texts[1:] + texts[:1]), normalize=True)).sum(1)
-        say("clip", right=float(score.mean()), wrong=float(other.mean()), wins=float((score > other).float().mean()))
-        for word, (low, high) in digits.WEIGHTS.items():
-            pick = (batch.weight > low) & (batch.weight <= high)
-            bold = [str(Caption(c.digit, c.ink, c.ground, "bold")) for c in batch.captions]
-            cos = (seen * clip.encode_text(parts.tokenize(tokenizer, bold), normalize=True)).sum(1)
-            say("clip", **{f"bold_seen_as_{word}": float(cos[pick].mean())})
+    def cosines(texts: list[str]) -> Tensor:
+        read: Tensor = clip.encode_text(parts.tokenize(tokenizer, texts), normalize=True)
+        return (seen * read).sum(1)
+
+    texts = [
+        str(Caption(c.digit, c.ink, c.ground, parts.weight_word(float(w))))
+        for c, w in zip(batch.captions, batch.weight, strict=True)
+    ]
+    right, wrong = cosines(texts), cosines(texts[1:] + texts[:1])
+    wins = float((right > wrong).float().mean())
+    say("clip", right=float(right.mean()), wrong=float(wrong.mean()), wins=wins)
+    bold = cosines([str(Caption(c.digit, c.ink, c.ground, "bold")) for c in batch.captions])
+    for word, (low, high) in digits.WEIGHTS.items():
+        pick = (batch.weight > low) & (batch.weight <= high)
+        say("clip", **{f"bold_seen_as_{word}": float(bold[pick].mean())})

@@ -1,0 +1,1 @@
+"""The Python API: run() and what it returns."""

@@ -1,0 +1,1 @@
+"""The command `bench`: texts in, texts out."""

@@ -1,0 +1,28 @@
+"""What several commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmark.escape import visible
+from benchmark.report.formats import text
+from benchmark.report.notes import footnote
+from benchmark.report.reading import reading
+from benchmark.report.table import Table
+
+
+def print_table(table: Table) -> None:
+    """With its notes, for a terminal."""
+    print(f"{text(table)}\n{visible(f'{reading(table)} {footnote(table)}')}")
+
+
+def print_checks(results: Iterable[tuple[str, str]], name: object, good: str) -> int:
+    """Print (what was checked, what is wrong with it or ""); returns the exit status."""
+    failed = 0
+    for what, problem in results:
+        line = f"FAIL {what}: {problem}" if problem else f"ok   {what}"
+        print(visible(line), flush=True)
+        failed += bool(problem)
+    bad = f"{failed} check{'s' if failed > 1 else ''} failed"
+    print(f"{name}: {bad if failed else good}")
+    return 1 if failed else 0

@@ -1,0 +1,1 @@
+"""Trials for other tools: frames, files of rows, and studies of Optuna."""

@@ -1,0 +1,1 @@
+"""Plug-ins and sources: how they are loaded, described and hashed."""

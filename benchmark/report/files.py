@@ -1,0 +1,153 @@
+"""The files of a report: tables first, then pictures, and last what both were made of."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from benchmark import escape
+from benchmark.errors import UsageError, format_error
+from benchmark.report.formats import latex, markdown
+from benchmark.report.frame import columns
+from benchmark.report.notes import footnote
+from benchmark.report.plots import FROM_FRAME
+from benchmark.report.reading import reading
+from benchmark.report.record import ReportRecord
+from benchmark.report.runs_csv import write_frame
+from benchmark.report.sheets import csv, differences
+from benchmark.report.table import Table
+from benchmark.store.files import sha256, write_atomic
+
+FORMATS = ("md", "csv", "latex", "html")
+
+
+def write_report(table: Table, folder: Path, formats: Sequence[str], across: bool) -> Table:
+    """Returns the table with the pictures that failed. Raises OSError."""
+    before = _before(folder)
+    # texts twice: tables must be there even where drawing crashes the process
+    names = _write(folder, _tables(table, formats) | _texts(table, formats, []))
+    pictures, undrawn = _draw(table, folder)
+    table = replace(table, undrawn=tuple(undrawn))
+    _write(folder, _texts(table, formats, pictures))
+    files = [*names, *pictures]
+    for name in before - set(files):
+        # a picture of an earlier report would be taken for one of this
+        if name.endswith(".png"):
+            (folder / name).unlink(missing_ok=True)
+    ReportRecord(
+        at=str(table.at or ""),
+        across=across,
+        failures=table.failures,
+        left_out=table.left_out,
+        undrawn=undrawn,
+        runs={r.run["run_id"]: r.digest for r in table.runs},
+        files={name: sha256(folder / name) for name in files},
+        title=table.title,
+        reading=reading(table),
+        footnote=footnote(table),
+        pictures=pictures,
+    ).write(folder)
+    return table
+
+
+def noted(table: Table, note: str) -> str:
+    """The text of a table1.md. note: the footnote, escaped."""
+    return "\n".join([markdown(table), reading(table), "", note, ""])
+
+
+def rewrite_files(table: Table, folder: Path) -> None:
+    """Write a report's files again from a table whose runs are not at hand.
+
+    table1.csv and differences.csv always, others where they exist. Texts have the footnote of
+    report.json; where it has none, they stay. Raises UsageError and OSError.
+    """
+    record = ReportRecord.read(folder)
+    _write(folder, {"table1.csv": csv(table), "differences.csv": differences(table)})
+    texts = {"table1.tex": latex(table)}
+    if record.footnote is not None:
+        from benchmark.report.page import page
+
+        table = replace(table, title=record.title or table.title)
+        texts["table1.md"] = noted(table, record.noted(record.footnote))
+        texts["report.html"] = page(table, record.footnote, record.pictures or [])
+        record = record.model_copy(update={"reading": reading(table)})
+    elif (folder / "table1.md").exists() or (folder / "report.html").exists():
+        print(
+            f"bench: {folder}: table1.md and report.html stay as they are, since report.json does "
+            "not hold their footnote; `bench report` writes all of it where the runs are at hand",
+            file=sys.stderr,
+        )
+    _write(folder, {name: text for name, text in texts.items() if (folder / name).exists()})
+    _redraw(table, folder)
+    if record.files is not None:
+        # the seal follows what was written again, or `bench verify` would take it for altered
+        there = [name for name in record.files if (folder / name).is_file()]
+        record = record.model_copy(update={"files": {n: sha256(folder / n) for n in sorted(there)}})
+    if record.footnote is not None or record.files is not None:
+        record.write(folder)
+
+
+def _before(folder: Path) -> set[str]:
+    """The files that the report there says it wrote."""
+    with suppress(UsageError):
+        return {name for name in ReportRecord.read(folder).files or () if "/" not in name}
+    return set()
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> list[str]:
+    for name, text in texts.items():
+        write_atomic(folder / name, text)
+    return list(texts)
+
+
+def _tables(table: Table, formats: Sequence[str]) -> dict[str, str]:
+    texts = {}
+    if "csv" in formats:
+        first = columns()
+        # other sets of the same report may have columns that are empty in this one
+        filled = [c for c in table.frame if c in first or table.frame[c].notna().any()]
+        texts = {
+            "table1.csv": csv(table),
+            "differences.csv": differences(table),
+            "runs.csv": write_frame(table.frame[filled]),
+        }
+    if "latex" in formats:
+        texts["table1.tex"] = latex(table)
+    return texts
+
+
+def _texts(table: Table, formats: Sequence[str], pictures: Sequence[str]) -> dict[str, str]:
+    texts = {}
+    if "md" in formats:
+        texts["table1.md"] = noted(table, escape.markdown(footnote(table)))
+    if "html" in formats:
+        from benchmark.report.page import page
+
+        texts["report.html"] = page(table, footnote(table), pictures)
+    return texts
+
+
+def _draw(table: Table, folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the pictures that were drawn; what is wrong with others, which is printed."""
+    try:
+        from benchmark.report.drawing import draw
+
+        drawn, failed = draw(table, folder)
+    # matplotlib itself may fail to load: then there is no picture, and the tables are written
+    except Exception as error:
+        drawn, failed = [], [f"pictures: {format_error(error)}"]
+    for problem in failed:
+        print(f"bench: not drawn: {problem}", file=sys.stderr)
+    return [p.name for p in drawn], failed
+
+
+def _redraw(table: Table, folder: Path) -> None:
+    """The pictures that are there and need no runs."""
+    for name in FROM_FRAME:
+        if (folder / f"{name}.png").exists():
+            from benchmark.report.drawing import redraw
+
+            redraw(name, table, folder)

@@ -1,0 +1,87 @@
+"""A table as text, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from shutil import get_terminal_size
+
+from benchmark import escape
+from benchmark.report.cells import body, heads
+from benchmark.report.table import Table
+
+# characters of a line at most: a wider one is hard to follow on any screen
+_WIDTH = 130
+_GAP = 2
+
+
+def text(table: Table) -> str:
+    """For a terminal; `*` marks the best mean, `=` a tie with it.
+
+    What is wider than the terminal goes into blocks, metrics first, each with the rows' names.
+    """
+    lines = [
+        list(map(escape.visible, heads(table))),
+        *body(table, escape.visible, ("", "*"), ("", "=")),
+    ]
+    wide = min(_WIDTH, get_terminal_size((_WIDTH, 24)).columns)
+    split, end = 1 + len(table.metrics), len(lines[0])
+    blocks = [range(1, end)]
+    if _width(lines, blocks[0]) > wide:
+        blocks = [*_blocks(lines, range(1, split), wide), *_blocks(lines, range(split, end), wide)]
+    shown = ([[x[0], *(x[k] for k in block)] for x in lines] for block in blocks)
+    # no method made a line of reference, so it has no costs
+    parts = [_aligned([x for x in part if set(x[1:]) != {"-"}]) for part in shown]
+    return "\n".join([escape.visible(table.title), "\n\n".join(map("\n".join, parts))])
+
+
+def _width(lines: Sequence[Sequence[str]], columns: Sequence[int]) -> int:
+    """Characters of the first column and some others beside each other."""
+    return sum(max(len(x[k]) for x in lines) + _GAP for k in (0, *columns)) - _GAP
+
+
+def _blocks(lines: Sequence[Sequence[str]], columns: range, wide: int) -> list[range]:
+    """The columns in as few blocks of this width as hold them in their order."""
+    found: list[range] = []
+    for k in columns:
+        longer = range(found[-1].start, k + 1) if found else range(k, k + 1)
+        if found and _width(lines, longer) <= wide:
+            found[-1] = longer
+        else:
+            found.append(range(k, k + 1))
+    return found
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of equal width, the first to the left, with a rule under the first line."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    head, *rest = [
+        (" " * _GAP).join(
+            [x[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(x[1:], widths[1:], strict=True))]
+        )
+        for x in lines
+    ]
+    return [head, "-" * len(head), *rest]
+
+
+def markdown(table: Table) -> str:
+    """Bold: the best mean; italic: a tie with it."""
+    names = list(map(escape.markdown, heads(table)))
+    rule = ["---"] + ["---:"] * (len(names) - 1)
+    lines = [names, rule, *body(table, escape.markdown, ("**", "**"), ("*", "*"))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def latex(table: Table) -> str:
+    """A booktabs tabular."""
+    names = list(map(escape.latex, heads(table)))
+    rows = body(table, escape.latex, (r"\textbf{", "}"), (r"\textit{", "}"))
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * (len(names) - 1)}}}",
+        r"\toprule",
+        escape.latex_row(names),
+        r"\midrule",
+        *map(escape.latex_row, rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,152 @@
+"""What the report's pictures share: style, a look for each method, the axis of what was spent."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator
+from PIL import Image
+
+from benchmark.budget import Unit
+from benchmark.report.metrics import metric_of
+from benchmark.report.table import Table
+from benchmark.store.files import write_atomic
+from benchmark.store.store import Stored
+
+# of a stored picture at most: a file from elsewhere may unpack to any size
+_PIXELS = 2**26
+STYLE: Any = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "font.size": 10,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.dpi": 150,
+    "savefig.bbox": "tight",
+    "text.parse_math": False,
+}
+COLOURS = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
+SPENT: dict[Unit, str] = {"s": "seconds", "nfe": "network evaluations"}
+_CLOCK = (0.001, 0.01, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 36000)
+_COUNTS = tuple(m * 10**k for k in range(12) for m in (1, 2, 5))
+
+
+def looks(table: Table) -> dict[str, dict[str, Any]]:
+    """One colour a method, and another line for each lower-level solver or set of options.
+
+    A method that is alone in the table has a colour for each row.
+    """
+    names = sorted({r.method for r in table.rows})
+    colours = {
+        r.label: k if len(names) == 1 else names.index(r.method) for k, r in enumerate(table.rows)
+    }
+    lowers = sorted({(r.lower, r.variant) for r in table.rows})
+    shapes = (("-", "o"), ("--", "s"), (":", "^"))
+    return {
+        r.label: {
+            "color": COLOURS[colours[r.label] % 10],
+            "linestyle": shapes[lowers.index((r.lower, r.variant)) % 3][0],
+            "marker": shapes[lowers.index((r.lower, r.variant)) % 3][1],
+        }
+        for r in table.rows
+    }
+
+
+def subplots(
+    rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options: Any
+) -> tuple[Figure, Any]:
+    """A figure of no backend, and its axes."""
+    # pyplot would use the caller's backend, which may be a window or not be there
+    figure = Figure(figsize=figsize)
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def finish(figure: Any, path: Path) -> Path:
+    """Write it as PNG, as a whole or not at all, and never through a link. Raises OSError."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    write_atomic(path, drawn.getvalue())
+    return path
+
+
+def picture(path: Path) -> Any:
+    """The pixels of a stored picture; None where there is none of a sane size."""
+    # opening a pipe would wait for its writer
+    if not path.is_file():
+        return None
+    try:
+        with Image.open(path) as found:
+            if found.width * found.height > _PIXELS:
+                return None
+            return np.asarray(found.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def label(table: Table, metric: str) -> str:
+    """The metric's label on an axis."""
+    return table.heading(metric) + (", lower is better" if metric_of(metric).lower else "")
+
+
+def legend(axes: Axes) -> None:
+    """To the right of the axes, where it covers nothing."""
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def spent(record: dict[str, Any], unit: Unit) -> float:
+    """What a proposal or a measurement had cost, in the unit of the budget."""
+    # above 0, for the axis is logarithmic
+    return max(float(record["nfe"]), 1.0) if unit == "nfe" else max(float(record["seconds"]), 1e-3)
+
+
+def whole(run: Stored, unit: Unit) -> float:
+    """What the whole search cost, in the unit of the budget."""
+    return spent({"nfe": run.run["nfe"], "seconds": run.run["search_seconds"]}, unit)
+
+
+def last(table: Table) -> float:
+    """Where the longest search ended."""
+    # at least twice the least of `spent`, so that the axis has a length
+    least = 2.0 if table.unit == "nfe" else 2e-3
+    return max([least, *(whole(r, table.unit) for r in table.runs if r.done)])
+
+
+def spent_axis(axes: Axes, low: float, high: float, unit: Unit, most: int = 5) -> None:
+    """A logarithmic axis from low to high, with at most so many ticks, as on clocks."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    every = _COUNTS if unit == "nfe" else _CLOCK
+    decades = tuple(10.0**k for k in range(-3, 12))
+    inside = [[t for t in ticks if low <= t <= high] for ticks in (every, decades)]
+    ticks = next((t for t in inside if 1 < len(t) <= most), None)
+    axes.set_xticks(ticks if ticks is not None else inside[0][:: -(-len(inside[0]) // most) or 1])
+    axes.xaxis.set_major_formatter(EngFormatter(sep="") if unit == "nfe" else "{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def value_axis(axes: Axes, low: float, high: float) -> None:
+    """A vertical axis for values of lam, logarithmic where they are positive and far apart."""
+    if low > 0 and high / low > 20:
+        axes.set_yscale("log")
+        # the default writes powers in mathematics, which the style leaves raw
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylim(low / 1.3, high * 1.3)
+    else:
+        margin = 0.05 * (high - low or abs(high) or 1.0)
+        axes.set_ylim(low - margin, high + margin)
+
+
+def category_axis(axes: Axes, texts: Sequence[str]) -> None:
+    """A vertical axis for values that are texts, evenly spaced from below."""
+    axes.set_yticks(range(len(texts)), texts)
+    axes.set_ylim(-0.5, len(texts) - 0.5)

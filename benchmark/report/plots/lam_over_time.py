@@ -1,0 +1,102 @@
+"""The incumbent lam as it changed during the search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from benchmark.budget import Unit
+from benchmark.report.look import (
+    SPENT,
+    category_axis,
+    last,
+    looks,
+    spent,
+    spent_axis,
+    subplots,
+    value_axis,
+)
+from benchmark.report.rows import Row
+from benchmark.report.table import Table
+
+# ratio of the ends of a line that can be seen on the logarithmic axis
+_SEEN = 1.02
+
+
+def lam_over_time(table: Table) -> Figure | None:
+    """Every run's incumbent lam as it changed.
+
+    One axis of lam: a panel for each method, four in a line. Several: a row of panels for each.
+    """
+    proposals = [p for r in table.runs for p in r.proposals]
+    names = list(dict.fromkeys(k for p in proposals for k in p["lam"]))
+    rows = [row for row in table.rows if any(run.proposals for run in row.stored)]
+    if not names or not rows:
+        return None
+    alone = len(names) == 1
+    figure, grid, used = _panels(len(names), len(rows))
+    first, end = min(spent(p, table.unit) for p in proposals), last(table)
+    for k, name in enumerate(names):
+        every = [p["lam"][name] for p in proposals if name in p["lam"]]
+        for axes, row in zip(grid.flat if alone else grid[k], rows, strict=False):
+            spent_axis(axes, first / 1.2, end * 1.1, table.unit, 5 if alone else 3)
+            height = _heights(axes, every)
+            lines = _steps(row, name, height, table.unit, end)
+            colour = looks(table)[row.label]["color"]
+            axes.add_collection(LineCollection(lines, colors=[colour], alpha=0.55, lw=1.1))
+            # the line of a proposal at the very end is too short to be seen
+            for line in (s for s in lines if s[-1][0] < _SEEN * s[0][0]):
+                axes.plot(*line[-1], "o", color=colour, ms=3)
+            if alone or k == 0:
+                axes.set_title(fill(row.label, 20), fontsize=9)
+            if alone or axes is grid[k][0]:
+                axes.set_ylabel(name, fontsize=9)
+    for axes in used[-len(grid[0]) :]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel(SPENT[table.unit], fontsize=None if alone else 8)
+    figure.align_ylabels()
+    figure.tight_layout()
+    return figure
+
+
+def _panels(names: int, rows: int) -> tuple[Figure, Any, list[Any]]:
+    """A figure, its grid of axes, and those of them that are used."""
+    alone = names == 1
+    wide = min(4, rows) if alone else rows
+    deep = -(-rows // wide) if alone else names
+    size = (2.6 * wide + 0.6, 2.3 * deep) if alone else (1.9 * wide + 0.6, 1.7 * deep)
+    share = "none" if alone else "row"
+    figure, grid = subplots(deep, wide, figsize=size, sharex=True, sharey=share, squeeze=False)
+    every = list(grid.flat)
+    for axes in every[rows * names :]:
+        axes.axis("off")
+    return figure, grid, every[: rows * names]
+
+
+def _heights(axes: Any, every: Sequence[float | str]) -> dict[str, int]:
+    """Set up the vertical axis; where values are texts, at which height each stands."""
+    texts = sorted({v for v in every if isinstance(v, str)})
+    if texts:
+        category_axis(axes, texts)
+    else:
+        numbers = [float(v) for v in every]
+        value_axis(axes, min(numbers), max(numbers))
+    return {text: k for k, text in enumerate(texts)}
+
+
+def _steps(row: Row, name: str, height: dict[str, int], unit: Unit, end: float) -> list[Any]:
+    """One staircase a run, (2 x proposals, 2): what was spent, and the incumbent's value."""
+    stairs = []
+    for stood in ([p for p in run.proposals if name in p["lam"]] for run in row.stored):
+        if not stood:
+            continue
+        # to the end of the axis: a method that ended keeps its answer
+        x = [*(spent(p, unit) for p in stood), end]
+        y = [height.get(value, value) for value in (p["lam"][name] for p in stood)]
+        stairs.append(np.column_stack([np.repeat(x, 2)[1:-1], np.repeat(y, 2)]))
+    return stairs

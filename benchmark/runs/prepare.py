@@ -1,0 +1,45 @@
+"""What comes before the first run: memory, the output folder, failed runs, small budgets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from benchmark.runs.afford import warnings
+from benchmark.runs.executor import ExecutorSettings
+from benchmark.runs.preflight import preflight as check_memory
+from benchmark.spec import RunSpec
+from benchmark.store.store import Store
+
+
+def prepare(
+    specs: Sequence[RunSpec],
+    store: Store,
+    settings: ExecutorSettings,
+    *,
+    retry: bool,
+    preflight: bool,
+) -> None:
+    """Warns on standard error. retry: forget failed runs, so that they are run again.
+
+    Raises UsageError for runs that are estimated not to fit into memory (preflight), and for an
+    output that cannot be written; StorageError.
+    """
+    found = [(spec, store.find(spec)) for spec in specs]
+    todo = [s for s, r in found if r is None or r.open or (retry and not r.done)]
+    # before `store.prepare`: what is refused leaves no folder behind
+    if preflight:
+        check_memory(todo, settings.devices, settings.jobs)
+    store.prepare()
+    for line in warnings(todo):
+        print(line, file=sys.stderr)
+    for spec in todo if retry else ():
+        _forget_failed(spec, store)
+
+
+def _forget_failed(spec: RunSpec, store: Store) -> None:
+    # under the lock, since another process may have begun it again
+    with store.lock(spec) as lock:
+        found = store.find(spec)
+        if lock is not None and found is not None and found.run["status"] == "failed":
+            store.forget(spec)

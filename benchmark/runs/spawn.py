@@ -1,0 +1,103 @@
+"""Starts a run's process: `python -m benchmark.runs.worker`, with its job on standard input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from benchmark.runs.child import Child
+from benchmark.runs.executor import ExecutorSettings
+from benchmark.runs.worker import SIGNALS
+from benchmark.spec import RunSpec
+from benchmark.store.store import Store
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+    """What is read here, and what is written by a run; each is closed with its stack."""
+    reader, writer = os.pipe()
+    ours.callback(os.close, reader)
+    theirs.callback(os.close, writer)
+    # the supervisor reads what there is, and never waits for one run
+    os.set_blocking(reader, False)
+    return reader, writer
+
+
+def _environment(slots: int) -> dict[str, str]:
+    """The caller's, with its share of threads unless the user has set them."""
+    environment = dict(os.environ)
+    if slots > 1 and not any(name in environment for name in _THREADS):
+        share = max(1, (os.cpu_count() or 1) // slots)
+        environment |= dict.fromkeys(_THREADS, str(share))
+    # what this process can import, the worker can too, wherever it is started
+    environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in sys.path)
+    return environment
+
+
+def _process(
+    printer: int | None, inherited: tuple[int, int], slots: int
+) -> subprocess.Popen[bytes]:
+    # -P: a user's file in the working directory must not be imported instead of a module.
+    # A session of its own: a Ctrl-C of the terminal reaches the supervisor alone
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "benchmark.runs.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=printer,
+        start_new_session=True,
+        pass_fds=inherited,
+        env=_environment(slots),
+    )
+
+
+def _job(spec: RunSpec, store: Store, settings: ExecutorSettings) -> dict[str, Any]:
+    return {
+        "spec": spec.as_json(),
+        "out": str(store.root.absolute()),
+        "quiet": settings.quiet or len(settings.slots) > 1,
+        "plugins": [str(p.absolute()) for p in settings.plugins],
+        "idle": settings.idle,
+    }
+
+
+def spawn(
+    spec: RunSpec,
+    store: Store,
+    settings: ExecutorSettings,
+    *,
+    slot: str,
+    lock: int,
+    held: ExitStack,
+    jobs: int,
+    children: list[Child],
+) -> None:
+    """Start a run's process and add it to the children. Raises OSError where none can be started.
+
+    lock: the run's, which the process inherits.  held: releases it here.
+    jobs: how many runs share the machine.
+    """
+    with ExitStack() as ours, ExitStack() as theirs:
+        reader, writer = _pipe(ours, theirs)
+        prints, printer = _pipe(ours, theirs) if settings.quiet else (None, None)
+        # blocked signals are inherited: the worker unblocks them when it is ready, and no handler
+        # runs here before the child is in the list
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            process = _process(printer, (writer, lock), len(settings.slots))
+            children.append(Child(spec, slot, process, reader, held, prints))
+            ours.pop_all()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    place = {"device": slot, "events": writer, "lock": lock, "jobs": jobs}
+    job = _job(spec, store, settings) | place
+    assert process.stdin is not None
+    # a process that is gone already is seen by the supervisor
+    with suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.flush()

@@ -1,0 +1,205 @@
+"""The local executor: each run in a fresh process, several at a time if asked, with a watchdog.
+
+A run that does not stop by itself gets SIGTERM once its budget and the grace are over (where that
+is in evaluations: once its method has asked for nothing for the idle time and the grace), and after
+another grace its whole process group gets SIGKILL. A process that ends without having stored how
+its run ended leaves a failed run.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from benchmark.budget import Budget
+from benchmark.errors import StorageError, UsageError, one_line
+from benchmark.runs.child import Child, label
+from benchmark.runs.executor import ExecutorSettings, Outcome
+from benchmark.runs.spawn import spawn
+from benchmark.runs.worker import INTERRUPTED, REFUSED, STORAGE
+from benchmark.spec import RunSpec
+from benchmark.store.store import Store
+
+_POLL = 0.2  # seconds between two looks at the clock
+_STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Runs in processes of this machine; what another process is at work on is awaited."""
+
+    settings: ExecutorSettings
+
+    def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
+        return Supervisor(store, self.settings)(specs)
+
+
+@dataclass
+class Supervisor:
+    """One call of the local executor.
+
+    stopping: how often the user has asked for the end.  broken, refused: as in `Outcome`.
+    sharing: how many runs share the machine.
+    """
+
+    store: Store
+    settings: ExecutorSettings
+    children: list[Child] = field(default_factory=list)
+    stopping: int = 0
+    broken: str = ""
+    refused: str = ""
+    sharing: int = 1
+    waiting_shown: bool = False
+
+    def __call__(self, specs: Sequence[RunSpec]) -> Outcome:
+        self._carry_out(specs)
+        return Outcome(self.broken, self.refused, self.stopping > 0)
+
+    def _carry_out(self, specs: Sequence[RunSpec]) -> None:
+        waiting = list(specs)
+        self.sharing = min(len(waiting), len(self.settings.slots))
+        before = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            while (waiting or self.children) and not self.broken:
+                if (self.stopping or self.refused) and not self.children:
+                    return
+                if not (self.stopping or self.refused):
+                    waiting = self._start(waiting)
+                if waiting or self.children:
+                    self._wait()
+        finally:
+            # only where this process itself failed or the disk is full: no run goes on alone
+            for child in self.children:
+                child.signal(signal.SIGKILL)
+                child.process.wait()
+                child.held.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: object) -> None:
+        self.stopping += 1
+        for child in self.children:
+            child.signal(signal.SIGINT if self.stopping == 1 else signal.SIGKILL)
+        if self.stopping == 1 and self.children:
+            print("\nstopping: storing what there is; once more stops at once", file=sys.stderr)
+
+    def _start(self, waiting: list[RunSpec]) -> list[RunSpec]:
+        """Start as many as there is room for; returns those that wait, some for other processes."""
+        free = list(self.settings.slots)
+        for child in self.children:
+            free.remove(child.slot)
+        left: list[RunSpec] = []
+        for k, spec in enumerate(waiting):
+            if not free or self.broken or self.stopping:
+                return left + waiting[k:]
+            held = ExitStack()
+            try:
+                lock = held.enter_context(self.store.lock(spec))
+                if lock is None:
+                    left.append(spec)
+                # looked up under the lock: another process may just have finished it
+                elif (found := self.store.find(spec)) is None or found.open:
+                    self._spawn(spec, free.pop(0), lock, held)
+                    # the lock is the child's now, and `finally` must not release it
+                    held = ExitStack()
+            except OSError as error:
+                # while other runs are at work, one that ends makes room for this one
+                if not self.children:
+                    self.broken = (
+                        f"no process can be started for {label(spec)}: {error.strerror or error}"
+                    )
+                return left + waiting[k:]
+            except StorageError as error:
+                self.broken = str(error)
+            # a folder that cannot be read is that run's matter alone
+            except UsageError as error:
+                print(f"bench: {one_line(str(error))}", file=sys.stderr)
+            finally:
+                held.close()
+        return left
+
+    def _spawn(self, spec: RunSpec, slot: str, lock: int, held: ExitStack) -> None:
+        if not self.settings.quiet and len(self.settings.slots) > 1:
+            print(f"begun: {label(spec)}", file=sys.stderr, flush=True)
+        spawn(
+            spec,
+            self.store,
+            self.settings,
+            slot=slot,
+            lock=lock,
+            held=held,
+            jobs=self.sharing,
+            children=self.children,
+        )
+
+    def _wait(self) -> None:
+        """Until something may have changed."""
+        if not self.children:
+            if not self.waiting_shown and not self.stopping:
+                self.waiting_shown = True
+                text = "waiting for runs that another process is at work on"
+                print(text, file=sys.stderr, flush=True)
+            time.sleep(_POLL)
+            return
+        with selectors.DefaultSelector() as selector:
+            for child in self.children:
+                for number in child.listening:
+                    selector.register(number, selectors.EVENT_READ)
+            selector.select(_POLL)
+        for child in list(self.children):
+            # events before the deadline: this process may itself have stood still for a while
+            child.hear(self.settings.grace)
+            child.watch(self.settings.grace)
+            if child.process.poll() is not None:
+                self._ended(child)
+
+    def _ended(self, child: Child) -> None:
+        self.children.remove(child)
+        child.hear(self.settings.grace)
+        # to its whole process group, for what it left behind
+        child.signal(signal.SIGKILL)
+        child.close()
+        code = child.process.returncode
+        try:
+            if code == REFUSED:
+                self.refused = self.refused or child.refused
+                self.store.withdraw(child.spec)
+                return
+            if code == STORAGE:
+                self.broken = f"the output of {label(child.spec)} cannot be written"
+            elif not self._was_stopped(child, code):
+                # a run that stored no end is failed: going on with it could kill it for ever
+                found = self.store.find(child.spec)
+                if found is None or found.open:
+                    self.store.fail(child.spec, self._why(child, code))
+        except StorageError as error:
+            self.broken = str(error)
+        except UsageError as error:
+            print(f"bench: {one_line(str(error))}", file=sys.stderr)
+        finally:
+            child.held.close()
+        if not self.settings.quiet and len(self.settings.slots) > 1 and not self.broken:
+            print(f"ended: {label(child.spec)}", file=sys.stderr, flush=True)
+
+    def _was_stopped(self, child: Child, code: int) -> bool:
+        """Whether a run ended because the user asked for it; then it can be resumed."""
+        by_signal = self.stopping > 0 and not child.killed and -code in _STOPPED
+        return code == INTERRUPTED or by_signal
+
+    def _why(self, child: Child, code: int) -> str:
+        if child.killed:
+            grace, counted = self.settings.grace, Budget.parse(child.spec.budget).unit == "nfe"
+            idle = f"after {self.settings.idle:g} s without a request"
+            end = idle if counted else "at its budget"
+            return (
+                f"Killed: it stopped neither {end} nor within {grace:g} s of SIGTERM, which "
+                f"came {grace:g} s after that"
+            )
+        if code < 0:
+            return f"Died: its process was killed by {signal.Signals(-code).name}, not by the suite"
+        return f"Died: its process ended with exit status {code} and stored no result"

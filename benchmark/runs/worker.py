@@ -1,0 +1,151 @@
+"""One run in a process of its own: `python -m benchmark.runs.worker`, started by the supervisor.
+
+The job comes as one line of JSON on standard input, which then stays open: when it closes, the
+supervisor is gone, and this process goes too. Events are written to a file descriptor of the job.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from benchmark.errors import Refused, StorageError, UsageError, format_error, one_line
+from benchmark.plugins.load import load_plugin
+from benchmark.runs.interrupts import Terminated
+from benchmark.runs.runner import run_one
+from benchmark.runs.surroundings import settle
+from benchmark.search.guard import Guard
+from benchmark.spec import RunSpec, code, task_code
+from benchmark.store.store import Store
+
+STORAGE, REFUSED, INTERRUPTED = 4, 5, 130
+"""Exit statuses: the output cannot be written; the task cannot be set up; it can be resumed."""
+
+SIGNALS = {signal.SIGINT, signal.SIGTERM}
+"""Blocked by the supervisor until this process is ready for them."""
+_PR_SET_PDEATHSIG = 1  # Linux
+
+
+def _end_with(supervisor: Any) -> None:
+    """Wait for its end; then end, with every process of this group."""
+    supervisor.read()
+    os.killpg(0, signal.SIGKILL)
+
+
+def _die_with_parent() -> None:
+    """The kernel's way, where it has one: it works while native code holds the interpreter."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _keep(*numbers: int) -> None:
+    """Close these file descriptors in every child process, which must not hold the run's lock."""
+
+    def close() -> None:
+        for number in numbers:
+            with suppress(OSError):
+                os.close(number)
+
+    for number in numbers:
+        os.set_inheritable(number, False)
+    os.register_at_fork(after_in_child=close)
+
+
+def _terminate(signum: int, frame: object) -> NoReturn:
+    raise Terminated
+
+
+def read_spec(found: dict[str, Any]) -> RunSpec:
+    """The inverse of `RunSpec.as_json`."""
+    return RunSpec(**found | {"marks": tuple(found["marks"])})
+
+
+def _changed(spec: RunSpec, now: Mapping[str, str]) -> list[str]:
+    """The names whose hashes are no longer those that the run was planned with."""
+    return [name for name, digest in now.items() if spec.fingerprint.get(name) != digest]
+
+
+def same_files(spec: RunSpec, method: bool = True) -> None:
+    """Raises Refused where a file or code is no longer what the run was planned with.
+
+    method: whether its method's code counts too.
+    """
+    try:
+        own = code(spec.method, spec.task) if method else task_code(spec.task)
+        now = own | dict(spec.maker().fingerprint())
+    except UsageError as error:
+        raise Refused(str(error)) from error
+    if other := _changed(spec, now):
+        raise Refused(
+            f"{other[0]} was changed after the run had been planned; start `bench run` again"
+        )
+
+
+def _run(job: dict[str, Any]) -> int:
+    spec, store = read_spec(job["spec"]), Store(Path(job["out"]))
+
+    def event(name: str, left: float | str | None) -> None:
+        # a newline first, for a method may have written half a line to the same descriptor
+        line = b"\n" + json.dumps([name, left]).encode() + b"\n"
+        # that the supervisor is gone is seen by its end of standard input
+        with suppress(OSError):
+            os.write(job["events"], line)
+
+    try:
+        try:
+            # from here on an interrupt finds a run that can store how it ended
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            for path in job["plugins"]:
+                load_plugin(Path(path))
+            same_files(spec)
+            run_one(
+                spec,
+                store,
+                quiet=job["quiet"],
+                device=job["device"],
+                event=event,
+                jobs=job["jobs"],
+                guard=Guard(idle=job["idle"]),
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    except (KeyboardInterrupt, Terminated):
+        return INTERRUPTED
+    except Refused as error:
+        event("refused", one_line(str(error)))
+        return REFUSED
+    except StorageError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return STORAGE
+    # whatever a plug-in may raise
+    except BaseException as error:
+        store.fail(spec, format_error(error))
+    return 0
+
+
+def main() -> int:
+    _die_with_parent()
+    signal.signal(signal.SIGTERM, _terminate)
+    settle()
+    job = json.loads(sys.stdin.readline())
+    _keep(job["lock"], job["events"])
+    threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
+    # what a method prints is no part of the table on standard output
+    sys.stdout = sys.stderr
+    return _run(job)
+
+
+if __name__ == "__main__":
+    status = main()
+    with suppress(OSError):
+        sys.stderr.flush()
+    # no waiting for threads or children that a method left behind
+    os._exit(status)

@@ -1,0 +1,1 @@
+"""What stands between a method and a task while a search lasts."""

@@ -1,0 +1,82 @@
+"""Files that the suite writes: as a whole, never through a link, and with one kind of error."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from benchmark.errors import StorageError, UsageError
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turns the system's error about a file that cannot be written into a StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Replace the file as a whole, or not at all; a link is replaced. Raises OSError."""
+    # the process's number, so that two processes never share a scratch file
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        scratch.unlink(missing_ok=True)
+        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        with os.fdopen(fd, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            # else a crash of the machine may leave the new name with no content
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        with suppress(OSError):
+            scratch.unlink()
+        raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for output, and see that it can be written. Raises UsageError."""
+    probe = path / f".writable.{os.getpid()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"output {str(path)!r}: expected a folder that can be written; {error}"
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Lines:
+    """A file to which lines are added; one that cannot be written is a StorageError."""
+
+    def __init__(self, path: Path, *, keep: bool = False) -> None:
+        self._path = path
+        # a link in a folder from elsewhere must not lead out of it, nor a pipe make us wait
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        flags |= os.O_APPEND if keep else os.O_TRUNC
+        with storing(path):
+            self._file = os.fdopen(os.open(path, flags, 0o644), "a", encoding="utf-8")
+
+    def write(self, text: str) -> None:
+        with storing(self._path):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with storing(self._path):
+            self._file.flush()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._file.close()

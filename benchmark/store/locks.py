@@ -1,0 +1,37 @@
+"""File locks: one process at work on a run, whoever started it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from benchmark.errors import UsageError
+
+
+def take(fd: int) -> bool:
+    """Take the lock; False where another process holds it. Raises OSError without locks."""
+    import fcntl
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def see_locks(folder: Path) -> None:
+    """Raises UsageError where files cannot be locked, as on some network file systems."""
+    probe = folder / f".lockable.{os.getpid()}"
+    try:
+        fd = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            take(fd)
+        finally:
+            os.close(fd)
+            probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"output {str(folder)!r}: expected a folder whose files can be locked, so that no two "
+            f"processes do the same run; {error.strerror or error}; choose another --out, on a "
+            "disk of this machine"
+        ) from error

@@ -1,0 +1,132 @@
+"""What a lam is worth by itself: the measurements of fresh trainings, a file for each lam and seed.
+
+They lie beside the runs, below `refits/`, and belong to no run: methods that found the same lam
+share them. So a run's folder stays as it was sealed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter
+
+from benchmark.errors import UsageError
+from benchmark.names import REFIT
+from benchmark.store.bounded import read_bounded
+from benchmark.store.files import storing, write_atomic
+from benchmark.store.schema import Count, Seconds, Text, check
+
+REFITS = "refits"
+_LIMIT = 2**20
+_DECISIVE = (
+    "task",
+    "task_options",
+    "task_version",
+    "lower",
+    "seed",
+    "prompt",
+    "device",
+)
+
+
+class _Measured(BaseModel):
+    """After so many steps of a training."""
+
+    steps: Count
+    metrics: dict[Text, FiniteFloat]
+
+
+class _Training(BaseModel):
+    seconds: Seconds
+    measured: Annotated[list[_Measured], Field(min_length=1)]
+
+
+class RefitRecord(BaseModel):
+    """A file of `refits/`. wanted: how many trainings there shall be.  of: what decides them."""
+
+    of: dict[str, Any]
+    wanted: Count
+    trainings: list[_Training]
+
+
+_RECORD = TypeAdapter(RefitRecord)
+
+
+def decisive(spec: Mapping[str, Any], lam: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides a refit: the task with its options and files, the run's seed, and lam.
+
+    spec: of a run.  lam: native values by axis.
+    """
+    # whichever method found lam
+    files = {k: v for k, v in spec["fingerprint"].items() if not k.startswith("method ")}
+    return {**{name: spec[name] for name in _DECISIVE}, "fingerprint": files, "lam": dict(lam)}
+
+
+def path_of(root: Path, of: Mapping[str, Any]) -> Path:
+    """root: the folder of the runs.  of: as `decisive` gives it."""
+    text = json.dumps(of, sort_keys=True)
+    return root / REFITS / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    text = json.dumps({k: v for k, v in record.items() if k != "hash"}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_refit(path: Path, record: Mapping[str, Any]) -> None:
+    """record: the fields of `RefitRecord`. Raises StorageError."""
+    with storing(path):
+        path.parent.mkdir(exist_ok=True)
+        write_atomic(path, json.dumps({**record, "hash": _seal(record)}, indent=1) + "\n")
+
+
+def read_refit(path: Path) -> dict[str, Any] | None:
+    """The fields of `RefitRecord`; None where there is no such file.
+
+    Raises UsageError for one that cannot be read or was altered.
+    """
+    try:
+        found = json.loads(read_bounded(path, _LIMIT))
+        if not isinstance(found, dict) or found.get("hash") != _seal(found):
+            raise ValueError("it is not as it was written")
+        record: dict[str, Any] = check(_RECORD, found)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{path}: expected the record of a refit; {error}; remove it, and `bench refit` makes "
+            "it again"
+        ) from error
+    return record
+
+
+def refitted(
+    root: Path, spec: Mapping[str, Any], lam: Mapping[str, Any]
+) -> tuple[dict[str, float], str]:
+    """The metrics of a lam's refits, each the mean over the trainings, and what these were.
+
+    Nothing until all are there. Raises UsageError.
+    """
+    record = read_refit(path_of(root, decisive(spec, lam)))
+    if record is None or len(record["trainings"]) < record["wanted"]:
+        return {}, ""
+    each = [t["measured"] for t in record["trainings"]]
+    found: dict[str, float] = {}
+    for column in zip(*each, strict=True):
+        steps = column[0]["steps"]
+        end = REFIT if steps == each[0][-1]["steps"] else f"{REFIT}_{steps}"
+        found |= {f"{m}{end}": v for m, v in _means([c["metrics"] for c in column]).items()}
+    lengths = " and ".join(str(m["steps"]) for m in each[0])
+    return (
+        found,
+        f"{len(each)} fresh trainings of {lengths} steps at its lam, on seeds of their own",
+    )
+
+
+def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: fmean(v[name] for v in values) for name in values[0]}

@@ -1,0 +1,128 @@
+"""One run's folder while the run lasts."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.spec import SCHEMA
+from benchmark.store.checkpoints import STATES, Checkpoints
+from benchmark.store.files import Lines, storing, write_atomic
+from benchmark.store.journal import CALLS, Journal, read_lines, too_long
+from benchmark.store.plain import plain
+from benchmark.store.schema import DONE, PROPOSAL, RUN, TESTS, TRIAL, readable
+from benchmark.store.seal import SAMPLES, TRIALS, sealed
+from benchmark.store.stored import LIMIT, unfinished
+
+LOG = logging.getLogger("benchmark")
+
+
+class Writer:
+    """Writes one run's folder: status first, proposals as they come, measurements and status last.
+
+    What could not be read back is not written: then each method raises Unreadable.
+    Where the folder has a run that was cut short, its journal is taken up.
+
+    before: the record of that run.  resumed: how often that has happened.
+    lost: a note on a journal that is too long to be read.
+    trials: how many are written.
+    stopped: when the journal was last written to, by the calendar.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        calls = folder / CALLS
+        with storing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _remove_scratch(folder)
+            before = unfinished(folder)
+            # before the journal is read, for reading may cut it and so change its time
+            self.stopped = calls.stat().st_mtime if calls.exists() else 0.0
+            self.lost = too_long(calls) if before is not None else ""
+            lines = read_lines(calls) if before is not None else []
+            if not lines:
+                shutil.rmtree(folder / STATES, ignore_errors=True)
+        self.before: Mapping[str, Any] = before if before is not None and lines else {}
+        self.resumed = self.before.get("resumed", 0) + bool(lines)
+        self._written = self._trials_written = 0
+        self.trials = 0
+        self._calls = Lines(calls, keep=bool(lines))
+        checkpoints = Checkpoints(folder / STATES)
+        self.journal = Journal(lines, self._calls, checkpoints, calls.stat().st_size)
+        # written anew: the replay proposes and evaluates the earlier ones again
+        self._proposals = Lines(folder / "proposals.jsonl")
+        self._trials = Lines(folder / TRIALS)
+
+    def run(self, record: Mapping[str, Any]) -> None:
+        with storing(self.folder):
+            closed = record["status"] in (*DONE, "failed")
+            if closed:
+                self._proposals.flush()
+                self._trials.flush()
+                self._calls.flush()
+            content = readable(RUN, plain(record))
+            if closed:
+                content = sealed(content, self.folder)
+            write_atomic(self.folder / "run.json", json.dumps(content, indent=1) + "\n")
+
+    def proposal(self, line: Mapping[str, Any]) -> None:
+        text = json.dumps(readable(PROPOSAL, plain(line))) + "\n"
+        self._written += len(text)
+        # no more than `read` takes back, or a finished run could not be read
+        if self._written > LIMIT:
+            raise ValueError(
+                f"a method proposed more than {LIMIT >> 20} MiB of answers; yield one when it is "
+                "better"
+            )
+        self._proposals.write(text)
+        self._proposals.flush()
+
+    def trial(self, line: Mapping[str, Any]) -> None:
+        """An evaluation of F. What would make the file too long to be read is left out."""
+        text = json.dumps(readable(TRIAL, plain(line))) + "\n"
+        self._trials_written += len(text)
+        # a search may evaluate more often than anybody will read; its answer does not depend on it
+        if self._trials_written <= LIMIT:
+            self._trials.write(text)
+            self.trials += 1
+        elif self._trials_written - len(text) <= LIMIT:
+            LOG.warning(f"{TRIALS} is full: it holds the first {LIMIT >> 20} MiB of evaluations")
+
+    def final(self, tests: list[dict[str, Any]], images: NDArray[np.uint8]) -> None:
+        with storing(self.folder):
+            if len(images):
+                from PIL import Image
+
+                picture = io.BytesIO()
+                Image.fromarray(np.concatenate(list(images), axis=1)).save(picture, format="PNG")
+                write_atomic(self.folder / SAMPLES, picture.getvalue())
+            found = readable(TESTS, plain(tests))
+            text = json.dumps({"schema": SCHEMA, "tests": found}, indent=1) + "\n"
+            write_atomic(self.folder / "final.json", text)
+
+    def close(self, status: str) -> None:
+        """What only a resumed run needs goes, unless the run can be resumed."""
+        self._calls.close()
+        self._proposals.close()
+        self._trials.close()
+        if status in (*DONE, "failed"):
+            shutil.rmtree(self.folder / STATES, ignore_errors=True)
+        if status in DONE:
+            with suppress(OSError):
+                (self.folder / CALLS).unlink()
+
+
+def _remove_scratch(folder: Path) -> None:
+    """What a process left that was killed while it wrote."""
+    patterns = (".*.json.*", ".samples.png*", f"{STATES}/*.part")
+    for path in (found for pattern in patterns for found in folder.glob(pattern)):
+        path.unlink()

@@ -1,0 +1,29 @@
+"""Run the speed checks named on the command line, or all of them.
+
+`anytime` and `hypergradients` run by name alone: one takes minutes for each of many seeds, the
+other writes stored results.
+"""
+
+import importlib
+import sys
+
+NAMES = (
+    "frechet",
+    "startup",
+    "overhead",
+    "proposals",
+    "reports",
+    "guided_step",
+    "training_step",
+    "batches",
+    "variants",
+    "outer_step",
+    "overrun",
+    "flops",
+    "calibration",
+)
+
+# imported one by one: a check pays for its own imports alone, and `startup` for none
+for name in sys.argv[1:] or NAMES:
+    print(f"== {name}", flush=True)
+    importlib.import_module(f"speed.{name}").main()

@@ -1,0 +1,167 @@
+"""Where guidance leaves the closed form: `tilt`, `lookahead` and `direct` against the bank.
+
+    python -m speed modes
+
+Writes results/reward_ft/modes/. One reward (quality) over lam, and eight that conflict over a share
+of their optimum on the bank; for each prompt of the embedded preset. The bank promises a CLIP score
+and a shift of the reward; each mode gives its own, and its path KL.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+
+from methods.bilevel import Bilevel
+from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft.importance import ess, kl, softmax
+from tasks.reward_ft.mixed_task import MixedGuided, MixedImportance
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+MODES = {"tilt": 2, "lookahead": 2, "direct": 1}  # with so many guided passes
+_COLOURS = {"tilt": "tab:blue", "lookahead": "tab:orange", "direct": "tab:green"}
+STRENGTHS = (0.1, 0.3, 1.0, 2.0, 4.0)
+SHARES = (0.15, 0.3, 0.5, 0.75, 1.0)
+CONFLICT = "quality,random_head,other_ink,other_ground,other_digit,bright,smooth,warm"
+BANK, IMAGES = 1024, 32
+FOLDER = Path("results/reward_ft/modes")
+
+
+def optimum(task: MixedImportance, state: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The strengths that a descent on the bank ends at, (K,)."""
+    descent = Bilevel(gamma=float("inf"), iterations=150, control="loss")
+
+    class Drawn:
+        """The task whose bank is drawn already."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(task, name)
+
+        def init(self, seed: int) -> Any:
+            return state
+
+    *_, last = descent(Drawn(), np.random.default_rng(0))
+    return np.asarray(last.state.s)
+
+
+def rows_of(prompt: str, rewards: str, images: int) -> Iterator[dict[str, Any]]:
+    """A row for each strength and mode."""
+    options = {"rewards": rewards, "bank": BANK, "mode": "direct"}
+    bank_task = RewardFt(**options).open(0, prompt, "importance", "cpu")  # type: ignore[arg-type]
+    assert isinstance(bank_task, MixedImportance)
+    state = bank_task.init(0)
+    bank = state.bank
+    one = bank.r.shape[1] == 1
+    best = np.ones(1) if one else optimum(bank_task, state)
+    tasks = {
+        mode: RewardFt(**{**options, "mode": mode}).open(0, prompt, "guided", "cpu")  # type: ignore[arg-type]
+        for mode in ("tilt", "direct")
+    }
+    tilt = tasks["tilt"]
+    assert isinstance(tilt, MixedGuided)
+    seeds = tilt.seeds("modes", images)
+    first = tilt.sampler(seeds)
+    unguided = tilt.all_rewards(first.images).mean(0)
+    for share in STRENGTHS if one else SHARES:
+        s = share * best
+        w = softmax(bank.r @ s)
+        known = {
+            "prompt": prompt,
+            "rewards": bank.r.shape[1],
+            "strength": float(np.linalg.norm(s)),
+            "bank_clip": 100 * float(w @ bank.r1),
+            "bank_shift": float((w @ bank.r - bank.r.mean(0)) @ s / np.linalg.norm(s)),
+            "bank_kl": kl(w),
+            "bank_ess": ess(w),
+        }
+        for mode, task in tasks.items():
+            assert isinstance(task, MixedGuided)
+            sampled = first
+            for _ in range(MODES[mode]):
+                sampled = task.guided(seeds, sampled, task.mixture(s), 1.0)
+            moved = task.all_rewards(sampled.images).mean(0) - unguided
+            yield {
+                **known,
+                "mode": mode,
+                "clip": 100 * float(task.r1(sampled.images).mean()),
+                "shift": float(moved @ s / np.linalg.norm(s)),
+                "path_kl": float(sampled.kl.mean()),
+            }
+        if one:
+            yield {
+                **known,
+                "mode": "lookahead",
+                **_lookahead(prompt, share, seeds, first, unguided),
+            }
+
+
+def _lookahead(
+    prompt: str, strength: float, seeds: tuple[int, ...], first: Any, unguided: Any
+) -> dict[str, float]:
+    """The paper's loss, for one reward."""
+    task = RewardFt(mode="lookahead").open(0, prompt, "guided", "cpu")
+    sampled = first
+    for _ in range(MODES["lookahead"]):
+        sampled = task.guided(seeds, sampled, task._networks.r2, 1 / strength)  # type: ignore[attr-defined]
+    moved = task.r2(sampled.images).mean() - unguided[0]  # type: ignore[attr-defined]
+    clip = 100 * float(task.r1(sampled.images).mean())  # type: ignore[attr-defined]
+    return {"clip": clip, "shift": float(moved), "path_kl": float(sampled.kl.mean())}
+
+
+def draw(rows: pd.DataFrame, path: Path) -> None:
+    """A column for one reward and for eight: CLIP score and shift, the bank's in black."""
+    figure, panels = plt.subplots(2, 2, figsize=(9, 6), sharex="col")
+    for column, (k, part) in enumerate(rows.groupby("rewards")):
+        for line, (name, label) in enumerate(
+            (("clip", "CLIP score"), ("shift", "shift of reward"))
+        ):
+            panel = panels[line][column]
+            known = part.groupby("strength" if k == 1 else "step")
+            x = known["strength"].mean()
+            panel.plot(x, known[f"bank_{name}"].mean(), color="black", marker="s", label="bank")
+            for mode, own in part.groupby("mode"):
+                by = own.groupby("strength" if k == 1 else "step")
+                panel.plot(
+                    by["strength"].mean(),
+                    by[name].mean(),
+                    marker="o",
+                    label=mode,
+                    color=_COLOURS[str(mode)],
+                )
+            panel.set_ylabel(label)
+            panel.grid(alpha=0.25)
+        panels[0][column].set_title("one reward" if k == 1 else f"{k} rewards that conflict")
+        panels[1][column].set_xlabel("norm of the strengths 1/lam")
+    panels[0][0].legend(frameon=False)
+    figure.suptitle("Mean over the three prompts of the embedded preset")
+    figure.tight_layout()
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    # strengths that are scaled down are what is looked for here
+    logging.disable(logging.WARNING)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    for prompt in embedded.PROMPTS:
+        for rewards in ("quality", CONFLICT):
+            found = list(rows_of(prompt, rewards, IMAGES))
+            order = {s: k for k, s in enumerate(sorted({row["strength"] for row in found}))}
+            rows += [{**row, "step": order[row["strength"]]} for row in found]
+            pd.DataFrame(rows).to_csv(FOLDER / "modes.csv", index=False, float_format="%.6g")
+            print(f"{prompt}: {len(rows)} rows", flush=True)
+    draw(pd.DataFrame(rows), FOLDER / "modes.png")
+
+
+if __name__ == "__main__":
+    main()

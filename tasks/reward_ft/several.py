@@ -1,0 +1,71 @@
+"""The options and the space of reward_ft with several lower rewards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from benchmark.errors import UsageError
+from benchmark.space import Float, Space
+
+if TYPE_CHECKING:
+    from tasks.reward_ft import RewardFt
+
+MOST = 16
+JOINT = " | "
+"""Between the prompts of one text."""
+# of each lam; the default has all of them weak
+_LOW, _HIGH, _DEFAULT = 0.1, 100.0, 10.0
+# a grid over more axes would have no end; the others are as good as off
+_GRIDDED = 3
+_GRIDS = [(1.0, 10.0, 100.0)] * _GRIDDED + [(_HIGH,)] * (MOST - _GRIDDED)
+
+
+def space(names: tuple[str, ...]) -> Space:
+    """An axis lam_<name> for each."""
+    axes = zip(names, _GRIDS, strict=False)
+    return Space(
+        tuple(Float(f"lam_{n}", _LOW, _HIGH, _DEFAULT, log=True, grid=grid) for n, grid in axes)
+    )
+
+
+def check_prompts(o: RewardFt, text: str) -> None:
+    """Raises UsageError for another number of prompts than asked for, or one that cannot be."""
+    prompts = o.split(text)
+    if len(prompts) != o.together or len(set(prompts)) < len(prompts):
+        raise UsageError(
+            f"--prompt: expected {o.together} different prompts with {JOINT!r} between them "
+            f"(reward_ft.together), got {text!r}"
+        )
+    alone = replace(o, together=0)
+    for prompt in prompts:
+        alone.check_prompt(prompt)
+
+
+def check(o: RewardFt) -> None:
+    """Raises UsageError for names that cannot be, and for options of one reward beside them."""
+    if not o.rewards:
+        return
+    names = o.names
+    if len(names) > MOST or len(set(names)) < len(names) or not all(names):
+        raise UsageError(
+            f"option reward_ft.rewards: expected 1 to {MOST} names, each once, with commas between "
+            f"them, got {o.rewards!r}"
+        )
+    of_one = {
+        "reward": o.reward != "quality",
+        "reward_weights": bool(o.reward_weights),
+        "lam_batch": o.lam_batch > 1,
+        "mode": o.mode == "lookahead",
+    }
+    for name, given in of_one.items():
+        if given:
+            raise UsageError(
+                f"option reward_ft.{name}: expected another beside reward_ft.rewards, got "
+                f"{getattr(o, name)!r}, which is for one reward; leave it out"
+            )
+    if o.bank < (least := o.ess_per_reward * len(names)):
+        raise UsageError(
+            f"option reward_ft.bank: expected at least {least:g} for {len(names)} rewards "
+            f"(reward_ft.ess_per_reward = {o.ess_per_reward:g} each), got {o.bank}"
+        )
