@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+import signal
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -409,3 +411,27 @@ def test_nothing_that_a_method_sees_depends_on_what_is_reported(
         (p["nfe"], p["lam"], float(p["loss"])) for p in other
     ]
     assert one.proposals
+
+
+@pytest.mark.parametrize("where", ["warm_up", "init", "step"])
+def test_a_ctrl_c_that_a_library_swallows_ends_the_run_all_the_same(where, tmp_path, monkeypatch):
+    """As C code may, which clears whatever error it meets."""
+    before, sent = getattr(QuadraticTask, where), []
+
+    def swallows(self, *arguments):
+        if not sent:
+            sent.append(where)
+            with suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        return before(self, *arguments)
+
+    monkeypatch.setattr("benchmark.search.heartbeat._EVERY", 0.0)
+    (spec,) = plan("random", "quadratic", budget="400nfe")
+    store = Store(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(QuadraticTask, where, swallows)
+        with pytest.raises(KeyboardInterrupt):
+            run_one(spec, store, quiet=True)
+    assert sent
+    assert store.find(spec).open
+    assert run_one(spec, store, quiet=True) == "budget_exhausted"

@@ -16,7 +16,7 @@ from benchmark.device import in_use, peak_memory_bytes, reset_peak_memory, use
 from benchmark.errors import Refused, StorageError, UsageError
 from benchmark.maker import Priced
 from benchmark.protocol import Prices, Task
-from benchmark.runs.interrupts import Terminated
+from benchmark.runs.interrupts import Interrupts, Terminated
 from benchmark.runs.progress import Progress
 from benchmark.runs.record import Record
 from benchmark.search.clock import Ledger
@@ -45,6 +45,7 @@ class ActiveRun:
     progress: Progress
     event: Callable[[str, float | None], None]
     guard: Guard
+    interrupts: Interrupts
 
     @property
     def budget(self) -> Budget:
@@ -62,6 +63,7 @@ class ActiveRun:
         return self.budget.amount - self.ledger.spent()
 
     def _beat(self) -> None:
+        self.interrupts.again()
         if self.budget.unit == "s":
             self.event("search", self._left())
         self.record.neighbours.look()
@@ -88,6 +90,7 @@ class ActiveRun:
         # a resumed run has its warm-up in the ledger already
         with self.ledger.account("paused" if self.writer.journal.lines else "warmup"):
             task.warm_up()
+        self.interrupts.again()
         return task
 
     def _search(self, metered: Metered, task: Task[Any], found: Incumbents) -> tuple[str, str]:
@@ -99,6 +102,7 @@ class ActiveRun:
         except OutOfBudget:
             status = "budget_exhausted"
         except (KeyboardInterrupt, Terminated) as error:
+            self.interrupts.heard = True
             if isinstance(error, Terminated) and self._at_its_end(metered):
                 status = "budget_exhausted"
             else:

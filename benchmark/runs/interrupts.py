@@ -13,7 +13,10 @@ class Terminated(BaseException):
 
 
 class Interrupts:
-    """came: whether a SIGINT came since `listen`; True too where another handler hides it."""
+    """came: whether a SIGINT came since `listen`; True too where another handler hides it.
+
+    heard: whether what it raised has reached the run, which needs no second one.
+    """
 
     def __init__(self) -> None:
         handler = signal.getsignal(signal.SIGINT)
@@ -21,7 +24,7 @@ class Interrupts:
         self._own = main and handler is signal.default_int_handler
         # a shell's background jobs ignore SIGINT, and no thread but the first is sent one
         self._known = self._own or handler is signal.SIG_IGN or not main
-        self._came = False
+        self._came = self.heard = False
 
     @property
     def came(self) -> bool:
@@ -38,3 +41,9 @@ class Interrupts:
     def leave(self) -> None:
         if self._own:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def again(self) -> None:
+        """Raise what a SIGINT raised once more, unless it was heard."""
+        # C code of other packages clears whatever error it meets, imports above all
+        if self._came and not self.heard:
+            raise KeyboardInterrupt

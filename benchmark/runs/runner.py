@@ -35,20 +35,24 @@ def run_one(
     event: Callable[[str, float | None], None] = lambda name, left: None,
     jobs: int = 1,
     guard: Guard | None = None,
+    interrupts: Interrupts | None = None,
 ) -> str:
     """Run and store one specification, or resume it; the caller has its lock.
 
     device: which of the specification's kind; "": the first.  jobs: how many share the machine.
+    interrupts: where the caller listens already.
     Returns ok, budget_exhausted or failed. Raises KeyboardInterrupt, Refused where the task cannot
     be set up, and StorageError where the output cannot be written: then it can be resumed.
     """
     record = Record(spec, Writer(store.folder(spec)), clock, jobs)
     progress = _progress(record, spec, quiet)
-    interrupts = Interrupts()
-    interrupts.listen()
+    if interrupts is None:
+        interrupts = Interrupts()
+        interrupts.listen()
     try:
         record.write()
-        run = ActiveRun(spec, device or spec.device, record, progress, event, guard or Guard())
+        place, guard = device or spec.device, guard or Guard()
+        run = ActiveRun(spec, place, record, progress, event, guard, interrupts)
         with _noted(record):
             result = run()
         balanced(record.ledger.accounts(), record.wall)

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from benchmark.errors import Refused, StorageError, UsageError, format_error, one_line
 from benchmark.plugins.load import load_plugin
-from benchmark.runs.interrupts import Terminated
+from benchmark.runs.interrupts import Interrupts, Terminated
 from benchmark.runs.runner import run_one
 from benchmark.runs.surroundings import settle
 from benchmark.search.guard import Guard
@@ -101,6 +101,8 @@ def _run(job: dict[str, Any]) -> int:
 
     try:
         try:
+            interrupts = Interrupts()
+            interrupts.listen()
             # from here on an interrupt finds a run that can store how it ended
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             for path in job["plugins"]:
@@ -114,6 +116,7 @@ def _run(job: dict[str, Any]) -> int:
                 event=event,
                 jobs=job["jobs"],
                 guard=Guard(idle=job["idle"]),
+                interrupts=interrupts,
             )
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
