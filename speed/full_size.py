@@ -29,8 +29,9 @@ from speed import paper_files
 from tasks.precision import exact
 from tasks.reward_ft import RewardFt, memory
 from tasks.reward_ft.diffusion import DTYPES, Form
-from tasks.reward_ft.guidance import Linear, Sampler
+from tasks.reward_ft.guidance import Sampler
 from tasks.reward_ft.pipeline import load
+from tasks.reward_ft.pull import Linear
 from tasks.reward_ft.steps import Schedule
 
 # step K is measured

@@ -4,7 +4,7 @@ import torch
 
 from speed.timing import ratio
 from tasks.reward_ft import RewardFt, embedded
-from tasks.reward_ft.guidance import Linear
+from tasks.reward_ft.pull import Linear
 
 
 def main() -> None:

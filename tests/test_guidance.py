@@ -8,7 +8,8 @@ import torch
 from diffusers import DDIMScheduler
 
 from tasks.reward_ft import RewardFt
-from tasks.reward_ft.guidance import Linear, Sampler
+from tasks.reward_ft.guidance import Sampler
+from tasks.reward_ft.pull import Linear
 from tasks.reward_ft.recipe import parts
 from tasks.reward_ft.steps import Schedule
 from tests import reference
@@ -218,3 +219,27 @@ def test_numbers_that_run_away_are_nan_and_stay_with_their_image():
     found = sampler(Mixture([1.0], [0.2], 0.3), 5, 1.0)((0, 1), Linear(slope, torch.zeros(2)), 1.0)
     assert torch.isnan(found.images[0]).all()
     assert torch.isfinite(found.images[1]).all()
+
+
+@pytest.mark.parametrize("most", [0.05, 0.5, 5.0])
+def test_no_image_passes_the_bound_on_its_path_kl(most, caplog):
+    model, n, lam = Mixture([1.0], [0.2], 0.3), 200, 0.02
+    plain, _ = sampler(model, 50, 1.0).latents(n)
+    free, wide = sampler(model, 50, 1.0).latents(n, linear(n, 1.0), lam)
+    held, kl = sampler(model, 50, 1.0, most_kl=most).latents(n, linear(n, 1.0), lam)
+    assert wide.min() > 2 * most
+    assert kl.max() == pytest.approx(most, rel=1e-5)
+    # guidance keeps its sign, and is weaker
+    assert (plain < held).all()
+    assert (held < free).all()
+    (note,) = (m for m in caplog.messages if "held back" in m)
+    assert note == f"guidance held back in 200 of 200 images, by a path KL of at most {most:g} nats"
+
+
+def test_a_bound_that_is_not_reached_changes_nothing(caplog):
+    model, n = Mixture([1.0], [0.2], 0.3), 50
+    free, kl = sampler(model, 20, 1.0).latents(n, linear(n, 1.0), 1.0)
+    held, same = sampler(model, 20, 1.0, most_kl=20 * 20 * kl.max()).latents(n, linear(n, 1.0), 1.0)
+    np.testing.assert_array_equal(free, held)
+    np.testing.assert_array_equal(kl, same)
+    assert "held back" not in caplog.text

@@ -16,9 +16,9 @@ from benchmark.registry import REWARDS, TASKS, Entry
 from methods.bilevel import Bilevel
 from tasks import REWARDS as REWARD_TABLE
 from tasks.reward_ft import EMBEDDED, RewardFt, conflicts, embedded
-from tasks.reward_ft.guidance import Direct
 from tasks.reward_ft.importance import ess
 from tasks.reward_ft.mixture import MixedBank, mixed, trusted
+from tasks.reward_ft.pull import Direct
 from tasks.reward_ft.staged_task import StagedTask
 
 PROMPT = embedded.PROMPTS[0]
@@ -170,7 +170,7 @@ def test_the_hypergradient_on_guided_images_against_a_difference(guided):
 
 
 def test_eta_0_has_a_gradient():
-    task = RewardFt(**{**vars(SMALL), "eta": 0.0}).open(0, PROMPT, "guided", "cpu")
+    task = RewardFt(**{**vars(SMALL), "eta": 0.0, "most_kl": 0.0}).open(0, PROMPT, "guided", "cpu")
     state = task.step(task.init(0), task.space.default())
     assert np.isfinite(task.grad(state, task.space.default())).all()
     assert "path_kl" not in task.test(state, task.space.default()).metrics

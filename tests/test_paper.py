@@ -18,7 +18,7 @@ from benchmark.command.suite import read_suite
 from benchmark.runs import preflight
 from benchmark.spec import by_owner
 from tasks.reward_ft import RewardFt, tracing
-from tasks.reward_ft.guidance import Linear
+from tasks.reward_ft.pull import Linear
 from tests.test_cli import ROOT, bench
 from tests.tiny import RUN, sampler_of, words
 

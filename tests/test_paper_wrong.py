@@ -16,8 +16,8 @@ from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import Refused
 from benchmark.runs import worker
 from tasks.reward_ft.folder import files
-from tasks.reward_ft.guidance import Linear
 from tasks.reward_ft.pipeline import load
+from tasks.reward_ft.pull import Linear
 from tests.test_cli import bench
 from tests.tiny import PROMPT, RUN, pictures, words
 

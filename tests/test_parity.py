@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from tasks.reward_ft import clips, paper_rewards, references
-from tasks.reward_ft.guidance import Linear
 from tasks.reward_ft.pipeline import load
+from tasks.reward_ft.pull import Linear
 from tasks.reward_ft.rewards import ClipCosine
 from tasks.reward_ft.steps import Schedule
 from tests.tiny import PROMPT, pictures, sampler_of

@@ -20,9 +20,10 @@ from benchmark.store.store import Store
 from methods.bilevel import Bilevel
 from tasks.reward_ft import RewardFt, digits, embedded
 from tasks.reward_ft.diffusion import Diffusion
-from tasks.reward_ft.guidance import Linear, Sampler
+from tasks.reward_ft.guidance import Sampler
 from tasks.reward_ft.importance import Weights, guard
 from tasks.reward_ft.pipeline import load
+from tasks.reward_ft.pull import Linear
 from tasks.reward_ft.steps import Schedule
 from tests import reference
 from tests.test_cli import ROOT, bench, environment

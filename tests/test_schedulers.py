@@ -12,8 +12,9 @@ import torch
 from benchmark import UsageError
 from benchmark.command.parse import plan_from_text as plan
 from tasks.reward_ft.diffusion import Form, draws
-from tasks.reward_ft.guidance import Linear, Sampler
+from tasks.reward_ft.guidance import Sampler
 from tasks.reward_ft.pipeline import load
+from tasks.reward_ft.pull import Linear
 from tasks.reward_ft.steps import Schedule, shortest
 from tests.test_cli import bench
 from tests.tiny import PROMPT, RUN, words

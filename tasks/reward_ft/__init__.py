@@ -62,6 +62,14 @@ class RewardFt:
         high=1000.0,
         later=True,
     )
+    most_kl: float = option(
+        10.0,
+        "with several rewards: largest path KL of a guided image, in nats; guidance is scaled down "
+        "to it; 0: no bound",
+        low=0.0,
+        high=1e9,
+        later=True,
+    )
     together: int = option(
         0,
         "one lam for so many prompts, with ` | ` between them: the mean of their F; 0: a run each",

@@ -6,7 +6,8 @@ Image i never depends on image j, so that a micro-batch changes memory and not r
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -16,15 +17,16 @@ from torch import Tensor
 
 from benchmark.errors import one_line
 from tasks.reward_ft.diffusion import draws
+from tasks.reward_ft.pull import Pull
 from tasks.reward_ft.steps import Schedule
 from tasks.samplers.protocol import Memory
 
 LOG = logging.getLogger("benchmark")
 # less than one step of 8 bits
 _BLACK = 1 / 255
+# relative; of a scaled step's KL
+_ROUNDING = 1e-5
 Mode = Literal["tilt", "lookahead", "direct"]
-Reward = Callable[[Tensor], Tensor]
-"""Images (N, 3, H, W) to rewards (N,); image i decides reward i."""
 
 
 class LatentModel(Protocol):
@@ -38,16 +40,6 @@ class LatentModel(Protocol):
     def decode(self, z: Tensor) -> Tensor: ...
     def look_ahead(self, z: Tensor) -> Tensor: ...
     def cure(self, decoding: bool) -> str: ...
-
-
-def one_each(rewards: Tensor, count: int) -> Tensor:
-    """Raises ValueError for rewards that are not one number an image."""
-    if rewards.shape != (count,):
-        raise ValueError(
-            f"a reward gives one number an image: expected shape ({count},), got "
-            f"{tuple(rewards.shape)}"
-        )
-    return rewards
 
 
 @contextmanager
@@ -70,60 +62,6 @@ def _span(lam: float | Tensor) -> str:
     """lam for a message; of a batch from the least to the largest."""
     low, high = (float(lam.min()), float(lam.max())) if isinstance(lam, Tensor) else (lam, lam)
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-
-
-@dataclass(frozen=True)
-class Linear:
-    """r(x) ~ <g, x> + b about each image of the last pass. g: (N, 3, H, W); b: (N,)."""
-
-    g: Tensor
-    b: Tensor
-
-    @classmethod
-    def at(cls, reward: Reward, images: Tensor) -> Linear:
-        with torch.enable_grad():
-            x = images.detach().requires_grad_()
-            r = one_each(reward(x), len(x))
-            (g,) = torch.autograd.grad(r.sum(), x)
-        return cls(g, (r - (g * x).sum((1, 2, 3))).detach())
-
-    def to(self, device: torch.device) -> Linear:
-        return Linear(self.g.to(device), self.b.to(device))
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return (self.g * x).sum((1, 2, 3)) + self.b
-
-    @classmethod
-    def over(cls, reward: Reward, images: Tensor, micro_batch: int, device: torch.device) -> Linear:
-        """As `at`, `micro_batch` images at a time on the device; the result is where they are."""
-        parts = [
-            cls.at(reward, part.to(device)).to(images.device)
-            for part in torch.split(images, micro_batch)
-        ]
-        return cls(torch.cat([p.g for p in parts]), torch.cat([p.b for p in parts]))
-
-    def part(self, chosen: slice) -> Linear:
-        return Linear(self.g[chosen], self.b[chosen])
-
-
-@dataclass(frozen=True)
-class Direct:
-    """The reward itself, at the look-ahead image of each step."""
-
-    reward: Reward
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return one_each(self.reward(x), len(x))
-
-    def to(self, device: torch.device) -> Direct:
-        return self
-
-    def part(self, chosen: slice) -> Direct:
-        return self
-
-
-Pull = Linear | Direct
-"""What a pass is guided by."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +91,8 @@ class Sampler:
     reward's linear model about the image of the pass before.
     mode `lookahead` (the paper's): loss (target - r_hat)^2 / 2, beta = guidance/lam.
     mode `direct`: as `tilt`, with the reward itself for r_hat, so that one pass is enough.
+    most_kl: no image's path KL passes it: guidance is scaled down where a step would take more than
+        its share of what is left.
     """
 
     model: LatentModel
@@ -163,6 +103,7 @@ class Sampler:
     target: float = 10.0
     guidance: float = 1.0
     micro_batch: int = 64
+    most_kl: float = math.inf
 
     def __call__(
         self, seeds: tuple[int, ...], reward: Pull | None = None, lam: float | Tensor = 1.0
@@ -188,6 +129,7 @@ class Sampler:
         text, z = self.model.text(self.prompt), noise[0]
         memory: Memory = None
         kl = torch.zeros(len(seeds), dtype=torch.float64)
+        held = torch.zeros(len(seeds), dtype=torch.bool)
         guided = self.schedule.guided
         # the first step with numbers that are not finite; a tensor, for reading it each step would
         # make the GPU wait
@@ -199,13 +141,23 @@ class Sampler:
                         z, self.schedule.t[k], self.schedule.abar[k], text, self.cfg
                     )
                 else:
-                    out, change = self.guided_eps(k, z, text, reward, lam)
-                    kl += self._path_kl(k, change)
+                    share = (self.most_kl - kl) / sum(guided[k:])
+                    out, change = self.guided_eps(k, z, text, reward, lam, share)
+                    own = self._path_kl(k, change)
+                    held |= own > (1 - _ROUNDING) * share
+                    kl += own
                 broken = broken.clamp(max=torch.where(out.isfinite().all(), steps, k))
                 z, memory = self.schedule.step(k, z, out, noise[k + 1], memory)
             # a layout of its own would round differently once stored
             images = self.model.decode(z).clamp(0, 1).contiguous()
         self._inspect(int(broken), images, None if reward is None else lam)
+        if held.any():
+            LOG.warning(
+                "guidance held back in %d of %d images, by a path KL of at most %g nats",
+                int(held.sum()),
+                len(held),
+                self.most_kl,
+            )
         # many of them are kept, and a GPU has better use for its memory
         return Sampled(images.cpu(), kl)
 
@@ -244,11 +196,17 @@ class Sampler:
         return ""
 
     def guided_eps(
-        self, k: int, z: Tensor, text: Tensor, reward: Pull, lam: float | Tensor
+        self,
+        k: int,
+        z: Tensor,
+        text: Tensor,
+        reward: Pull,
+        lam: float | Tensor,
+        most_kl: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The guided prediction at step k (from 0) in z, (N, C, H, W), and its change of eps.
 
-        lam: one for all images, or one for each, (N,).
+        lam: one for all images, or one for each, (N,).  most_kl: of this step, (N,).
         """
         with torch.enable_grad():
             z = z.detach().requires_grad_()
@@ -262,6 +220,10 @@ class Sampler:
             # of a sum, not a mean: images stay independent of their number
             (slope,) = torch.autograd.grad(loss.sum(), z)
         change = (1 - self.schedule.abar[k]) ** 0.5 * beta * slope
+        if most_kl is not None and math.isfinite(self.most_kl):
+            # the KL is quadratic in the change; one of 0 needs no scale, and 0 / 0 is nan
+            scale = (most_kl / self._path_kl(k, change)).sqrt().nan_to_num(1.0).clamp(max=1.0)
+            change = change * scale.to(change).view(-1, 1, 1, 1)
         return self.schedule.shifted(k, out.detach(), change), change
 
     def _path_kl(self, k: int, change: Tensor) -> Tensor:

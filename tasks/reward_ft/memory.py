@@ -15,8 +15,9 @@ from tasks.reward_ft import tracing
 from tasks.reward_ft.assemble import Parts
 from tasks.reward_ft.diffusion import Diffusion, Form
 from tasks.reward_ft.folder import files, read_json
-from tasks.reward_ft.guidance import Linear, Mode, Sampler
+from tasks.reward_ft.guidance import Mode, Sampler
 from tasks.reward_ft.pipeline import quiet, scheduler
+from tasks.reward_ft.pull import Linear
 from tasks.reward_ft.steps import Schedule
 
 if TYPE_CHECKING:

@@ -46,6 +46,11 @@ def check(o: RewardFt) -> None:
     """Raises UsageError for names that cannot be, and for options of one reward beside them."""
     if not o.rewards:
         return
+    if o.most_kl and not o.eta:
+        raise UsageError(
+            "option reward_ft.most_kl: expected 0 beside reward_ft.eta=0, whose path KL is "
+            f"infinite, got {o.most_kl:g}; set reward_ft.most_kl=0, or reward_ft.eta=1"
+        )
     names = o.names
     if len(names) > MOST or len(set(names)) < len(names) or not all(names):
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -16,18 +17,9 @@ from benchmark.space import Space
 from tasks.measure.scores import clip_score
 from tasks.reward_ft import SPACE
 from tasks.reward_ft.assemble import Networks
-from tasks.reward_ft.guidance import (
-    Direct,
-    Linear,
-    Mode,
-    Pull,
-    Reward,
-    Sampled,
-    Sampler,
-    advised,
-    one_each,
-)
+from tasks.reward_ft.guidance import Mode, Sampled, Sampler, advised
 from tasks.reward_ft.importance import Vector
+from tasks.reward_ft.pull import Direct, Linear, Pull, Reward, one_each
 from tasks.reward_ft.steps import Schedule, shortest
 
 if TYPE_CHECKING:
@@ -51,6 +43,7 @@ class RewardTask:
             options.target,
             options.guidance,
             options.micro_batch,
+            (options.most_kl if options.rewards else 0.0) or math.inf,
         )
         self._test: Sampled | None = None
 

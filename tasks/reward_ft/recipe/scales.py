@@ -13,8 +13,8 @@ import torch
 
 from tasks.reward_ft import RewardFt, conflicts, embedded
 from tasks.reward_ft.attributes import Bright, Contrast, Sharp, Vivid, Warm
-from tasks.reward_ft.guidance import Reward
 from tasks.reward_ft.mixed_task import MixedImportance
+from tasks.reward_ft.pull import Reward
 
 IMAGES = 1024
 
