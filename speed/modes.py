@@ -2,9 +2,10 @@
 
     python -m speed modes
 
-Writes results/reward_ft/modes/. One reward (quality) over lam, and eight that conflict over a share
-of their optimum on the bank; for each prompt of the embedded preset. The bank promises a CLIP score
-and a shift of the reward; each mode gives its own, and its path KL.
+Writes results/reward_ft/modes/. One reward (quality) over lam, and eight that conflict over a
+multiple of their optimum on the bank; for each prompt of the embedded preset. The bank promises a
+CLIP score and a shift of the reward; each mode gives its own, and its path KL. `held` is the same
+mode with each image's path KL bounded by the default of reward_ft.most_kl.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from matplotlib import pyplot as plt
 MODES = {"tilt": 2, "lookahead": 2, "direct": 1}  # with so many guided passes
 _COLOURS = {"tilt": "tab:blue", "lookahead": "tab:orange", "direct": "tab:green"}
 STRENGTHS = (0.1, 0.3, 1.0, 2.0, 4.0)
-SHARES = (0.15, 0.3, 0.5, 0.75, 1.0)
+SHARES = (0.15, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0)
+HELD = " held"
 CONFLICT = "quality,random_head,other_ink,other_ground,other_digit,bright,smooth,warm"
-BANK, IMAGES = 1024, 32
+BANK, IMAGES = 1024, 24
 FOLDER = Path("results/reward_ft/modes")
 
 
@@ -55,16 +57,20 @@ def optimum(task: MixedImportance, state: Any) -> np.ndarray[Any, np.dtype[np.fl
 
 def rows_of(prompt: str, rewards: str, images: int) -> Iterator[dict[str, Any]]:
     """A row for each strength and mode."""
-    options = {"rewards": rewards, "bank": BANK, "mode": "direct"}
-    bank_task = RewardFt(**options).open(0, prompt, "importance", "cpu")  # type: ignore[arg-type]
+    options: dict[str, Any] = {"rewards": rewards, "bank": BANK, "mode": "direct"}
+    bank_task = RewardFt(**options).open(0, prompt, "importance", "cpu")
     assert isinstance(bank_task, MixedImportance)
     state = bank_task.init(0)
     bank = state.bank
     one = bank.r.shape[1] == 1
     best = np.ones(1) if one else optimum(bank_task, state)
+    bounds = {"": 0.0} if one else {"": 0.0, HELD: RewardFt().most_kl}
     tasks = {
-        mode: RewardFt(**{**options, "mode": mode}).open(0, prompt, "guided", "cpu")  # type: ignore[arg-type]
+        mode + held: RewardFt(**{**options, "mode": mode, "most_kl": most}).open(
+            0, prompt, "guided", "cpu"
+        )
         for mode in ("tilt", "direct")
+        for held, most in bounds.items()
     }
     tilt = tasks["tilt"]
     assert isinstance(tilt, MixedGuided)
@@ -86,7 +92,7 @@ def rows_of(prompt: str, rewards: str, images: int) -> Iterator[dict[str, Any]]:
         for mode, task in tasks.items():
             assert isinstance(task, MixedGuided)
             sampled = first
-            for _ in range(MODES[mode]):
+            for _ in range(MODES[mode.removesuffix(HELD)]):
                 sampled = task.guided(seeds, sampled, task.mixture(s), 1.0)
             moved = task.all_rewards(sampled.images).mean(0) - unguided
             yield {
@@ -135,13 +141,14 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
                     by[name].mean(),
                     marker="o",
                     label=mode,
-                    color=_COLOURS[str(mode)],
+                    color=_COLOURS[str(mode).removesuffix(HELD)],
+                    linestyle="--" if HELD in str(mode) else "-",
                 )
             panel.set_ylabel(label)
             panel.grid(alpha=0.25)
         panels[0][column].set_title("one reward" if k == 1 else f"{k} rewards that conflict")
         panels[1][column].set_xlabel("norm of the strengths 1/lam")
-    panels[0][0].legend(frameon=False)
+    panels[0][1].legend(frameon=False, loc="lower left")
     figure.suptitle("Mean over the three prompts of the embedded preset")
     figure.tight_layout()
     figure.savefig(path, dpi=150)

@@ -268,7 +268,7 @@ def test_a_staged_search_leaves_the_bank_for_guided_images():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"rewards": "quality,nothing"}, "unknown reward 'nothing'"),
+        ({"rewards": "quality,nothing"}, "or reward_ft.rewards: unknown reward 'nothing'"),
         ({"rewards": "quality,bright,quality"}, "each once"),
         ({"rewards": "quality,,bright"}, "each once"),
         ({"rewards": ",".join(f"r{k}" for k in range(17))}, "1 to 16 names"),
@@ -276,6 +276,10 @@ def test_a_staged_search_leaves_the_bank_for_guided_images():
         ({"rewards": "quality,bright", "mode": "lookahead"}, "reward_ft.mode: .* one reward"),
         ({"rewards": "quality,bright", "lam_batch": 2}, "reward_ft.lam_batch"),
         ({"rewards": "quality,bright,warm", "bank": 16}, "at least 24 for 3 rewards"),
+        (
+            {"rewards": "quality,bright", "eta": 0.0},
+            "most_kl: expected 0 .* most_kl=0",
+        ),
     ],
 )
 def test_what_cannot_be_is_told(options, says):

@@ -42,7 +42,8 @@ def reward_kind(name: str) -> type[Reward]:
     """The class of a registered reward. Raises UsageError."""
     if name not in REWARDS:
         raise UsageError(
-            f"option reward_ft.reward: unknown reward {name!r}{suggest(name, REWARDS.known())}; "
+            f"option reward_ft.reward or reward_ft.rewards: unknown reward {name!r}"
+            f"{suggest(name, REWARDS.known())}; "
             f"known: {', '.join(REWARDS.known())}"
         )
     found: type[Reward] = REWARDS.get(name)
