@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from benchmark.protocol import Prices, Refit, Task
-from benchmark.space import Space
+from benchmark.protocol import Prices, Refit, Task, Use
+from benchmark.space import Native, Space
 
 
 class TaskMaker(Protocol):
@@ -106,3 +106,11 @@ class Tolerant(Protocol):
 
         None: not to be compared.
         """
+
+
+@runtime_checkable
+class Usable(Protocol):
+    """Optional: a lam can be used outside of the suite, such as in a library's call."""
+
+    def use(self, lam: Mapping[str, Native]) -> Use:
+        """Of native values by name. Raises UsageError for files that are missing."""

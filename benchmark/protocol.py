@@ -157,6 +157,17 @@ class Refit:
             )
 
 
+@dataclass(frozen=True)
+class Use:
+    """What was found, for use without the suite.
+
+    code: Python to paste.  values: the same as plain values of JSON.
+    """
+
+    code: str
+    values: Mapping[str, Any]
+
+
 class Task(Oracles[S], Protocol[S]):
     """What a task author writes: the oracles, their cost, and the runner's measurement."""
 

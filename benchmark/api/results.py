@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -35,6 +35,7 @@ from benchmark.report.page import html_table
 from benchmark.report.reading import reading
 from benchmark.report.table import Table, tables
 from benchmark.report.variants import variants
+from benchmark.runs.use import use_of
 from benchmark.store.store import Store, Stored, read
 
 if TYPE_CHECKING:
@@ -141,6 +142,14 @@ class Results:
                 for line in lines:
                     warnings.warn(line, stacklevel=3)
         return Results(read(run.folder) for run in self.runs)
+
+    def kwargs(self) -> list[dict[str, Any]]:
+        """What each run found, as values for the library that it is used with, as `bench apply`.
+
+        In the order of the runs. Raises UsageError for a run without an answer, and for a task that
+        does not say how a lam is used.
+        """
+        return [dict(use_of(run).values) for run in self.runs]
 
     def tables(self) -> list[Table]:
         """A table for each comparable set of runs: one task, preset, budget and way to measure."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from benchmark import __version__
+from benchmark.command.stored_arguments import add_stored
 from benchmark.errors import UsageError
 
 SHORT = {
@@ -138,17 +139,6 @@ def _add_flags(run: argparse.ArgumentParser) -> None:
     run.add_argument("--quiet", action="store_true", help="no progress, only the table")
 
 
-def _add_dir(command: argparse.ArgumentParser, more: str = "") -> None:
-    command.add_argument(
-        "dir",
-        type=Path,
-        nargs="?",
-        default=Path("results/runs"),
-        metavar="DIR",
-        help=f"of stored runs{more} (default: %(default)s)",
-    )
-
-
 def _add_fetch(fetch: argparse.ArgumentParser) -> None:
     fetch.add_argument("name", nargs="?", metavar="NAME", help="of a data set")
     fetch.add_argument(
@@ -174,71 +164,12 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_report(report: argparse.ArgumentParser) -> None:
-    _add_dir(report)
-    report.add_argument(
-        "--format",
-        default="md,csv,latex",
-        metavar="NAMES",
-        help="of md, csv, latex, html (default: %(default)s)",
-    )
-    report.add_argument(
-        "--at",
-        metavar="AMOUNT",
-        help="as if the budget had been this, such as 30s; it must be a mark",
-    )
-    report.add_argument(
-        "--metric",
-        metavar="NAME",
-        help="what the picture over time shows (default: the main one, else the table's first)",
-    )
-    report.add_argument(
-        "--across", action="store_true", help="an ablation: one table over the settings of the task"
-    )
-    report.add_argument(
-        "--failures",
-        default="common",
-        metavar="HOW",
-        help="rows are compared over the seeds and prompts in `common`, or a failure counts as the "
-        "`worst` of its cell (default: %(default)s)",
-    )
-    report.add_argument("--out", metavar="DIR", help="(default: DIR/report)")
-
-
-def _add_export(export: argparse.ArgumentParser) -> None:
-    _add_dir(export, "; it stands before --to")
-    export.add_argument(
-        "--to",
-        nargs="+",
-        required=True,
-        metavar=("TOOL", "FILE"),
-        help="optuna sqlite:///FILE.db, optuna FILE.log, csv FILE or parquet FILE (default of the "
-        "last two: trials.csv, trials.parquet)",
-    )
-    export.add_argument(
-        "--replace", action="store_true", help="studies or a file of the same name may go"
-    )
-
-
-def _add_refit(refit: argparse.ArgumentParser) -> None:
-    _add_dir(refit)
-    refit.add_argument(
-        "--marks", action="store_true", help="also of what was the answer at the marks"
-    )
-    refit.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="so many trainings at a time (default: 1)"
-    )
-    refit.add_argument(
-        "--dry-run", action="store_true", help="print how many trainings are missing; train nothing"
-    )
-
-
 def _add_shared(commands: Mapping[str, argparse.ArgumentParser]) -> None:
     for name in ("run", "check", "fetch", "refit"):
         commands[name].add_argument(
             "--data-dir", metavar="DIR", help="folder of data sets (default: $BENCH_DATA_DIR)"
         )
-    for name in ("run", "report", "list", "check", "verify", "refit"):
+    for name in ("run", "report", "list", "check", "verify", "refit", "apply"):
         commands[name].add_argument(
             "--plugin",
             action="append",
@@ -264,31 +195,13 @@ def parser() -> argparse.ArgumentParser:
     )
     for add in (_add_what, _add_values, _add_how, _add_flags):
         add(run)
-    report = commands.add_parser(
-        "report", help="tables and plots from what is stored; runs nothing"
-    )
-    _add_report(report)
-
     lists = commands.add_parser("list", help="every registered name, or everything about one")
     lists.add_argument("name", nargs="?", metavar="NAME")
 
     check = commands.add_parser("check", help="the conformance suite, for a method or a task")
     check.add_argument("name", metavar="NAME")
 
-    _add_export(
-        commands.add_parser("export", help="every evaluation of F, for Optuna, as CSV or Parquet")
-    )
-
-    _add_refit(
-        commands.add_parser(
-            "refit", help="what each answer is worth by itself: fresh trainings at its lam"
-        )
-    )
-
-    verify = commands.add_parser(
-        "verify", help="check stored runs and the tables made of them, without running anything"
-    )
-    _add_dir(verify)
+    add_stored(commands)
 
     fetch = commands.add_parser(
         "fetch", help="download a data set, or what a preset needs; no other command downloads"

@@ -126,6 +126,21 @@ class Diffusion:
             self._prompts[prompt] = torch.cat([negative, positive])
         return self._prompts[prompt]
 
+    @property
+    def own_scheduler(self) -> Any:
+        """The configuration of the scheduler in the model's folder."""
+        return self._pipe.scheduler.config
+
+    def predict(self, z: Tensor, t: Tensor, words: Tensor) -> Tensor:
+        """What the U-Net makes of each row of z, (N, C, H, W), at its own t, (N,), and its own
+        embedding, (N, L, D).
+        """
+        self.nfe += len(z)
+        out: Tensor = self._plain_unet(
+            z.to(self._dtype), t, encoder_hidden_states=words.to(self._dtype), return_dict=False
+        )[0]
+        return out.to(z.dtype)
+
     def eps(self, z: Tensor, t: int, abar: float, text: Tensor, cfg: float) -> Tensor:
         """What the model predicts in z, (N, C, H, W), with classifier-free guidance of strength
         cfg: the noise, or v where the scheduler says so. `Schedule` knows which.

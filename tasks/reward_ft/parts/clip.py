@@ -45,8 +45,11 @@ class ClipPart:
 
     def load(self, prompt: str, device: str) -> Callable[[Tensor], Tensor]:
         """Images (N, 3, H, W) in [0, 1] to (N,) in [-1, 1]. Raises UsageError."""
-        network = embedded.clip(self.assets, device) if self.shipped else _load(self.name, device)
-        return network.of(prompt)
+        return self.network(device).of(prompt)
+
+    def network(self, device: str) -> ClipCosine:
+        """For any prompt. Raises UsageError."""
+        return embedded.clip(self.assets, device) if self.shipped else _load(self.name, device)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,100 @@
+"""From the options of `sampling` to its files and networks; every preset comes this way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmark.errors import UsageError
+from tasks.files.download import Source
+from tasks.files.weights import digest, place
+from tasks.measure import inception
+from tasks.precision import exact
+from tasks.reward_ft import embedded, references
+from tasks.reward_ft.diffusion import Form
+from tasks.reward_ft.guidance import advised
+from tasks.reward_ft.parts.clip import ClipPart
+from tasks.reward_ft.parts.model import ModelPart
+from tasks.reward_ft.pipeline import scheduler
+from tasks.sampling import captions
+from tasks.sampling.plan import TRAINED
+from tasks.sampling.scores import Judging, digits_judging, inception_judging
+from tasks.sampling.task import SamplingTask
+
+if TYPE_CHECKING:
+    from tasks.sampling import SamplingMaker
+
+_INCEPTION = "sampling.inception"
+
+
+@dataclass(frozen=True)
+class SamplingParts:
+    """The parts that reward_ft has too."""
+
+    model: ModelPart
+    clip: ClipPart
+
+    @classmethod
+    def of(cls, o: SamplingMaker) -> SamplingParts:
+        form = Form(o.variant, o.dtype, o.decode_dtype, o.size)
+        # how reward_ft samples, which no plan uses
+        model = ModelPart(o.model, o.revision, form, o.evaluations, 0.0, "ddim", o.folder)
+        return cls(model, ClipPart(o.clip, o.folder))
+
+
+def fingerprint(o: SamplingMaker) -> dict[str, str]:
+    """SHA-256 by name of all that decides the numbers. Raises UsageError."""
+    parts = SamplingParts.of(o)
+    embedded.verify(o.folder)
+    # all files before the first hash
+    files = {**parts.model.files(), **parts.clip.files()}
+    if o.prompts_file:
+        captions.prompts(o, "test")
+        files["prompts"] = place(o.prompts_file)
+    if o.reference:
+        files["inception"] = inception.file(o.inception, _INCEPTION)
+    _check_times(parts.model)
+    hashes = {name: digest(path) for name, path in files.items()}
+    if o.reference:
+        hashes["reference"] = references.reference_digest(o.reference)
+    return hashes | embedded.manifest(o.folder)
+
+
+def _check_times(model: ModelPart) -> None:
+    trained = scheduler(model.folder()).config.num_train_timesteps
+    if trained != TRAINED:
+        raise UsageError(
+            f"option sampling.model: expected a model trained with {TRAINED} time steps, got "
+            f"{trained}"
+        )
+
+
+def sources(o: SamplingMaker) -> list[Source]:
+    """Where everything is published that is no file or folder of the user's. Raises UsageError."""
+    parts = SamplingParts.of(o)
+    found: list[Source] = [*parts.model.sources(), *parts.clip.sources()]
+    if o.reference and not o.inception:
+        found.append(inception.SOURCE)
+    return found
+
+
+def _judging(o: SamplingMaker, parts: SamplingParts, device: str) -> Judging:
+    clip = parts.clip.network(device)
+    if o.model:
+        return inception_judging(clip, o.inception, o.reference, device)
+    texts: Mapping[captions.Half, tuple[str, ...]] = {
+        "search": captions.prompts(o, "search"),
+        "test": captions.prompts(o, "test"),
+    }
+    return digits_judging(clip, o.folder, device, texts)
+
+
+def opened(o: SamplingMaker, seed: int, device: str) -> SamplingTask:
+    """Raises UsageError for files that are missing or damaged."""
+    exact(device)
+    embedded.verify(o.folder)
+    parts = SamplingParts.of(o)
+    with advised():
+        model = parts.model.load(device, None)
+        return SamplingTask(o, model, _judging(o, parts, device), seed)

@@ -1,0 +1,202 @@
+"""`sampling` opened: F of images that a plan samples, and its differences on common noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark.protocol import Test
+from benchmark.seeds import substream
+from benchmark.space import Lam, sides
+from tasks.measure.scores import clip_score
+from tasks.reward_ft.diffusion import Diffusion
+from tasks.sampling import captions
+from tasks.sampling.captions import Half
+from tasks.sampling.controls import controls
+from tasks.sampling.plan import TRAINED, Plan, plan
+from tasks.sampling.sampler import PlanSampler
+from tasks.sampling.scores import Judging, Scored
+
+if TYPE_CHECKING:
+    from tasks.sampling import SamplingMaker
+
+# half the width of a difference in the unit cube: time steps are whole, so less shows rounding
+WIDTH = 0.05
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Which noise F is an average over.  seed: of `init`.  batches: how many of it, from 0."""
+
+    seed: int
+    batches: int
+
+
+class SamplingTask:
+    """State: seeds. There is no lower problem: a step adds a batch of seeds, up to all of them.
+
+    So G is 0, F(lam, state) depends on lam alone but for noise, and fewer steps are a cheaper F.
+    """
+
+    def __init__(self, o: SamplingMaker, model: Diffusion, judging: Judging, seed: int) -> None:
+        self._o, self.model, self._judging, self._seed = o, model, judging, seed
+        self.space = o.space
+        self.horizon = o.batches
+        self._sample = PlanSampler(model, model.own_scheduler, o.micro_batch)
+
+    @property
+    def nfe(self) -> int:
+        return self.model.nfe
+
+    def warm_up(self) -> None:
+        """One plan's kernels, on two images."""
+        self._scored([self.plan(self.space.default())], "warm-up", 2, "search")
+
+    def plan(self, lam: Lam) -> Plan:
+        return plan(self.space, lam, self._o.evaluations)
+
+    def init(self, seed: int) -> Seeds:
+        return Seeds(seed, 0)
+
+    def step(self, state: Seeds, lam: Lam, tilt: float = 0.0) -> Seeds:
+        return Seeds(state.seed, min(self.horizon, state.batches + 1))
+
+    def _images(self, state: Seeds) -> int:
+        # at 0 batches F is asked for too, as of a start
+        return self._o.batch * max(1, state.batches)
+
+    def loss(self, state: Seeds, lam: Lam) -> float:
+        """The Frechet distance to real images, or minus the CLIP score, on the search's prompts."""
+        return self._f([self.plan(lam)], state)[0]
+
+    def loss_many(self, states: Sequence[Seeds], lams: Sequence[Lam]) -> list[float]:
+        return [self.loss(state, lam) for state, lam in zip(states, lams, strict=True)]
+
+    def step_many(
+        self, states: Sequence[Seeds], lams: Sequence[Lam], tilt: float = 0.0
+    ) -> list[Seeds]:
+        return [self.step(state, lam, tilt) for state, lam in zip(states, lams, strict=True)]
+
+    def _f(self, plans: Sequence[Plan], state: Seeds) -> list[float]:
+        kept = self._scored(plans, f"validation {state.seed}", self._images(state), "search")
+        return [self._value(scored) for scored in kept]
+
+    def _value(self, scored: Scored) -> float:
+        clip = self._o.objective == "clip"
+        # a plan may leave finite numbers, and then has no score
+        if not np.isfinite(scored.cosine if clip else scored.table).all():
+            return float("inf")
+        return -clip_score(scored.cosine) if clip else self._judging.distance(scored, "search")
+
+    def grad(self, state: Seeds, lam: Lam, tilt: float = 0.0) -> Lam:
+        """d/dlam of tilt F by central differences on common noise, all points in one batch."""
+        found = np.zeros(self.space.dim)
+        if not tilt:
+            return found
+        axes = np.flatnonzero(self.space.ordered)
+        moves = WIDTH * np.eye(self.space.dim)[axes]
+        up, down = sides(lam, moves)
+        values = np.array(self._f([self.plan(u) for u in (*up, *down)], state))
+        apart = (up - down)[np.arange(len(axes)), axes]
+        found[axes] = tilt * (values[: len(axes)] - values[len(axes) :]) / apart
+        return found
+
+    def lower(self, state: Seeds, lam: Lam) -> float:
+        """G = 0."""
+        return 0.0
+
+    def pack(self, state: Seeds) -> Mapping[str, NDArray[Any]]:
+        return {"seeds": np.array([state.seed, state.batches], np.int64)}
+
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Seeds:
+        return Seeds(*arrays["seeds"].tolist())
+
+    def _scored(self, plans: Sequence[Plan], purpose: str, n: int, half: Half) -> list[Scored]:
+        kept, _ = self._sampled(plans, purpose, n, half, self._o.objective == "frechet")
+        return kept
+
+    def _sampled(
+        self, plans: Sequence[Plan], purpose: str, n: int, half: Half, features: bool
+    ) -> tuple[list[Scored], list[NDArray[np.uint8]]]:
+        """What is kept of n images of each plan, and the first of them."""
+        seeds = [substream(self._seed, "sampling", purpose, k) for k in range(n)]
+        known = captions.prompts(self._o, half)
+        prompts = [known[k % len(known)] for k in range(n)]
+        kept = [Scored() for _ in plans]
+        shown: list[list[NDArray[np.uint8]]] = [[] for _ in plans]
+        for part, images in self._sample(plans, seeds, prompts):
+            for k, (scored, own) in enumerate(zip(kept, images, strict=True)):
+                self._judging.add(scored, own, prompts[part], features)
+                if part.start < _SHOWN:
+                    pixels = (own.permute(0, 2, 3, 1) * 255).round().to(torch.uint8)
+                    shown[k].append(pixels.cpu().numpy())
+        return kept, [np.concatenate(s)[:_SHOWN] for s in shown]
+
+    def _figures(self, scored: Scored, passes: float | None) -> dict[str, float]:
+        found = {"clip": clip_score(scored.cosine)}
+        if scored.features:
+            found["fid"] = self._judging.distance(scored, "test")
+        if scored.right:
+            found["accuracy"] = float(np.concatenate(scored.right).mean())
+        if passes is not None:
+            found["passes"] = passes
+        return found
+
+    def test(self, state: Seeds, lam: Lam) -> Test:
+        """On held-out prompts and seeds: `fid`, `clip`, `accuracy` where a judge reads digits, and
+        `passes`, those of the U-Net for one image.
+        """
+        own = self.plan(lam)
+        (kept,), (shown,) = self._sampled([own], "test", self._o.test_images, "test", True)
+        return Test(
+            self._figures(kept, own.passes),
+            self._judging.passport(kept, "test"),
+            shown,
+            {"guidance(call)": self._curve(own, "w"), "t(call)": self._curve(own, "t")},
+            self._references,
+        )
+
+    def _curve(self, own: Plan, what: str) -> NDArray[np.float64]:
+        """Guidance or time step over the share of the calls: of the plan, and of the default."""
+        share = np.linspace(0, 1, 101)
+        rows = [share]
+        for each in (own, self.plan(self.space.default())):
+            values = np.array(each.weights)
+            if what == "t":
+                values = np.array(each.timesteps or self._trailing(each), float)
+            at = np.minimum((share * len(values)).astype(int), len(values) - 1)
+            rows.append(values[at])
+        return np.stack(rows)
+
+    @staticmethod
+    def _trailing(own: Plan) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = TRAINED * (1 - np.arange(own.steps) / own.steps) - 1
+        return found
+
+    @cached_property
+    def _references(self) -> dict[str, dict[str, float]]:
+        """What nobody tuned, on the same held-out prompts and seeds; and real pictures."""
+        found = {}
+        for name, own in controls(self._sample.config, self._o.evaluations, self._o.cfg).items():
+            (kept,), _ = self._sampled([own], "test", self._o.test_images, "test", True)
+            found[name] = self._figures(kept, own.passes)
+        if not self._o.model:
+            found["real pictures"] = self._figures(self._real(), None)
+        return found
+
+    def _real(self) -> Scored:
+        known = captions.prompts(self._o, "test")
+        each = -(-self._o.test_images // len(known))
+        images = captions.real(known, each, "search")[: self._o.test_images]
+        prompts = [p for p in known for _ in range(each)][: self._o.test_images]
+        kept = Scored()
+        with torch.no_grad():
+            self._judging.add(kept, images.to(self.model.device), prompts, True)
+        return kept
