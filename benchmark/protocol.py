@@ -188,6 +188,15 @@ class Task(Oracles[S], Protocol[S]):
 
 
 @runtime_checkable
+class Simulated(Protocol):
+    """Optional for a task that answers from a record: what its answers would have taken."""
+
+    @property
+    def seconds(self) -> float:
+        """So far, from 0 when it is opened; a run's clock counts them beside its own."""
+
+
+@runtime_checkable
 class Observable(Protocol):
     """Optional for a task, where G can be read off a state; `bench check` alone asks."""
 

@@ -110,3 +110,8 @@ def by_owner(
         if dot:
             others.setdefault(owner, {})[option] = value
     return own, others
+
+
+def read_spec(found: dict[str, Any]) -> RunSpec:
+    """The inverse of `RunSpec.as_json`."""
+    return RunSpec(**found | {"marks": tuple(found["marks"])})

@@ -16,6 +16,7 @@ TABLE = {
     "gp": "methods.optuna_gp:GP",
     "cmaes": "methods.optuna_cmaes:CMAES",
     "qmc": "methods.optuna_qmc:QMC",
+    "design": "methods.design:Design",
     "optuna": "methods.optuna_sampler:OptunaSampler",
     "successive_halving": "methods.successive_halving:SuccessiveHalving",
     "hyperband": "methods.hyperband:Hyperband",

@@ -19,7 +19,7 @@ from benchmark.report.comparable import Beside
 from benchmark.report.frame import frame
 from benchmark.report.report import report, report_folder
 from benchmark.report.table import tables
-from benchmark.runs.worker import read_spec
+from benchmark.spec import read_spec
 from benchmark.store.files import write_atomic
 from benchmark.store.store import Store
 from tests.made import made

@@ -169,7 +169,7 @@ def _add_shared(commands: Mapping[str, argparse.ArgumentParser]) -> None:
         commands[name].add_argument(
             "--data-dir", metavar="DIR", help="folder of data sets (default: $BENCH_DATA_DIR)"
         )
-    for name in ("run", "report", "list", "check", "verify", "refit", "apply"):
+    for name in ("run", "report", "list", "check", "verify", "refit", "apply", "record"):
         commands[name].add_argument(
             "--plugin",
             action="append",

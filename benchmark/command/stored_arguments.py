@@ -84,13 +84,24 @@ def _add_apply(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="the values alone, as one JSON object")
 
 
+def _add_record(command: argparse.ArgumentParser) -> None:
+    _add_dir(command)
+    command.add_argument("--to", type=Path, required=True, metavar="FILE", help="a .parquet file")
+    command.add_argument("--replace", action="store_true", help="a file of the same name may go")
+
+
 def add_stored(commands: argparse._SubParsersAction[Any]) -> None:
-    """report, export, refit, verify and apply."""
+    """report, export, record, refit, verify and apply."""
     _add_report(
         commands.add_parser("report", help="tables and plots from what is stored; runs nothing")
     )
     _add_export(
         commands.add_parser("export", help="every evaluation of F, for Optuna, as CSV or Parquet")
+    )
+    _add_record(
+        commands.add_parser(
+            "record", help="every evaluation of F, as a table that the task replay answers from"
+        )
     )
     _add_refit(
         commands.add_parser(

@@ -15,7 +15,7 @@ from benchmark.budget import Budget, OutOfBudget
 from benchmark.device import in_use, peak_memory_bytes, reset_peak_memory, use
 from benchmark.errors import Refused, StorageError, UsageError
 from benchmark.maker import Priced
-from benchmark.protocol import Prices, Task
+from benchmark.protocol import Prices, Simulated, Task
 from benchmark.runs.interrupts import Interrupts, Terminated
 from benchmark.runs.progress import Progress
 from benchmark.runs.record import Record
@@ -90,6 +90,8 @@ class ActiveRun:
         # a resumed run has its warm-up in the ledger already
         with self.ledger.account("paused" if self.writer.journal.lines else "warmup"):
             task.warm_up()
+        if isinstance(task, Simulated):
+            self.ledger.simulate(lambda: task.seconds)
         self.interrupts.again()
         return task
 

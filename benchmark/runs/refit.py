@@ -23,10 +23,10 @@ from benchmark.maker import Refitted
 from benchmark.plugins.load import load_plugin
 from benchmark.protocol import Refit
 from benchmark.runs.surroundings import settle
-from benchmark.runs.worker import read_spec, same_files
+from benchmark.runs.worker import same_files
 from benchmark.search.tested import checked
 from benchmark.seeds import substream
-from benchmark.spec import RunSpec
+from benchmark.spec import RunSpec, read_spec
 from benchmark.store.files import storing
 from benchmark.store.locks import take
 from benchmark.store.refits import REFITS, decisive, path_of, read_refit, write_refit

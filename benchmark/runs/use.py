@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmark.errors import UsageError
 from benchmark.maker import Usable
 from benchmark.protocol import Use
-from benchmark.runs.worker import read_spec
+from benchmark.spec import read_spec
 from benchmark.store.stored import Stored
 
 

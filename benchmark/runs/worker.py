@@ -23,7 +23,7 @@ from benchmark.runs.interrupts import Interrupts, Terminated
 from benchmark.runs.runner import run_one
 from benchmark.runs.surroundings import settle
 from benchmark.search.guard import Guard
-from benchmark.spec import RunSpec, code, task_code
+from benchmark.spec import RunSpec, code, read_spec, task_code
 from benchmark.store.store import Store
 
 STORAGE, REFUSED, INTERRUPTED = 4, 5, 130
@@ -61,11 +61,6 @@ def _keep(*numbers: int) -> None:
 
 def _terminate(signum: int, frame: object) -> NoReturn:
     raise Terminated
-
-
-def read_spec(found: dict[str, Any]) -> RunSpec:
-    """The inverse of `RunSpec.as_json`."""
-    return RunSpec(**found | {"marks": tuple(found["marks"])})
 
 
 def _changed(spec: RunSpec, now: Mapping[str, str]) -> list[str]:

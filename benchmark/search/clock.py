@@ -30,19 +30,25 @@ class Ledger:
         standstill: Standstill | None = None,
     ) -> None:
         self._clock, self._standstill = clock, standstill
+        self._simulated: Clock = lambda: 0.0
         self._lost = self._slept = 0.0
         self._open = opened
         self._accounts = dict.fromkeys(ACCOUNTS, 0.0) | {"paused": paused}
         self._began = self._since = clock()
         self._restored = 0.0
 
+    def simulate(self, seconds: Clock) -> None:
+        """Add the seconds that a simulation has taken so far, from here on; none yet."""
+        self._simulated = seconds
+
     def _settle(self) -> None:
         # kernels that are still at work belong to the account that launched them
         synchronize()
-        now = self._clock()
+        real = self._clock()
+        now = real + self._simulated()
         lost = slept = 0.0
         if self._standstill is not None:
-            self._standstill.catch_up(now)
+            self._standstill.catch_up(real)
             lost, slept = self._standstill.lost - self._lost, self._standstill.slept - self._slept
         # `worked` runs in another thread and takes a changed `_since` for a sign to read again, so
         # this comes before the accounts change
@@ -95,7 +101,8 @@ class Ledger:
         while True:
             since = self._since
             lost = self._standstill.lost - self._lost if self._standstill is not None else 0.0
-            running = max(0.0, self._clock() - since - lost) if self._open == name else 0.0
+            now = self._clock() + self._simulated()
+            running = max(0.0, now - since - lost) if self._open == name else 0.0
             seconds = self._accounts[name] + running
             if since == self._since:
                 return seconds

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.runs.worker import read_spec
+from benchmark.spec import read_spec
 from benchmark.store.store import Store
 from tests.test_cli import environment
 

@@ -1,0 +1,121 @@
+"""Stored trials of one task as a table that answers in its place: `bench record`."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.errors import UsageError
+from benchmark.maker import Priced
+from benchmark.spec import RunSpec, read_spec
+from benchmark.store.files import storing, write_atomic
+from benchmark.store.stored import Stored
+
+KEY = b"bench"
+"""Of the table's metadata."""
+FORMAT = 1
+MOST = 5 * 2**20
+"""Bytes of a table."""
+_SAME = ("task", "preset", "task_version", "task_options", "lower", "prompt", "device")
+
+
+def _one_task(runs: Sequence[Stored]) -> RunSpec:
+    """Raises UsageError for runs of several tasks or settings."""
+    first = runs[0].run["spec"]
+    for run in runs:
+        for name in _SAME:
+            if (other := run.run["spec"][name]) != first[name]:
+                raise UsageError(
+                    f"record: expected runs of one task with the same settings, got {name} "
+                    f"{first[name]!r} and {other!r}"
+                )
+        if run.run["space"] != runs[0].run["space"]:
+            raise UsageError("record: expected runs over one search space, got two")
+    return read_spec(first)
+
+
+def recorded(runs: Sequence[Stored]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A row an evaluation of F, and what the table is of.
+
+    Each training must have been at one lam from its start, as those of `design` are. Columns: lam
+    in native units, by the axis's name; seed, of the run; start, of the training within it; steps;
+    loss, nan where it was no number. Raises UsageError for what cannot answer in a task's place.
+    """
+    full = [run for run in runs if run.trials]
+    if not full:
+        raise UsageError("record: expected runs with trials, found none; run the method `design`")
+    spec = _one_task(full)
+    maker = spec.maker()
+    if not isinstance(maker, Priced):
+        raise UsageError(f"record: expected a task with prices, {spec.task!r} states none")
+    prices = maker.prices(spec.lower)
+    rows = [
+        {
+            **trial["lam"],
+            "seed": int(run.run["spec"]["seed"]),
+            "start": int(trial["seed"]),
+            "steps": int(trial["steps"]),
+            "loss": float(trial["loss"]) if np.isfinite(float(trial["loss"])) else np.nan,
+        }
+        for run in full
+        for trial in run.trials
+    ]
+    rate = np.median([run.run["search_seconds"] / max(1, run.run["nfe"]) for run in full])
+    about = {
+        "format": FORMAT,
+        "task": spec.task,
+        "preset": spec.preset,
+        "task_version": spec.task_version,
+        "task_options": dict(spec.task_options),
+        "lower": spec.lower,
+        "prompt": spec.prompt,
+        "methods": sorted({run.run["spec"]["method"] for run in full}),
+        "runs": len(full),
+        "space": full[0].run["space"],
+        "prices": asdict(prices),
+        "seconds_per_evaluation": float(rate),
+    }
+    return pd.DataFrame(rows), about
+
+
+def write_recording(runs: Sequence[Stored], path: Path, replace: bool) -> int:
+    """Returns how many evaluations are in it. Raises UsageError, and StorageError."""
+    if path.exists() and not replace:
+        raise UsageError(
+            f"--to {str(path)!r}: expected a file that is not there yet; give --replace or another "
+            "name"
+        )
+    found, about = recorded(runs)
+    content = _parquet(found, about)
+    if len(content) > MOST:
+        raise UsageError(
+            f"record: expected a table of at most {MOST >> 20} MiB, got {len(content) >> 20}; take "
+            "fewer runs"
+        )
+    with storing(path):
+        write_atomic(path, content)
+    return len(found)
+
+
+def _parquet(found: pd.DataFrame, about: dict[str, Any]) -> bytes:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UsageError(
+            "record: expected pyarrow, which is not installed; pip install pyarrow"
+        ) from error
+    # half of a double's digits are noise of a training
+    narrow = {"seed": np.int32, "start": np.int32, "steps": np.int32, "loss": np.float32}
+    table = pyarrow.Table.from_pandas(found.astype(narrow), preserve_index=False)
+    table = table.replace_schema_metadata({KEY: json.dumps(about)})
+    content = io.BytesIO()
+    parquet.write_table(table, content, compression="zstd")
+    return content.getvalue()

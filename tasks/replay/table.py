@@ -1,0 +1,116 @@
+"""A recorded table, as `bench record` writes it, read and checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmark.errors import UsageError, format_error
+from benchmark.protocol import Prices
+from benchmark.space import Axis, Choice, Float, Integer, Native, Space
+
+KEY = b"bench"
+FORMAT = 1
+LEAST = 8
+"""Points of a table."""
+MOST = 2_000_000
+"""Evaluations of a table."""
+_COLUMNS = ("seed", "start", "steps", "loss")
+_KINDS: dict[str, type[Axis]] = {"float": Float, "integer": Integer, "choice": Choice}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Evaluations of F of one task.
+
+    points: lam in the unit cube, (n, d).  training: which of them belong to one training, (n,).
+    steps: the fidelity, (n,).  loss: F, nan where it was no number, (n,).  rate: seconds of an
+    evaluation.
+    """
+
+    task: str
+    space: Space
+    prices: Prices
+    rate: float
+    points: NDArray[np.float64]
+    training: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    loss: NDArray[np.float64]
+
+
+def _space(axes: list[dict[str, Any]]) -> Space:
+    def axis(found: dict[str, Any]) -> Axis:
+        kind: Any = _KINDS[found["kind"]]
+        known = {f.name for f in fields(kind)}
+        own = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items() if k in known}
+        return kind(**own)
+
+    return Space(tuple(map(axis, axes)))
+
+
+def _read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UsageError(
+            "replay: expected pyarrow, which is not installed; pip install pyarrow"
+        ) from error
+    with parquet.ParquetFile(path) as file:
+        # asked before it is read: a small file may hold a thousand times its size
+        if file.metadata.num_rows > MOST:
+            raise ValueError(f"expected at most {MOST} evaluations, got {file.metadata.num_rows}")
+        about = json.loads((file.schema_arrow.metadata or {})[KEY])
+        return file.read().to_pandas(), about
+
+
+# kept for the next run of this process
+@lru_cache(maxsize=4)
+def read_table(path: Path, digest: str) -> Recorded:
+    """digest: of the file, so that another of this name is read anew. Raises UsageError."""
+    try:
+        rows, about = _read(path)
+        return _checked(rows, about)
+    except UsageError:
+        raise
+    except Exception as error:  # a file of somebody's may lead the libraries to anything
+        raise UsageError(
+            f"option replay.table: expected a table of `bench record`, got {path}: "
+            f"{format_error(error)[:200]}"
+        ) from error
+
+
+def _checked(rows: pd.DataFrame, about: dict[str, Any]) -> Recorded:
+    if about["format"] != FORMAT:
+        raise ValueError(f"expected format {FORMAT}, got {about['format']}; record it again")
+    space = _space(about["space"])
+    names = [axis.name for axis in space.axes]
+    if missing := sorted({*names, *_COLUMNS} - set(rows)):
+        raise ValueError(f"expected a column {missing[0]}")
+    values: list[dict[str, Native]] = rows[names].to_dict("records")  # type: ignore[assignment]
+    points = np.array([space.point(row) for row in values])
+    if not np.isfinite(points).all() or (np.abs(points - 0.5) > 0.5 + 1e-6).any():
+        raise ValueError("expected points within the search space")
+    prices, steps = Prices(**about["prices"]), rows["steps"].to_numpy(np.int64)
+    if steps.min() < 0 or steps.max() < prices.horizon:
+        raise ValueError(f"expected steps up to a full fit of {prices.horizon}")
+    key = rows.groupby([*names, "seed", "start"], sort=False).ngroup()
+    distinct = len(np.unique(points, axis=0))
+    if distinct < LEAST:
+        raise ValueError(f"expected {LEAST} points or more, got {distinct}")
+    return Recorded(
+        str(about["task"]),
+        space,
+        prices,
+        float(about["seconds_per_evaluation"]),
+        points.clip(0, 1),
+        np.asarray(key, np.int64),
+        steps,
+        rows["loss"].to_numpy(np.float64),
+    )
