@@ -4,7 +4,7 @@ TABLE = {
     "reward_ft": "tasks.reward_ft:RewardFt",
     "noise_schedule": "tasks.noise_schedule:NoiseSchedule",
     "sampling": "tasks.sampling:SamplingMaker",
-    "replay": "tasks.replay:Replay",
+    "replay": "tasks.replay:ReplayMaker",
     "quadratic": "tasks.quadratic:Quadratic",
     "tilted": "tasks.tilted:Tilted",
     "kinds": "tasks.kinds:Kinds",

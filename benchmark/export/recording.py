@@ -105,13 +105,10 @@ def write_recording(runs: Sequence[Stored], path: Path, replace: bool) -> int:
 
 
 def _parquet(found: pd.DataFrame, about: dict[str, Any]) -> bytes:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise UsageError(
-            "record: expected pyarrow, which is not installed; pip install pyarrow"
-        ) from error
+    # only now, so that `bench record --help` does not wait for it
+    import pyarrow
+    from pyarrow import parquet
+
     # half of a double's digits are noise of a training
     narrow = {"seed": np.int32, "start": np.int32, "steps": np.int32, "loss": np.float32}
     table = pyarrow.Table.from_pandas(found.astype(narrow), preserve_index=False)

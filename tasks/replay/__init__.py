@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,11 +15,13 @@ from benchmark.space import Space
 if TYPE_CHECKING:
     from tasks.replay.table import Recorded
 
+# steps of a full fit: each request takes a fraction of a millisecond, whatever it stands for
+_FEW = 8
 SHIPPED = Path(__file__).parent / "assets" / "noise_schedule.parquet"
 
 
 @dataclass(frozen=True)
-class Replay:
+class ReplayMaker:
     """What another task answered, between its recorded points: for developing and for statistics.
 
     Its numbers are no measurement: F is a Gaussian process, and a slope is that process's.
@@ -32,6 +34,13 @@ class Replay:
 
     table: str = option(
         "", "a table of `bench record`; empty: the shipped one of noise_schedule", place=True
+    )
+    stride: int = option(
+        0,
+        "recorded steps that one step here stands for; 0: as many as leave a full fit of 8 or a "
+        "little more",
+        low=0,
+        high=10**6,
     )
     noise: bool = option(True, "F has a recorded training's noise; false: the mean alone")
 
@@ -77,8 +86,20 @@ class Replay:
             f"{self.recorded().task} would have taken"
         )
 
+    @property
+    def step_of(self) -> int:
+        """Recorded steps of one step here."""
+        return self.stride or max(1, self.recorded().prices.horizon // _FEW)
+
     def prices(self, lower: str) -> Prices:
-        return self.recorded().prices
+        """Of the recorded task, with as many of its steps in one."""
+        known, stride = self.recorded().prices, self.step_of
+        return replace(
+            known,
+            step=known.step * stride,
+            tilted_step=known.tilted_step * stride,
+            horizon=-(-known.horizon // stride),
+        )
 
     def tolerance(self, lower: str) -> float | None:
         """None: F has the noise of a training, a slope has none."""
@@ -89,4 +110,6 @@ class Replay:
         from tasks.replay.task import ReplayTask, surrogate
 
         path = self.path
-        return ReplayTask(self.recorded(), surrogate(path, digest(path)), seed, self.noise)
+        known = surrogate(path, digest(path))
+        table = replace(self.recorded(), prices=self.prices(lower))
+        return ReplayTask(table, known, seed, self.step_of, self.noise)

@@ -50,18 +50,15 @@ def _space(axes: list[dict[str, Any]]) -> Space:
         kind: Any = _KINDS[found["kind"]]
         known = {f.name for f in fields(kind)}
         own = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items() if k in known}
-        return kind(**own)
+        made: Axis = kind(**own)
+        return made
 
     return Space(tuple(map(axis, axes)))
 
 
 def _read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise UsageError(
-            "replay: expected pyarrow, which is not installed; pip install pyarrow"
-        ) from error
+    from pyarrow import parquet
+
     with parquet.ParquetFile(path) as file:
         # asked before it is read: a small file may hold a thousand times its size
         if file.metadata.num_rows > MOST:

@@ -36,13 +36,17 @@ class Replayed:
 
 
 class ReplayTask:
-    """State: how many steps a start has had.
+    """State: how many steps a start has had, each of `stride` recorded ones.
 
-    Recorded trainings had one lam each, so a state is taken to have had today's lam from its start.
+    table: with the prices of such steps. Recorded trainings had one lam each, so a state is taken
+    to have had today's lam from its start.
     """
 
-    def __init__(self, table: Recorded, known: Surrogate, seed: int, noise: bool) -> None:
-        self._table, self._known, self._seed, self._noise = table, known, seed, noise
+    def __init__(
+        self, table: Recorded, known: Surrogate, seed: int, stride: int, noise: bool
+    ) -> None:
+        self._table, self._known, self._seed = table, known, seed
+        self._stride, self._noise = stride, noise
         self.space, self.horizon = table.space, table.prices.horizon
         self.nfe = 0
 
@@ -65,7 +69,11 @@ class ReplayTask:
     def loss(self, state: Replayed, lam: Lam) -> float:
         """F with the noise of a recorded training, which start, lam and the run's seed choose."""
         self.nfe += self._table.prices.loss
-        return self._known.mean(lam, state.steps, self._residuals(state, lam))
+        return self._known.mean(lam, self._recorded(state), self._residuals(state, lam))
+
+    def _recorded(self, state: Replayed) -> int:
+        """Recorded steps that a state stands for."""
+        return state.steps * self._stride
 
     def _residuals(self, state: Replayed, lam: Lam) -> NDArray[np.float64] | None:
         if not self._noise:
@@ -80,7 +88,7 @@ class ReplayTask:
         self.nfe += self._table.prices.of("grad", tilt)
         if not tilt:
             return np.zeros(self.space.dim)
-        return tilt * self._known.slope(lam, state.steps)
+        return tilt * self._known.slope(lam, self._recorded(state))
 
     def pack(self, state: Replayed) -> Mapping[str, NDArray[Any]]:
         return {"state": np.array([state.start, state.steps], np.int64)}
@@ -91,5 +99,5 @@ class ReplayTask:
     def test(self, state: Replayed, lam: Lam) -> Test:
         """`objective`: the mean of F after a full fit at lam, without noise."""
         self.nfe += 1
-        found = self._known.mean(lam, self.horizon)
+        found = self._known.mean(lam, self.horizon * self._stride)
         return Test({"objective": found}, {"objective": f"replay of {self._table.task}"})
