@@ -128,7 +128,7 @@ def optima(seeds: set[int], prompt: str) -> dict[tuple[int, int], tuple[float, f
     return found
 
 
-def _size(run: Stored) -> int:
+def number(run: Stored) -> int:
     return len(run.run["spec"]["task_options"]["rewards"].split(","))
 
 
@@ -150,12 +150,12 @@ def reach(runs: list[Stored]) -> pd.DataFrame:
     known, rows = optima(seeds, prompt), []
     for run in runs:
         spec = run.run["spec"]
-        top, half = known[_size(run), spec["seed"]]
+        top, half = known[number(run), spec["seed"]]
         path = curve(run)
         there = path[path[:, 1] >= top - half]
         rows.append(
             {
-                "rewards": _size(run),
+                "rewards": number(run),
                 "lower": spec["lower"],
                 "method": spec["method"],
                 "seed": spec["seed"],
@@ -192,7 +192,7 @@ def draw(runs: list[Stored], rows: pd.DataFrame, path: Path) -> None:
     paths: dict[tuple[str, int, str], list[Values]] = defaultdict(list)
     for run in runs:
         spec = run.run["spec"]
-        paths[spec["lower"], _size(run), spec["method"]].append(curve(run))
+        paths[spec["lower"], number(run), spec["method"]].append(curve(run))
     for line, lower in enumerate(LOWERS):
         for column, size in enumerate(SIZES):
             panel = panels[line][column]

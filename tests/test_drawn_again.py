@@ -4,13 +4,21 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from benchmark.report.report import report_folder
+from benchmark.store.store import Store
+from speed.rewards import curve, draw, number
 
 RESULTS = Path(__file__).parent.parent / "results"
-SHIPPED = sorted(path.parent.relative_to(RESULTS) for path in RESULTS.rglob("runs.tar.xz"))
+SHIPPED = sorted(
+    path.parent.relative_to(RESULTS)
+    for path in RESULTS.rglob("runs.tar.xz")
+    if (path.parent / "table1.md").exists()
+)
+REWARDS = RESULTS / "reward_ft" / "rewards"
 # table1.csv and report.json have digits that `rewrite` takes from runs.csv, which has fewer
 TEXTS = ("runs.csv", "table1.md", "table1.tex", "report.html")
 
@@ -34,6 +42,27 @@ def test_a_report_is_drawn_again_from_its_runs(report, tmp_path):
             same_picture(path, stored)
         elif name.name in TEXTS:
             assert path.read_text() == stored.read_text(), name
+
+
+def test_the_picture_of_several_rewards_is_drawn_again(tmp_path):
+    with tarfile.open(REWARDS / "runs.tar.xz") as packed:
+        packed.extractall(tmp_path / "runs", filter="data")
+    runs = [r for r in Store(tmp_path / "runs") if r.done]
+    rows = pd.read_csv(REWARDS / "reach.csv")
+    assert len(runs) == len(rows) == 200
+    best = {
+        (r.run["spec"]["lower"], number(r), r.run["spec"]["method"], r.run["spec"]["seed"]): r
+        for r in runs
+    }
+    for row in rows.itertuples():
+        found = curve(best[row.lower, row.rewards, row.method, row.seed])
+        assert found[-1, 1] == pytest.approx(row.best_f, rel=1e-4)
+        there = found[found[:, 1] >= row.optimum - row.half_width]
+        # the file has five digits
+        if abs(row.best_f - row.optimum + row.half_width) > 1e-2:
+            assert bool(len(there)) == np.isfinite(row.reached_after)
+    draw(runs, rows, tmp_path / "rewards.png")
+    same_picture(tmp_path / "rewards.png", REWARDS / "rewards.png")
 
 
 def same_picture(one, other):

@@ -12,7 +12,7 @@ from pyarrow import parquet
 from benchmark import UsageError, run
 from benchmark.check import check_task
 from benchmark.command.parse import plan_from_text as plan
-from benchmark.export.recording import write_recording
+from benchmark.export.recording import digest, write_recording
 from benchmark.registry import TASKS, Entry
 from benchmark.runs.runner import run_one
 from benchmark.search.clock import Ledger
@@ -30,6 +30,15 @@ def designed(task, where, points=64, seeds=3):
     for spec in specs:
         assert run_one(spec, store, quiet=True) == "ok"
     return list(store)
+
+
+def altered(path, to, signed=False, **values):
+    """signed: whether the table says of itself what it now is."""
+    table = parquet.read_table(path)
+    about = json.loads(table.schema.metadata[b"bench"]) | values
+    if signed:
+        about["digest"] = digest(table.to_pandas().astype({"loss": float}), about)
+    parquet.write_table(table.replace_schema_metadata({b"bench": json.dumps(about)}), to)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +109,8 @@ def test_noise_is_a_recorded_trainings_and_the_same_for_the_same_start(options):
     assert trained(one, 10) == trained(one, 10) != trained(other, 10)
     ratio = np.log(trained(one, 10) / one._known.mean(lam, 10))
     assert np.isclose(one._known.residuals[:, 2], ratio).any()
+    # what a seed has everywhere is no noise between the lam of one run
+    assert abs(one._known.residuals.mean()) < 1e-9
     calm = ReplayMaker(table=options.table, stride=1, noise=False).open(0, "", "", "cpu")
     assert trained(calm, 10) == pytest.approx(one._known.mean(lam, 10))
 
@@ -143,10 +154,8 @@ def test_a_ledger_counts_simulated_seconds_beside_its_own():
 
 def test_a_budget_in_seconds_is_spent_in_simulated_ones(path, tmp_path):
     """At 10 seconds an evaluation nobody could wait for it."""
-    table = parquet.read_table(path)
-    about = json.loads(table.schema.metadata[b"bench"]) | {"seconds_per_evaluation": 10.0}
     slow = tmp_path / "slow.parquet"
-    parquet.write_table(table.replace_schema_metadata({b"bench": json.dumps(about)}), slow)
+    altered(path, slow, signed=True, seconds_per_evaluation=10.0)
     words = {"budget": "2000s", "settings": [f"replay.table={slow}", "random.trials=1000"]}
     (spec,) = plan("random", "replay", **words)
     began = time.monotonic()
@@ -205,19 +214,20 @@ def test_a_choice_has_a_column_for_each_text(tmp_path):
 
 
 def test_what_cannot_be_recorded_is_refused(runs, tmp_path):
-    other = designed("tilted", tmp_path / "other", points=8, seeds=1)
+    other = designed("tilted", tmp_path / "other", points=16, seeds=1)
+    few = designed("tilted", tmp_path / "few", points=8, seeds=1)
+    with pytest.raises(UsageError, match="at 16 points or more, as the method design makes them"):
+        write_recording(few, tmp_path / "t.parquet", False)
+    (spec,) = plan("hyperband", "quadratic", budget="3000nfe")
+    run_one(spec, Store(tmp_path / "moves"), quiet=True)
+    with pytest.raises(UsageError, match="expected trainings at one lam each"):
+        write_recording(list(Store(tmp_path / "moves")), tmp_path / "t.parquet", False)
     with pytest.raises(UsageError, match="with the same settings, got task 'quadratic' and 'tilt"):
         write_recording([*runs, *other], tmp_path / "t.parquet", False)
     write_recording(other, tmp_path / "t.parquet", False)
     with pytest.raises(UsageError, match="expected a file that is not there yet"):
         write_recording(other, tmp_path / "t.parquet", False)
     assert write_recording(other, tmp_path / "t.parquet", True)
-
-
-def altered(path, to, **values):
-    table = parquet.read_table(path)
-    about = json.loads(table.schema.metadata[b"bench"]) | values
-    parquet.write_table(table.replace_schema_metadata({b"bench": json.dumps(about)}), to)
 
 
 @pytest.mark.parametrize(
@@ -231,13 +241,18 @@ def altered(path, to, **values):
             "KeyError",
         ),
         (lambda p, to: altered(p, to, format=9), "expected format 1, got 9; record it again"),
-        (lambda p, to: altered(p, to, space=[]), "ValueError"),
+        (lambda p, to: altered(p, to, signed=True, space=[]), "ValueError"),
+        (lambda p, to: altered(p, to, seconds_per_evaluation=9.0), "it was altered"),
+        (
+            lambda p, to: altered(p, to, signed=True, task_version=0),
+            "expected a record of version 1 of task 'quadratic', got one of version 0",
+        ),
         (
             lambda p, to: parquet.write_table(parquet.read_table(p).drop_columns("a"), to),
-            "expected a column a",
+            "it was altered|expected a column a",
         ),
     ],
-    ids=["no parquet", "no metadata", "format", "no axes", "no column"],
+    ids=["no parquet", "no metadata", "format", "no axes", "altered", "version", "no column"],
 )
 def test_a_file_that_is_no_table_is_one_line(how, says, path, tmp_path):
     to = tmp_path / "t.parquet"

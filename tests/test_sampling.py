@@ -21,7 +21,7 @@ from tasks.sampling.sampler import PlanSampler
 from tasks.sampling.solvers import SOLVERS
 from tests.test_cli import bench
 
-SMALL = SamplingMaker(evaluations=4, batch=6, batches=2, test_images=6)
+SMALL = SamplingMaker(evaluations=4, images=12, test_images=6)
 PROMPTS = ("a red seven on a white background", "a bold blue three on a yellow background")
 BENT = {"cfg": 4.0, "start": 0.3, "stop": 0.8, "rescale": 0.4, "spacing": 1.4, "eta": 0.7}
 
@@ -33,13 +33,6 @@ def task():
 
 def at(where, **values):
     return where.point({**where.native(where.default()), **values})
-
-
-def full(task, lam):
-    state = task.init(0)
-    for _ in range(task.horizon):
-        state = task.step(state, lam)
-    return state
 
 
 @given(
@@ -123,6 +116,25 @@ def test_pasted_code_gives_the_same_images_in_a_pipeline(solver, values, task, p
         torch.testing.assert_close(mine[k], theirs, rtol=0, atol=1e-4)
 
 
+def test_pasted_code_takes_what_a_pipeline_takes(task, pipe):
+    code = SMALL.use({**task.space.native(task.space.default()), **BENT}).code
+    names = {}
+    exec(code, names)
+    words = {
+        "num_images_per_prompt": 2,
+        "negative_prompt": "a thin black zero on a gray background",
+    }
+
+    def images(**more):
+        generator = torch.Generator().manual_seed(0)
+        return names["sample"](pipe, PROMPTS[0], generator=generator, output_type="pt", **more)
+
+    two = images(**words)
+    assert two.shape == (2, 3, 32, 32)
+    plain = images(num_images_per_prompt=2)
+    assert (two - plain).abs().max() > 1e-2
+
+
 def test_a_pipeline_with_another_scheduler_gives_them_too(task, pipe):
     """As after an earlier paste: what that one set must not stay."""
     lam = at(task.space, **BENT, solver="deis")
@@ -142,6 +154,9 @@ def test_images_depend_neither_on_the_batch_nor_on_the_plans_beside_them(task):
     parts = [images[1] for _, images in narrow(plans, seeds, prompts)]
     assert len(parts) == 3
     torch.testing.assert_close(together[1], torch.cat(parts), rtol=0, atol=1e-4)
+    single = PlanSampler(task.model, task.model.own_scheduler, 1)
+    parts = [images[1] for _, images in single(plans, seeds, prompts)]
+    torch.testing.assert_close(together[1], torch.cat(parts), rtol=0, atol=1e-4)
 
 
 def test_passes_are_counted_where_there_is_guidance_and_never_more_than_their_price(task):
@@ -149,30 +164,19 @@ def test_passes_are_counted_where_there_is_guidance_and_never_more_than_their_pr
     for values in ({}, BENT, {"cfg": 1.0}, {"solver": "heun"}):
         lam = at(task.space, **values)
         before = task.nfe
-        task.loss(full(task, lam), lam)
+        task.loss(0, lam)
         assert task.nfe - before == 12 * task.plan(lam).passes <= prices.loss
     before = task.nfe
-    task.grad(full(task, lam), at(task.space), 1.0)
+    task.grad(0, at(task.space), 1.0)
     assert 0 < task.nfe - before <= prices.tilted_grad
-    assert prices.horizon == 2
-
-
-def test_fewer_steps_are_fewer_images(task):
-    lam = at(task.space)
+    assert prices.horizon == 1
     state = task.init(3)
-    taken = []
-    for _ in range(4):
-        before = task.nfe
-        task.loss(state, lam)
-        taken.append((task.nfe - before) // task.plan(lam).passes)
-        state = task.step(state, lam)
-    assert taken == [6, 6, 12, 12]
-    assert task.unpack(task.pack(state)) == state
+    assert task.unpack(task.pack(task.step(state, lam))) == state
 
 
 def test_the_slope_is_a_difference_on_common_noise(task):
     lam = at(task.space, cfg=2.5, start=0.3, stop=0.7, rescale=0.5)
-    state = full(task, lam)
+    state = 0
     found = task.grad(state, lam, 0.5)
     assert not task.grad(state, lam).any()
     names = [axis.name for axis in task.space.axes]
@@ -192,7 +196,7 @@ def test_search_and_measurement_share_no_prompt():
 
 def test_a_measurement_has_its_controls_beside_it(task):
     lam = at(task.space, cfg=3.0, stop=0.5)
-    test = task.test(full(task, lam), lam)
+    test = task.test(0, lam)
     assert set(test.metrics) == {"fid", "clip", "accuracy", "passes"}
     assert test.metrics["passes"] == 6
     assert set(test.references) == {"the model's own scheduler", "DPM++ 2M Karras", "real pictures"}
@@ -212,6 +216,9 @@ def test_controls_call_the_network_no_more_often_than_a_plan():
     assert found["the model's own scheduler"].steps == 9
     assert len(found["the model's own scheduler"].weights) == 10
     assert found["DPM++ 2M AYS"].timesteps[:2] == (999, 850)
+    twice = controls({**config, "_class_name": "HeunDiscreteScheduler"}, 10, 1.5)
+    assert twice["the model's own scheduler"].steps == 5
+    assert len(twice["the model's own scheduler"].weights) == 9
 
 
 def test_it_conforms():
@@ -275,6 +282,8 @@ def test_apply_of_what_has_no_use_is_refused(ran, tmp_path):
         ({"model": "sd"}, "expected clip, or --set sampling.reference=FOLDER"),
         ({"model": "sd", "objective": "clip"}, "option sampling.clip: expected one beside"),
         ({"clip": "ViT-B-32/openai"}, "option sampling.model: expected one beside"),
+        ({"images": 1}, "option sampling.images: expected 2 or more for a Frechet distance, got 1"),
+        ({"evaluations": 61}, "got 61; take one more or less"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options, says):
@@ -306,15 +315,14 @@ def test_on_a_stable_diffusion_folder(tiny, tmp_path):
         "objective": "clip",
         "prompts_file": tmp_path / "own.txt",
         "evaluations": 3,
-        "batch": 2,
-        "batches": 1,
+        "images": 2,
         "test_images": 2,
     }
     options = SamplingMaker(**{k: v if isinstance(v, int) else str(v) for k, v in words.items()})
     assert "prompts" in options.fingerprint()
     task = options.open(0, "", "", "cpu")
     lam = at(task.space, cfg=5.0, stop=0.6)
-    state = full(task, lam)
+    state = 0
     assert -100 <= task.loss(state, lam) <= 0
     test = task.test(state, lam)
     assert set(test.metrics) == {"clip", "passes"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -23,7 +24,10 @@ KEY = b"bench"
 FORMAT = 1
 MOST = 5 * 2**20
 """Bytes of a table."""
+LEAST = 16
+"""Points of a table."""
 _SAME = ("task", "preset", "task_version", "task_options", "lower", "prompt", "device")
+_OWN = ("seed", "start", "steps", "loss")
 
 
 def _one_task(runs: Sequence[Stored]) -> RunSpec:
@@ -38,7 +42,44 @@ def _one_task(runs: Sequence[Stored]) -> RunSpec:
                 )
         if run.run["space"] != runs[0].run["space"]:
             raise UsageError("record: expected runs over one search space, got two")
+        if _files(run) != _files(runs[0]):
+            raise UsageError(
+                "record: expected runs of one version of the task's code and files, got two"
+            )
     return read_spec(first)
+
+
+def _files(run: Stored) -> dict[str, str]:
+    """Hashes of all but the method's code and the suite's."""
+    found: dict[str, str] = run.run["spec"]["fingerprint"]
+    return {k: v for k, v in found.items() if not k.startswith("method ") and k != "suite"}
+
+
+def _complete(rows: pd.DataFrame, axes: list[str]) -> pd.DataFrame:
+    """The trainings that had one lam from their start, with F at every fidelity.
+
+    Raises UsageError where they are less than half of what there is, or fewer than LEAST points.
+    """
+    levels = rows["steps"].nunique()
+    size = rows.groupby([*axes, "seed", "start"])["steps"].transform("nunique")
+    # the last training of a run may have been cut short
+    whole = rows[size == levels]
+    points = len(whole[axes].drop_duplicates())
+    if len(whole) < len(rows) / 2 or points < LEAST:
+        raise UsageError(
+            f"record: expected trainings at one lam each with F at every fidelity, at {LEAST} "
+            f"points or more, as the method design makes them; got {points} such points, and "
+            f"{len(rows) - len(whole)} of {len(rows)} evaluations of others"
+        )
+    return whole.reset_index(drop=True)
+
+
+def digest(columns: pd.DataFrame, about: dict[str, Any]) -> str:
+    """SHA-256 of a table and of what it says of itself."""
+    text = json.dumps({k: v for k, v in about.items() if k != "digest"}, sort_keys=True)
+    # by names and values, so that another library's way to store them changes nothing
+    table = columns[sorted(map(str, columns))].to_csv(index=False, float_format="%.9g")
+    return hashlib.sha256((text + table).encode()).hexdigest()
 
 
 def recorded(runs: Sequence[Stored]) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -67,6 +108,11 @@ def recorded(runs: Sequence[Stored]) -> tuple[pd.DataFrame, dict[str, Any]]:
         for run in full
         for trial in run.trials
     ]
+    found = pd.DataFrame(rows)
+    found = _complete(found, [str(name) for name in found if name not in _OWN])
+    # half of a double's digits are noise of a training; what overflows then is no number either
+    found["loss"] = found["loss"].astype(np.float32).astype(np.float64)
+    found.loc[~np.isfinite(found["loss"]), "loss"] = np.nan
     rate = np.median([run.run["search_seconds"] / max(1, run.run["nfe"]) for run in full])
     about = {
         "format": FORMAT,
@@ -82,7 +128,7 @@ def recorded(runs: Sequence[Stored]) -> tuple[pd.DataFrame, dict[str, Any]]:
         "prices": asdict(prices),
         "seconds_per_evaluation": float(rate),
     }
-    return pd.DataFrame(rows), about
+    return found, about | {"digest": digest(found, about)}
 
 
 def write_recording(runs: Sequence[Stored], path: Path, replace: bool) -> int:
@@ -109,7 +155,6 @@ def _parquet(found: pd.DataFrame, about: dict[str, Any]) -> bytes:
     import pyarrow
     from pyarrow import parquet
 
-    # half of a double's digits are noise of a training
     narrow = {"seed": np.int32, "start": np.int32, "steps": np.int32, "loss": np.float32}
     table = pyarrow.Table.from_pandas(found.astype(narrow), preserve_index=False)
     table = table.replace_schema_metadata({KEY: json.dumps(about)})

@@ -223,6 +223,7 @@ class ActiveRun:
         states = [(i, metered.states.inside(i.proposal.state)) for i in found.to_measure]
         for incumbent, state in states:
             test = task.test(state, incumbent.proposal.lam)
+            self.interrupts.again()
             try:
                 tests.append(measured(incumbent, task, test))
             except ValueError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.space import Choice, Lam, Space
@@ -68,11 +69,45 @@ class Process:
         return mean
 
 
+def _noise(
+    table: Recorded,
+    y: Vector,
+    levels: NDArray[np.int64],
+    processes: tuple[Process, ...],
+    x: Vector,
+) -> Vector:
+    """What tells trainings at one lam apart, at each fidelity, (trainings, m).
+
+    Where points have several seeds it is what a training has beside their mean, less what its seed
+    has everywhere, which all lam of a run share. Where they have one, what it has beside the
+    process, misfit included. Trainings whose F was no number have none.
+    """
+    order = np.lexsort((table.steps, table.training))
+    # (trainings, m): each has every fidelity
+    by_training = y[order].reshape(-1, len(levels))
+    first = order[:: len(levels)]
+    good = ~np.isnan(table.loss[order].reshape(by_training.shape)).any(1)
+    _, point = np.unique(table.points[first], axis=0, return_inverse=True)
+    if len(np.unique(table.seeds)) == 1:
+        fitted = np.stack([process(x[first]) for process in processes], 1)
+        away = (by_training - fitted)[good]
+    else:
+        values = pd.DataFrame(by_training[good])
+        groups = values.groupby(point.ravel()[good])
+        # one of n trainings lies nearer to their mean than to the truth, by root (n - 1) / n
+        many = groups[0].transform("size").to_numpy()
+        raw = (values - groups.transform("mean")).to_numpy()[many > 1]
+        away = raw * np.sqrt(many / np.maximum(1, many - 1))[many > 1, None]
+        seeds = table.seeds[first][good][many > 1]
+        away = away - pd.DataFrame(away).groupby(seeds).transform("mean").to_numpy()
+    return away if len(away) else np.zeros((1, len(levels)))
+
+
 @dataclass(frozen=True)
 class Surrogate:
     """levels: recorded fidelities, ascending, (m,).  processes: of F or of its logarithm at each.
 
-    residuals: what trainings had beside the mean, at each fidelity, (trainings, m).
+    residuals: the noise of whole trainings, at each fidelity, (trainings, m).
     """
 
     space: Space
@@ -93,12 +128,8 @@ class Surrogate:
         processes = tuple(
             Process.fit(x[table.steps == steps], y[table.steps == steps]) for steps in levels
         )
-        residuals = np.full((table.training.max() + 1, len(levels)), np.nan)
-        for k, steps in enumerate(levels):
-            mine = table.steps == steps
-            residuals[table.training[mine], k] = y[mine] - processes[k](x[mine])
-        whole = residuals[np.isfinite(residuals).all(1)]
-        return cls(table.space, levels.astype(float), processes, whole, logarithmic)
+        noise = _noise(table, y, levels, processes, x)
+        return cls(table.space, levels.astype(float), processes, noise, logarithmic)
 
     def mean(self, lam: Lam, steps: float, noise: Vector | None = None) -> float:
         """F after so many steps at lam; beyond the recorded fidelities that of the nearest.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -14,11 +15,12 @@ from numpy.typing import NDArray
 
 from benchmark.errors import UsageError, format_error
 from benchmark.protocol import Prices
+from benchmark.registry import TASKS
 from benchmark.space import Axis, Choice, Float, Integer, Native, Space
 
 KEY = b"bench"
 FORMAT = 1
-LEAST = 8
+LEAST = 16
 """Points of a table."""
 MOST = 2_000_000
 """Evaluations of a table."""
@@ -30,19 +32,32 @@ _KINDS: dict[str, type[Axis]] = {"float": Float, "integer": Integer, "choice": C
 class Recorded:
     """Evaluations of F of one task.
 
-    points: lam in the unit cube, (n, d).  training: which of them belong to one training, (n,).
-    steps: the fidelity, (n,).  loss: F, nan where it was no number, (n,).  rate: seconds of an
-    evaluation.
+    rate: seconds of an evaluation.  seeds: of the run, (n,).  points: lam in the unit cube, (n, d).
+    training: which of them belong to one training, (n,).  steps: the fidelity, (n,).  loss: F, nan
+    where it was no number, (n,).
     """
 
     task: str
     space: Space
     prices: Prices
     rate: float
+    seeds: NDArray[np.int64]
     points: NDArray[np.float64]
     training: NDArray[np.int64]
     steps: NDArray[np.int64]
     loss: NDArray[np.float64]
+
+
+def _same_version(about: dict[str, Any]) -> None:
+    """Raises UsageError where the recorded task, if it is known here, has another version now."""
+    if about["task"] not in TASKS:
+        return
+    now = TASKS.get(about["task"]).version
+    if now != about["task_version"]:
+        raise UsageError(
+            f"option replay.table: expected a record of version {now} of task {about['task']!r}, "
+            f"got one of version {about['task_version']}; record it again"
+        )
 
 
 def _space(axes: list[dict[str, Any]]) -> Space:
@@ -83,9 +98,20 @@ def read_table(path: Path, digest: str) -> Recorded:
         ) from error
 
 
+def digest(columns: pd.DataFrame, about: dict[str, Any]) -> str:
+    """As benchmark/export/recording.py computes it."""
+    text = json.dumps({k: v for k, v in about.items() if k != "digest"}, sort_keys=True)
+    table = columns[sorted(map(str, columns))].to_csv(index=False, float_format="%.9g")
+    return hashlib.sha256((text + table).encode()).hexdigest()
+
+
 def _checked(rows: pd.DataFrame, about: dict[str, Any]) -> Recorded:
     if about["format"] != FORMAT:
         raise ValueError(f"expected format {FORMAT}, got {about['format']}; record it again")
+    rows = rows.astype({"loss": np.float64})
+    if about["digest"] != digest(rows, about):
+        raise ValueError("it was altered: its rows have another hash than was recorded")
+    _same_version(about)
     space = _space(about["space"])
     names = [axis.name for axis in space.axes]
     if missing := sorted({*names, *_COLUMNS} - set(rows)):
@@ -99,15 +125,19 @@ def _checked(rows: pd.DataFrame, about: dict[str, Any]) -> Recorded:
         raise ValueError(f"expected steps up to a full fit of {prices.horizon}")
     key = rows.groupby([*names, "seed", "start"], sort=False).ngroup()
     distinct = len(np.unique(points, axis=0))
-    if distinct < LEAST:
-        raise ValueError(f"expected {LEAST} points or more, got {distinct}")
+    if distinct < LEAST or len(rows) != len(np.unique(key)) * len(np.unique(steps)):
+        raise ValueError(f"expected {LEAST} points or more, each training at every fidelity")
+    loss = rows["loss"].to_numpy(np.float64)
+    if np.isinf(loss).any() or np.isnan(loss).all():
+        raise ValueError("expected F that is a number, or nan for some")
     return Recorded(
         str(about["task"]),
         space,
         prices,
         float(about["seconds_per_evaluation"]),
+        rows["seed"].to_numpy(np.int64),
         points.clip(0, 1),
         np.asarray(key, np.int64),
         steps,
-        rows["loss"].to_numpy(np.float64),
+        loss,
     )

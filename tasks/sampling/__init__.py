@@ -12,6 +12,9 @@ from benchmark.options import option
 from benchmark.protocol import Prices, Task, Use
 from benchmark.space import Native, Space
 
+LEAST = 2
+"""Images that have a covariance."""
+
 
 @dataclass(frozen=True)
 class SamplingMaker:
@@ -28,18 +31,13 @@ class SamplingMaker:
             "clip": "ViT-B-16-quickgelu/openai",
             "objective": "clip",
             "cfg": 7.5,
-            "batch": 4,
+            "images": 16,
             "test_images": 64,
             "micro_batch": 4,
         },
     }
     lowers: ClassVar[tuple[str, ...]] = ("",)
-    smallest: ClassVar[Mapping[str, object]] = {
-        "evaluations": 3,
-        "batch": 8,
-        "batches": 2,
-        "test_images": 8,
-    }
+    smallest: ClassVar[Mapping[str, object]] = {"evaluations": 3, "images": 12, "test_images": 8}
 
     objective: str = option(
         "frechet",
@@ -61,8 +59,7 @@ class SamplingMaker:
         low=1.0,
         high=15.0,
     )
-    batches: int = option(4, "steps of a full fit: F of fewer batches is cheaper", low=1, high=1000)
-    batch: int = option(64, "validation images of a batch", low=1, high=10**5)
+    images: int = option(256, "validation images of one F", low=1, high=10**5)
     test_images: int = option(400, "held-out images of the final measurement", low=2, high=10**5)
     micro_batch: int = option(
         256, "images sampled at once; changes memory, not results", low=1, high=10**5
@@ -99,6 +96,18 @@ class SamplingMaker:
     decode_dtype: str = option("fp32", "of the autoencoder", choices=("fp32", "bf16", "fp16"))
 
     def __post_init__(self) -> None:
+        from tasks.sampling.plan import trailing
+
+        if len(trailing(self.evaluations)) != self.evaluations:
+            raise UsageError(
+                "option sampling.evaluations: expected a number for which diffusers' trailing time "
+                f"steps are as many, got {self.evaluations}; take one more or less"
+            )
+        if self.objective == "frechet" and self.images < LEAST:
+            raise UsageError(
+                f"option sampling.images: expected {LEAST} or more for a Frechet distance, got "
+                f"{self.images}; or set sampling.objective=clip"
+            )
         if self.objective == "frechet" and self.model and not self.reference:
             raise UsageError(
                 "option sampling.objective: expected clip, or --set sampling.reference=FOLDER "
@@ -155,7 +164,7 @@ class SamplingMaker:
 
     def prices(self, lower: str) -> Prices:
         """Of guidance at every call; less is taken where there is none."""
-        loss = 2 * self.evaluations * self.batch * self.batches
+        loss = 2 * self.evaluations * self.images
         return Prices(
             init=0,
             step=0,
@@ -163,7 +172,7 @@ class SamplingMaker:
             grad=0,
             tilted_step=0,
             tilted_grad=2 * int(self.space.ordered.sum()) * loss,
-            horizon=self.batches,
+            horizon=1,
             bound=True,
         )
 

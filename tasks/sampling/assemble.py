@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
     from tasks.sampling import SamplingMaker
 
 _INCEPTION = "sampling.inception"
+_STEPS = 10
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Errors of reward_ft's parts with the options of this task, which have the same names."""
+    try:
+        yield
+    except UsageError as error:
+        text = str(error).replace("reward_ft.", "sampling.")
+        raise UsageError(
+            text.replace("fetch --preset", "fetch --task sampling --preset")
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -38,8 +52,8 @@ class SamplingParts:
     @classmethod
     def of(cls, o: SamplingMaker) -> SamplingParts:
         form = Form(o.variant, o.dtype, o.decode_dtype, o.size)
-        # how reward_ft samples, which no plan uses
-        model = ModelPart(o.model, o.revision, form, o.evaluations, 0.0, "ddim", o.folder)
+        # how reward_ft samples, which no plan uses; enough steps for any scheduler
+        model = ModelPart(o.model, o.revision, form, _STEPS, 0.0, "ddim", o.folder)
         return cls(model, ClipPart(o.clip, o.folder))
 
 
@@ -47,6 +61,11 @@ def fingerprint(o: SamplingMaker) -> dict[str, str]:
     """SHA-256 by name of all that decides the numbers. Raises UsageError."""
     parts = SamplingParts.of(o)
     embedded.verify(o.folder)
+    with _named():
+        return _hashes(o, parts)
+
+
+def _hashes(o: SamplingMaker, parts: SamplingParts) -> dict[str, str]:
     # all files before the first hash
     files = {**parts.model.files(), **parts.clip.files()}
     if o.prompts_file:
@@ -95,6 +114,6 @@ def opened(o: SamplingMaker, seed: int, device: str) -> SamplingTask:
     exact(device)
     embedded.verify(o.folder)
     parts = SamplingParts.of(o)
-    with advised():
+    with advised(), _named():
         model = parts.model.load(device, None)
         return SamplingTask(o, model, _judging(o, parts, device), seed)

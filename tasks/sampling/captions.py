@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import UsageError
-from tasks.files.weights import place
+from tasks.files.weights import digest, place
 from tasks.reward_ft import digits
 
 if TYPE_CHECKING:
@@ -42,19 +42,20 @@ _PLAIN = (
 
 
 @lru_cache(maxsize=4)
-def _lines(path: Path) -> tuple[str, ...]:
+def _lines(path: Path, content: str) -> tuple[str, ...]:
+    """content: the file's digest, so that an edited file is read anew. Raises UsageError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"option sampling.prompts: expected a text file with a prompt a line, got {path}: "
+            f"option sampling.prompts_file: expected a text file with a prompt a line, got {path}: "
             f"{getattr(error, 'strerror', None) or error}"
         ) from error
     found = tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
     if len(found) < LEAST:
         raise UsageError(
-            f"option sampling.prompts: expected {LEAST} different prompts or more in {path}, got "
-            f"{len(found)}; each other one is held out"
+            f"option sampling.prompts_file: expected {LEAST} different prompts or more in {path}, "
+            f"got {len(found)}; each other one is held out"
         )
     return found
 
@@ -73,7 +74,8 @@ def _digits() -> tuple[str, ...]:
 def prompts(o: SamplingMaker, half: Half) -> tuple[str, ...]:
     """In an order that is the same in every run. Raises UsageError."""
     if o.prompts_file:
-        every = _lines(place(o.prompts_file))
+        path = place(o.prompts_file)
+        every = _lines(path, digest(path) if path.is_file() else "")
         if not o.model:
             for prompt in every:
                 digits.parse(prompt)

@@ -16,7 +16,7 @@ from diffusers import {scheduler}
 
 
 def sample(pipe, prompt, **more):
-    """One image's prompt, sampled as the search found best. pipe: a StableDiffusionPipeline."""
+    """Images of a prompt as the search found best. pipe: a StableDiffusionPipeline."""
     pipe.scheduler = {scheduler}.from_config(
         pipe.scheduler.config,
 {config}
@@ -36,13 +36,17 @@ from diffusers import {scheduler}
 WEIGHTS = {weights}
 
 
-def sample(pipe, prompt, **more):
-    """One image's prompt, sampled as the search found best. pipe: a StableDiffusionPipeline."""
+def sample(pipe, prompt, negative_prompt="", num_images_per_prompt=1, clip_skip=None, **more):
+    """Images of a prompt as the search found best. pipe: a StableDiffusionPipeline."""
     pipe.scheduler = {scheduler}.from_config(
         pipe.scheduler.config,
 {config}
     )
-    own, empty = pipe.encode_prompt(prompt, pipe.device, 1, True)
+    words = dict(num_images_per_prompt=num_images_per_prompt, negative_prompt=negative_prompt)
+    words["clip_skip"] = clip_skip
+    own, empty = pipe.encode_prompt(
+        prompt, pipe.device, do_classifier_free_guidance=True, **words
+    )
     both = torch.cat([empty, own])
 
     def guide(pipe, call, t, tensors):
@@ -56,6 +60,7 @@ def sample(pipe, prompt, **more):
 {call}
         callback_on_step_end=guide,
         callback_on_step_end_tensor_inputs=["prompt_embeds"],
+        **words,
         **more,
     ).images
 '''

@@ -120,6 +120,12 @@ def _by_gaps(steps: int, gaps: list[float]) -> NDArray[np.float64]:
     return found
 
 
+def trailing(steps: int) -> NDArray[np.float64]:
+    """As diffusers computes them, which for some numbers is one more than asked for."""
+    found: NDArray[np.float64] = np.arange(TRAINED, 0, -TRAINED / steps).round() - 1
+    return found
+
+
 def timesteps(times: NDArray[np.float64]) -> tuple[int, ...]:
     """Whole and falling, from shares of TRAINED that fall, (steps,)."""
     found: list[int] = []

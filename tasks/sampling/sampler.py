@@ -79,6 +79,12 @@ class PlanSampler:
     def _part(
         self, plans: Sequence[Plan], seeds: Sequence[int], prompts: Sequence[str]
     ) -> list[Tensor]:
+        if len(plans) > self.micro_batch:
+            # one image of so many plans is too much already
+            groups = [
+                plans[k : k + self.micro_batch] for k in range(0, len(plans), self.micro_batch)
+            ]
+            return [image for own in groups for image in self._part(own, seeds, prompts)]
         words = torch.stack([self.model.text(prompt) for prompt in prompts], 1)
         chains = [_Chain.begin(plan, self.model, self.config, seeds) for plan in plans]
         for k in range(max(len(plan.weights) for plan in plans)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from tasks.reward_ft.diffusion import Diffusion
 from tasks.sampling import captions
 from tasks.sampling.captions import Half
 from tasks.sampling.controls import controls
-from tasks.sampling.plan import TRAINED, Plan, plan
+from tasks.sampling.plan import Plan, plan, trailing
 from tasks.sampling.sampler import PlanSampler
 from tasks.sampling.scores import Judging, Scored
 
@@ -31,24 +30,17 @@ WIDTH = 0.05
 _SHOWN = 8
 
 
-@dataclass(frozen=True)
-class Seeds:
-    """Which noise F is an average over.  seed: of `init`.  batches: how many of it, from 0."""
-
-    seed: int
-    batches: int
-
-
 class SamplingTask:
-    """State: seeds. There is no lower problem: a step adds a batch of seeds, up to all of them.
+    """State: the seed of the noise that F is an average over. There is no lower problem.
 
-    So G is 0, F(lam, state) depends on lam alone but for noise, and fewer steps are a cheaper F.
+    So G is 0, a step changes nothing, and F(lam, state) depends on lam alone but for noise.
     """
+
+    horizon = 1
 
     def __init__(self, o: SamplingMaker, model: Diffusion, judging: Judging, seed: int) -> None:
         self._o, self.model, self._judging, self._seed = o, model, judging, seed
         self.space = o.space
-        self.horizon = o.batches
         self._sample = PlanSampler(model, model.own_scheduler, o.micro_batch)
 
     @property
@@ -62,30 +54,18 @@ class SamplingTask:
     def plan(self, lam: Lam) -> Plan:
         return plan(self.space, lam, self._o.evaluations)
 
-    def init(self, seed: int) -> Seeds:
-        return Seeds(seed, 0)
+    def init(self, seed: int) -> int:
+        return seed
 
-    def step(self, state: Seeds, lam: Lam, tilt: float = 0.0) -> Seeds:
-        return Seeds(state.seed, min(self.horizon, state.batches + 1))
+    def step(self, state: int, lam: Lam, tilt: float = 0.0) -> int:
+        return state
 
-    def _images(self, state: Seeds) -> int:
-        # at 0 batches F is asked for too, as of a start
-        return self._o.batch * max(1, state.batches)
-
-    def loss(self, state: Seeds, lam: Lam) -> float:
+    def loss(self, state: int, lam: Lam) -> float:
         """The Frechet distance to real images, or minus the CLIP score, on the search's prompts."""
         return self._f([self.plan(lam)], state)[0]
 
-    def loss_many(self, states: Sequence[Seeds], lams: Sequence[Lam]) -> list[float]:
-        return [self.loss(state, lam) for state, lam in zip(states, lams, strict=True)]
-
-    def step_many(
-        self, states: Sequence[Seeds], lams: Sequence[Lam], tilt: float = 0.0
-    ) -> list[Seeds]:
-        return [self.step(state, lam, tilt) for state, lam in zip(states, lams, strict=True)]
-
-    def _f(self, plans: Sequence[Plan], state: Seeds) -> list[float]:
-        kept = self._scored(plans, f"validation {state.seed}", self._images(state), "search")
+    def _f(self, plans: Sequence[Plan], state: int) -> list[float]:
+        kept = self._scored(plans, f"validation {state}", self._o.images, "search")
         return [self._value(scored) for scored in kept]
 
     def _value(self, scored: Scored) -> float:
@@ -95,7 +75,7 @@ class SamplingTask:
             return float("inf")
         return -clip_score(scored.cosine) if clip else self._judging.distance(scored, "search")
 
-    def grad(self, state: Seeds, lam: Lam, tilt: float = 0.0) -> Lam:
+    def grad(self, state: int, lam: Lam, tilt: float = 0.0) -> Lam:
         """d/dlam of tilt F by central differences on common noise, all points in one batch."""
         found = np.zeros(self.space.dim)
         if not tilt:
@@ -108,15 +88,15 @@ class SamplingTask:
         found[axes] = tilt * (values[: len(axes)] - values[len(axes) :]) / apart
         return found
 
-    def lower(self, state: Seeds, lam: Lam) -> float:
+    def lower(self, state: int, lam: Lam) -> float:
         """G = 0."""
         return 0.0
 
-    def pack(self, state: Seeds) -> Mapping[str, NDArray[Any]]:
-        return {"seeds": np.array([state.seed, state.batches], np.int64)}
+    def pack(self, state: int) -> Mapping[str, NDArray[Any]]:
+        return {"seed": np.array([state], np.int64)}
 
-    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Seeds:
-        return Seeds(*arrays["seeds"].tolist())
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> int:
+        return int(arrays["seed"][0])
 
     def _scored(self, plans: Sequence[Plan], purpose: str, n: int, half: Half) -> list[Scored]:
         kept, _ = self._sampled(plans, purpose, n, half, self._o.objective == "frechet")
@@ -149,7 +129,7 @@ class SamplingTask:
             found["passes"] = passes
         return found
 
-    def test(self, state: Seeds, lam: Lam) -> Test:
+    def test(self, state: int, lam: Lam) -> Test:
         """On held-out prompts and seeds: `fid`, `clip`, `accuracy` where a judge reads digits, and
         `passes`, those of the U-Net for one image.
         """
@@ -170,15 +150,10 @@ class SamplingTask:
         for each in (own, self.plan(self.space.default())):
             values = np.array(each.weights)
             if what == "t":
-                values = np.array(each.timesteps or self._trailing(each), float)
+                values = np.array(each.timesteps or trailing(each.steps), float)
             at = np.minimum((share * len(values)).astype(int), len(values) - 1)
             rows.append(values[at])
         return np.stack(rows)
-
-    @staticmethod
-    def _trailing(own: Plan) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = TRAINED * (1 - np.arange(own.steps) / own.steps) - 1
-        return found
 
     @cached_property
     def _references(self) -> dict[str, dict[str, float]]:
