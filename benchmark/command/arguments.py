@@ -146,7 +146,9 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
         help="fetch the networks of this preset instead, into the folders of hub and torch",
     )
     fetch.add_argument(
-        "--task", metavar="NAME", help="of this task (default: of all that have such a preset)"
+        "--task",
+        metavar="NAME",
+        help="of this task (default: of those that --set names, else of all with such a preset)",
     )
     fetch.add_argument("--model", help=SHORT["model"])
     fetch.add_argument(

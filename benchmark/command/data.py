@@ -68,7 +68,7 @@ def fetch_preset(
     dry_run: bool = False,
     base: str = "",
 ) -> None:
-    """Download the networks of a preset, of one task or of all that have such a preset.
+    """Download a preset's networks: of one task, of those with options, or of all that have it.
 
     short: options of every such task.  options: of tasks, by name.
     base: an address instead of the files' own, for what is on no hub. Raises UsageError.
@@ -85,6 +85,8 @@ def fetch_preset(
         )
     given = options or {}
     check_owners(given, chosen)
+    # a setting of one task is no reason to fetch gigabytes for another
+    chosen = [name for name in chosen if name in given] or chosen
     for name in chosen:
         own, _ = by_owner(able[name].presets[preset])
         maker = make_task(name, {**own, **short, **given.get(name, {})})
