@@ -14,6 +14,7 @@ from benchmark.check import check_task
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.export.recording import digest, write_recording
 from benchmark.registry import TASKS, Entry
+from benchmark.runs.forecast import Probe
 from benchmark.runs.runner import run_one
 from benchmark.search.clock import Ledger
 from benchmark.store.store import Store
@@ -281,3 +282,8 @@ def test_on_the_command_line(tmp_path):
     )
     assert done.returncode == 2
     assert "none.parquet is not there" in done.stderr
+
+
+def test_a_forecast_is_of_the_simulated_clock(path):
+    (spec,) = plan("random", "replay", budget="460nfe", settings=[f"replay.table={path}"])
+    assert 0.5 < Probe.of(spec, "cpu").rate * ReplayMaker(table=str(path)).recorded().rate <= 1

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from benchmark import UsageError, load_results
 from benchmark.check import check_task
+from benchmark.command.parse import plan_from_text
+from benchmark.runs.forecast import Probe
 from benchmark.store.store import read
 from tasks.reward_ft import embedded
 from tasks.sampling import SamplingMaker, captions
@@ -328,3 +330,12 @@ def test_on_a_stable_diffusion_folder(tiny, tmp_path):
     assert set(test.metrics) == {"clip", "passes"}
     assert test.passport == {}
     assert set(test.references) == {"the model's own scheduler", "DPM++ 2M Karras"}
+
+
+def test_a_forecast_times_f_where_nothing_else_takes_any():
+    settings = [f"sampling.{k}={v}" for k, v in SamplingMaker.smallest.items()]
+    (spec,) = plan_from_text("random", "sampling", budget="500nfe", settings=settings)
+    found = Probe.of(spec, "cpu")
+    assert found.rate > 1
+    assert found.start[1] == 0
+    assert found.fit[1] == 2 * 3 * 12

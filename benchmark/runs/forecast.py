@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.budget import Budget
-from benchmark.protocol import Prices
+from benchmark.protocol import Prices, Simulated
 from benchmark.runs.afford import distinct, prices, shortfall, warnings, where
 from benchmark.runs.child import label
 from benchmark.runs.preflight import needs
@@ -48,7 +48,11 @@ class Probe:
         # steps are what is timed, for full fits are steps above all
         while steps < task.horizon and time.monotonic() < ready + _PROBE:
             state, steps = task.step(state, lam), steps + 1
-        spent = max(time.monotonic() - ready, 1e-6)
+        if task.nfe == before:
+            # all that such a task takes it takes for F
+            task.loss(state, lam)
+        simulated = task.seconds if isinstance(task, Simulated) else 0.0
+        spent = max(time.monotonic() - ready + simulated, 1e-6)
         nfe = task.nfe - before
         size = sum(a.nbytes for a in task.pack(state).values())
         times = task.horizon / max(1, steps)
