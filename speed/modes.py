@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmark.space import Lam, Space
 from methods.bilevel import Bilevel
 from tasks.reward_ft import RewardFt, embedded
 from tasks.reward_ft.importance import ess, kl, softmax
@@ -38,8 +39,19 @@ BANK, IMAGES = 1024, 24
 FOLDER = Path("results/reward_ft/modes")
 
 
-def optimum(task: MixedImportance, state: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The strengths that a descent on the bank ends at, (K,)."""
+class _From(Space):
+    """A space whose default is another point. `at`: that point."""
+
+    at: Lam
+
+    def default(self) -> Lam:
+        return self.at
+
+
+def optimum(
+    task: MixedImportance, state: Any, start: Lam | None = None
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The strengths that a descent on the bank ends at, (K,). start: a point, or the default."""
     descent = Bilevel(gamma=float("inf"), iterations=150, control="loss")
 
     class Drawn:
@@ -47,6 +59,12 @@ def optimum(task: MixedImportance, state: Any) -> np.ndarray[Any, np.dtype[np.fl
 
         def __getattr__(self, name: str) -> Any:
             return getattr(task, name)
+
+        @property
+        def space(self) -> Space:
+            found = _From(task.space.axes)
+            object.__setattr__(found, "at", task.space.default() if start is None else start)
+            return found
 
         def init(self, seed: int) -> Any:
             return state
