@@ -263,6 +263,8 @@ def main() -> None:
     runs = [r for r in Store(Path(os.environ.get("RUNS", FOLDER / "runs"))) if r.done]
     rows = reach(runs)
     rows.to_csv(FOLDER / "reach.csv", index=False, float_format="%.5g")
+    # with the digits that are stored, so that the picture can be drawn again from them
+    rows = pd.read_csv(FOLDER / "reach.csv")
     draw(runs, rows, FOLDER / "rewards.png")
     for (lower, size, method), part in rows.groupby(["lower", "rewards", "method"]):
         there = part["reached_after"].dropna()
