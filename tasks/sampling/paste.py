@@ -86,7 +86,9 @@ def values(plan: Plan) -> dict[str, Any]:
 
 
 def _arguments(found: Mapping[str, Any]) -> str:
-    return "\n".join(f"        {key}={value!r}," for key, value in found.items())
+    # texts as a formatter would leave them
+    shown = {k: json.dumps(v) if isinstance(v, str) else repr(v) for k, v in found.items()}
+    return "\n".join(f"        {key}={value}," for key, value in shown.items())
 
 
 def use(plan: Plan) -> Use:
