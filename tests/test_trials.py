@@ -12,8 +12,8 @@ from benchmark.fitting import advance
 from benchmark.protocol import Proposal
 from benchmark.registry import METHODS, TASKS, Entry
 from benchmark.runs.runner import run_one
+from benchmark.space import as_json, from_json
 from benchmark.store import writer
-from benchmark.store.axes import as_json, from_json
 from benchmark.store.store import Store
 from tests.mixed import Mixed
 

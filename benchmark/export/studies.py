@@ -23,8 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmark.export.evaluations import whose
 from benchmark.export.trainings import Training, trainings
-from benchmark.space import Axis, Choice, Integer
-from benchmark.store.axes import from_json
+from benchmark.space import Axis, Choice, Integer, from_json
 from benchmark.store.store import Stored
 
 

@@ -26,8 +26,8 @@ from benchmark.search.loop import search
 from benchmark.search.measure import Evaluation, Incumbents, measured, stamp, trial, why_none
 from benchmark.search.metered import Metered
 from benchmark.seeds import generator
+from benchmark.space import as_json
 from benchmark.spec import RunSpec, make_method
-from benchmark.store.axes import as_json
 from benchmark.store.writer import Writer
 
 LOG = logging.getLogger("benchmark")

@@ -63,7 +63,7 @@ class SpecRecord(_Model):
 
 
 class AxisRecord(_Model):
-    """An axis of the space that was searched, see `benchmark/store/axes.py`."""
+    """An axis of the space that was searched, see `as_json` in `benchmark/space.py`."""
 
     kind: Literal["float", "integer", "choice"]
     name: Text

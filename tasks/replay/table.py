@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmark.errors import UsageError, format_error
 from benchmark.protocol import Prices
 from benchmark.registry import TASKS
-from benchmark.space import Axis, Choice, Float, Integer, Native, Space
+from benchmark.space import Native, Space, from_json
 
 KEY = b"bench"
 FORMAT = 1
@@ -25,7 +25,6 @@ LEAST = 16
 MOST = 2_000_000
 """Evaluations of a table."""
 _COLUMNS = ("seed", "start", "steps", "loss")
-_KINDS: dict[str, type[Axis]] = {"float": Float, "integer": Integer, "choice": Choice}
 
 
 @dataclass(frozen=True)
@@ -58,17 +57,6 @@ def _same_version(about: dict[str, Any]) -> None:
             f"option replay.table: expected a record of version {now} of task {about['task']!r}, "
             f"got one of version {about['task_version']}; record it again"
         )
-
-
-def _space(axes: list[dict[str, Any]]) -> Space:
-    def axis(found: dict[str, Any]) -> Axis:
-        kind: Any = _KINDS[found["kind"]]
-        known = {f.name for f in fields(kind)}
-        own = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items() if k in known}
-        made: Axis = kind(**own)
-        return made
-
-    return Space(tuple(map(axis, axes)))
 
 
 def _read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -112,7 +100,7 @@ def _checked(rows: pd.DataFrame, about: dict[str, Any]) -> Recorded:
     if about["digest"] != digest(rows, about):
         raise ValueError("it was altered: its rows have another hash than was recorded")
     _same_version(about)
-    space = _space(about["space"])
+    space = from_json(about["space"])
     names = [axis.name for axis in space.axes]
     if missing := sorted({*names, *_COLUMNS} - set(rows)):
         raise ValueError(f"expected a column {missing[0]}")
