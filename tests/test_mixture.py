@@ -278,7 +278,7 @@ def test_a_staged_search_leaves_the_bank_for_guided_images():
         ({"rewards": "quality,bright,warm", "bank": 16}, "at least 24 for 3 rewards"),
         (
             {"rewards": "quality,bright", "eta": 0.0},
-            "most_kl: expected 0 .* most_kl=0",
+            "most_kl: expected 0 .*most_kl=0",
         ),
     ],
 )

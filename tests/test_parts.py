@@ -61,7 +61,7 @@ RECORDED = {
     "published, aesthetic": "c583eb4c7d05f068",
     "published, hpsv2": "8b6c36079efbdfaa",
     "published, plain clip": "1ce60eb482022a61",
-    "unknown reward": "518d8b1236ee8e73",
+    "unknown reward": "38ca5a59bf600a0a",
     "unknown clip": "c1c3c6c219fc986d",
     "missing weights": "13340dc3a44e9174",
     "missing inception": "513a4ba53ef9823f",
@@ -185,4 +185,4 @@ def test_every_option_set_says_what_it_said_before(tiny, monkeypatch):
         for name, table in found.items()
     }
     wrong = {name: found[name] for name in found if hashes[name] != RECORDED[name]}
-    assert not wrong, json.dumps(wrong, indent=1)
+    assert not wrong, json.dumps({k: [hashes[k], v] for k, v in wrong.items()}, indent=1)
