@@ -100,7 +100,8 @@ def test_the_rewards_on_clip_too(reward, name, tiny, tmp_path):
 CONFIGURATIONS = {
     "a guidance embedding": (
         edited("unet/config.json", time_cond_proj_dim=256),
-        "expected no time_cond_proj_dim, got",
+        "expected no time_cond_proj_dim, got '256': a U-Net with inputs beyond time and prompt, "
+        "which has guidance built in",
     ),
     "classes": (
         edited("unet/config.json", class_embed_type="timestep"),

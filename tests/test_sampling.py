@@ -43,8 +43,9 @@ def at(where, **values):
     st.sampled_from([0, 6]),
 )
 def test_every_point_is_a_plan_that_can_be_sampled(cube, evaluations, knots):
-    where = space(SamplingMaker(knots=knots))
-    found = plan(where, np.array(cube[: where.dim]), evaluations)
+    options = SamplingMaker(knots=min(knots, evaluations), evaluations=evaluations)
+    where = space(options)
+    found = plan(options, where, np.array(cube[: where.dim]))
     assert 0 <= evaluations - len(found.weights) <= (SOLVERS[found.solver].calls > 1)
     assert all(1 <= w <= 15 for w in found.weights)
     if SOLVERS[found.solver].spaced:
@@ -58,19 +59,39 @@ def test_every_point_is_a_plan_that_can_be_sampled(cube, evaluations, knots):
 
 
 def test_the_default_is_trailing_with_guidance_throughout():
-    where = space(SamplingMaker(cfg=3.0))
-    found = plan(where, where.default(), 5)
+    options = SamplingMaker(cfg=3.0, evaluations=5)
+    where = space(options)
+    found = plan(options, where, where.default())
     assert found == Plan("dpmpp_2m", 5, (999, 799, 599, 399, 199), (3.0,) * 5)
     assert found.passes == 10
 
 
 def test_equal_gaps_are_an_exponent_of_1_and_a_large_gap_has_few_steps():
-    where = space(SamplingMaker(knots=4))
-    assert plan(where, where.default(), 8).timesteps == tuple(range(999, 0, -125))
+    options = SamplingMaker(knots=4, evaluations=8)
+    where = space(options)
+    assert plan(options, where, where.default()).timesteps == tuple(range(999, 0, -125))
     lam = where.point({**where.native(where.default()), "gap_1": 10.0})
-    falls = -np.diff([*plan(where, lam, 8).timesteps, -1])
+    falls = -np.diff([*plan(options, where, lam).timesteps, -1])
     # 10 of 13 parts of the fall lie in the first quarter of the steps
     assert falls[:2].sum() == pytest.approx(1000 * 10 / 13, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("solvers", "names"),
+    [
+        ("euler", ["spacing"]),
+        ("ddim", ["eta"]),
+        ("deis,unipc", ["solver"]),
+        ("unipc,euler,ddim", ["spacing", "eta", "solver"]),
+    ],
+)
+def test_axes_that_do_nothing_for_the_chosen_solvers_are_left_out(solvers, names):
+    options = SamplingMaker(solvers=solvers)
+    where = space(options)
+    assert [axis.name for axis in where.axes] == ["cfg", "start", "stop", "rescale", *names]
+    found = plan(options, where, where.default())
+    assert found.solver == solvers.split(",")[0]
+    assert (found.timesteps is None) == (not SOLVERS[found.solver].spaced)
 
 
 def test_time_steps_that_round_to_the_same_move_apart():
@@ -254,7 +275,7 @@ def test_apply_prints_code_and_values(ran, task):
     lam = read(ran).tests[-1]["lam"]
     smallest = SamplingMaker(**SamplingMaker.smallest)
     assert code.stdout == smallest.use(lam).code + "\n"
-    assert found["weights"] == list(plan(task.space, task.space.point(lam), 3).weights)
+    assert found["weights"] == list(plan(smallest, task.space, task.space.point(lam)).weights)
     assert found["scheduler"] == SOLVERS[lam["solver"]].scheduler
 
 
@@ -285,6 +306,10 @@ def test_apply_of_what_has_no_use_is_refused(ran, tmp_path):
         ({"model": "sd", "objective": "clip"}, "option sampling.clip: expected one beside"),
         ({"clip": "ViT-B-32/openai"}, "option sampling.model: expected one beside"),
         ({"images": 1}, "option sampling.images: expected 2 or more for a Frechet distance, got 1"),
+        ({"knots": 8, "evaluations": 5}, "option sampling.knots: expected at most sampling.eval"),
+        ({"knots": 4, "solvers": "ddim,deis"}, "got 4 and ddim,deis; add one of dpmpp_2m, "),
+        ({"solvers": "ddim,ddim"}, "option sampling.solvers: expected names among dpmpp_2m, "),
+        ({"solvers": "ddim, euler"}, "with commas between them, got 'ddim, euler'"),
         ({"evaluations": 61}, "got 61; take one more or less"),
     ],
 )

@@ -33,8 +33,10 @@ _TOKENIZER = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
+# of a distilled model, which takes the strength of guidance as an input
+_GUIDED = "time_cond_proj_dim"
 _CONDITIONS = (
-    "time_cond_proj_dim",
+    _GUIDED,
     "class_embed_type",
     "num_class_embeds",
     "addition_embed_type",
@@ -236,7 +238,8 @@ def _together(folder: Path) -> None:
         if unet.get(name) is not None:
             raise UsageError(
                 f"model {folder}: unet/config.json: expected no {name}, got "
-                f"{one_line(str(unet[name]))[:60]!r}: a U-Net with inputs beyond time and prompt; "
+                f"{one_line(str(unet[name]))[:60]!r}: a U-Net with inputs beyond time and prompt"
+                f"{', which has guidance built in' * (name == _GUIDED)}; "
                 f"set it to null if the weights know nothing of it; supported: {KINDS}"
             )
     width, given = unet.get("cross_attention_dim", _CROSS), text.get("hidden_size", _WIDTH)

@@ -53,6 +53,12 @@ class SamplingMaker:
     knots: int = option(
         0, "parts of the time steps with a gap each as an axis; 0: one exponent", low=0, high=32
     )
+    solvers: str = option(
+        "",
+        "names that a search may choose, with commas, the default first; empty: all that "
+        "tasks/sampling/solvers.py has",
+        later=True,
+    )
     cfg: float = option(
         1.5,
         "guidance of the default and of the lines of reference (embedded: MODEL_CARD.md)",
@@ -96,12 +102,25 @@ class SamplingMaker:
     decode_dtype: str = option("fp32", "of the autoencoder", choices=("fp32", "bf16", "fp16"))
 
     def __post_init__(self) -> None:
-        from tasks.sampling.plan import trailing
+        from tasks.sampling.plan import solvers, trailing
+        from tasks.sampling.solvers import SOLVERS
 
         if len(trailing(self.evaluations)) != self.evaluations:
             raise UsageError(
                 "option sampling.evaluations: expected a number for which diffusers' trailing time "
                 f"steps are as many, got {self.evaluations}; take one more or less"
+            )
+        if self.knots > self.evaluations:
+            raise UsageError(
+                "option sampling.knots: expected at most sampling.evaluations, for a call has one "
+                f"time step, got {self.knots} and {self.evaluations}"
+            )
+        spaced = [name for name, solver in SOLVERS.items() if solver.spaced]
+        if not set(solvers(self)) & set(spaced) and self.knots:
+            raise UsageError(
+                "option sampling.knots: expected 0 beside sampling.solvers that have trailing time "
+                f"steps alone, got {self.knots} and {self.solvers}; add one of "
+                f"{', '.join(spaced)}"
             )
         if self.objective == "frechet" and self.images < LEAST:
             raise UsageError(
@@ -186,7 +205,7 @@ class SamplingMaker:
         from tasks.sampling.plan import plan
 
         at = self.space
-        return paste.use(plan(at, at.point(lam), self.evaluations))
+        return paste.use(plan(self, at, at.point(lam)))
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
         from tasks.sampling import assemble

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.errors import UsageError
 from benchmark.space import Choice, Float, Lam, Space
 from tasks.sampling.solvers import SOLVERS
 
@@ -46,44 +47,59 @@ class Plan:
 
 
 def space(o: SamplingMaker) -> Space:
-    """cfg, start, stop, rescale, the time steps, eta and the solver.
+    """cfg, start, stop, rescale, the time steps, eta and the solver; without axes that do nothing.
 
     start, stop: guidance acts from `start` to `stop`, as shares of the calls of the network.
     spacing: t falls as (1 - i/n)^spacing; 1 is trailing, more has its steps at little noise.
     gap_k: with o.knots, how far t falls in the k-th part of the steps, relative to the others.
     """
-    spacing: tuple[Float, ...] = (
-        Float("spacing", 0.5, 3.0, default=1.0, log=True, grid=(0.7, 1.0, 1.5)),
-    )
+    names = solvers(o)
+    axes: list[Float | Choice] = [
+        Float("cfg", 1.0, 15.0, default=o.cfg, log=True, grid=(1.5, 3.0, 7.5)),
+        Float("start", 0.0, 1.0, default=0.0, grid=(0.0, 0.3)),
+        Float("stop", 0.0, 1.0, default=1.0, grid=(0.7, 1.0)),
+        Float("rescale", 0.0, 1.0, default=0.0, grid=(0.0,)),
+    ]
     if o.knots:
-        spacing = tuple(
+        axes += [
             Float(f"{_GAP}{k}", 0.1, 10.0, default=1.0, log=True, grid=(1.0,))
             for k in range(1, o.knots + 1)
+        ]
+    elif any(SOLVERS[name].spaced for name in names):
+        axes.append(Float("spacing", 0.5, 3.0, default=1.0, log=True, grid=(0.7, 1.0, 1.5)))
+    if any(SOLVERS[name].eta for name in names):
+        axes.append(Float("eta", 0.0, 1.0, default=0.0, grid=(0.0,)))
+    if len(names) > 1:
+        coarse = tuple(name for name in ("dpmpp_2m", "ddim") if name in names)
+        axes.append(Choice("solver", names, default=names[0], grid=coarse or names[:1]))
+    return Space(tuple(axes))
+
+
+def solvers(o: SamplingMaker) -> tuple[str, ...]:
+    """Those that a search may choose, the default first. Raises UsageError."""
+    if not o.solvers:
+        return tuple(SOLVERS)
+    names = tuple(o.solvers.split(","))
+    if len(set(names)) < len(names) or not set(names) <= set(SOLVERS):
+        raise UsageError(
+            f"option sampling.solvers: expected names among {', '.join(SOLVERS)}, each once, with "
+            f"commas between them, got {o.solvers!r}"
         )
-    return Space(
-        (
-            Float("cfg", 1.0, 15.0, default=o.cfg, log=True, grid=(1.5, 3.0, 7.5)),
-            Float("start", 0.0, 1.0, default=0.0, grid=(0.0, 0.3)),
-            Float("stop", 0.0, 1.0, default=1.0, grid=(0.7, 1.0)),
-            Float("rescale", 0.0, 1.0, default=0.0, grid=(0.0,)),
-            *spacing,
-            Float("eta", 0.0, 1.0, default=0.0, grid=(0.0,)),
-            Choice("solver", tuple(SOLVERS), default="dpmpp_2m", grid=("dpmpp_2m", "ddim")),
-        )
-    )
+    return names
 
 
-def plan(at: Space, lam: Lam, evaluations: int) -> Plan:
-    """evaluations: calls of the network, at most; two-call solvers use one less of an even number.
+def plan(o: SamplingMaker, at: Space, lam: Lam) -> Plan:
+    """At most o.evaluations calls of the network; two-call solvers use one less of an even number.
 
-    Raises ValueError outside the cube.
+    at: the search space of o.  Raises ValueError outside the cube.
     """
-    numbers, name = at.numbers(lam), at.texts(lam)["solver"]
+    numbers = at.numbers(lam)
+    name = at.texts(lam).get("solver", solvers(o)[0])
     solver = SOLVERS[name]
-    steps = solver.steps(evaluations)
+    steps = solver.steps(o.evaluations)
     calls = solver.calls * steps - (solver.calls - 1)
     gaps = [v for key, v in numbers.items() if key.startswith(_GAP)]
-    times = _by_gaps(steps, gaps) if gaps else _by_exponent(steps, numbers["spacing"])
+    times = _by_gaps(steps, gaps) if gaps else _by_exponent(steps, numbers.get("spacing", 1.0))
     shares = overlap(calls, numbers["start"], numbers["stop"])
     return Plan(
         name,
@@ -91,7 +107,7 @@ def plan(at: Space, lam: Lam, evaluations: int) -> Plan:
         timesteps(times) if solver.spaced else None,
         tuple(round(1 + (numbers["cfg"] - 1) * share, _DIGITS) for share in shares.tolist()),
         round(numbers["rescale"], _DIGITS),
-        round(numbers["eta"], _DIGITS) if solver.eta else 0.0,
+        round(numbers.get("eta", 0.0), _DIGITS) if solver.eta else 0.0,
     )
 
 

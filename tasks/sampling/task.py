@@ -52,7 +52,7 @@ class SamplingTask:
         self._scored([self.plan(self.space.default())], "warm-up", 2, "search")
 
     def plan(self, lam: Lam) -> Plan:
-        return plan(self.space, lam, self._o.evaluations)
+        return plan(self._o, self.space, lam)
 
     def init(self, seed: int) -> int:
         return seed
