@@ -18,6 +18,7 @@ ALLOWED = {
     "options",
     "errors",
     "names",
+    "recorded",
     "registry",
     "seeds",
 }  # what methods and tasks may use of the harness

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -15,19 +14,14 @@ import pandas as pd
 
 from benchmark.errors import UsageError
 from benchmark.maker import Priced
+from benchmark.recorded import FORMAT, KEY, LEAST, OWN, digest
 from benchmark.spec import RunSpec, read_spec
 from benchmark.store.files import storing, write_atomic
 from benchmark.store.stored import Stored
 
-KEY = b"bench"
-"""Of the table's metadata."""
-FORMAT = 1
 MOST = 5 * 2**20
 """Bytes of a table."""
-LEAST = 16
-"""Points of a table."""
 _SAME = ("task", "preset", "task_version", "task_options", "lower", "prompt", "device")
-_OWN = ("seed", "start", "steps", "loss")
 
 
 def _one_task(runs: Sequence[Stored]) -> RunSpec:
@@ -74,14 +68,6 @@ def _complete(rows: pd.DataFrame, axes: list[str]) -> pd.DataFrame:
     return whole.reset_index(drop=True)
 
 
-def digest(columns: pd.DataFrame, about: dict[str, Any]) -> str:
-    """SHA-256 of a table and of what it says of itself."""
-    text = json.dumps({k: v for k, v in about.items() if k != "digest"}, sort_keys=True)
-    # by names and values, so that another library's way to store them changes nothing
-    table = columns[sorted(map(str, columns))].to_csv(index=False, float_format="%.9g")
-    return hashlib.sha256((text + table).encode()).hexdigest()
-
-
 def recorded(runs: Sequence[Stored]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """A row an evaluation of F, and what the table is of.
 
@@ -109,7 +95,7 @@ def recorded(runs: Sequence[Stored]) -> tuple[pd.DataFrame, dict[str, Any]]:
         for trial in run.trials
     ]
     found = pd.DataFrame(rows)
-    found = _complete(found, [str(name) for name in found if name not in _OWN])
+    found = _complete(found, [str(name) for name in found if name not in OWN])
     # half of a double's digits are noise of a training; what overflows then is no number either
     found["loss"] = found["loss"].astype(np.float32).astype(np.float64)
     found.loc[~np.isfinite(found["loss"]), "loss"] = np.nan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,16 +14,12 @@ from numpy.typing import NDArray
 
 from benchmark.errors import UsageError, format_error
 from benchmark.protocol import Prices
+from benchmark.recorded import FORMAT, KEY, LEAST, OWN, digest
 from benchmark.registry import TASKS
 from benchmark.space import Native, Space, from_json
 
-KEY = b"bench"
-FORMAT = 1
-LEAST = 16
-"""Points of a table."""
 MOST = 2_000_000
 """Evaluations of a table."""
-_COLUMNS = ("seed", "start", "steps", "loss")
 
 
 @dataclass(frozen=True)
@@ -72,8 +67,8 @@ def _read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 # kept for the next run of this process
 @lru_cache(maxsize=4)
-def read_table(path: Path, digest: str) -> Recorded:
-    """digest: of the file, so that another of this name is read anew. Raises UsageError."""
+def read_table(path: Path, hashed: str) -> Recorded:
+    """hashed: SHA-256 of the file, so that another of this name is read anew. Raises UsageError."""
     try:
         rows, about = _read(path)
         return _checked(rows, about)
@@ -86,13 +81,6 @@ def read_table(path: Path, digest: str) -> Recorded:
         ) from error
 
 
-def digest(columns: pd.DataFrame, about: dict[str, Any]) -> str:
-    """As benchmark/export/recording.py computes it."""
-    text = json.dumps({k: v for k, v in about.items() if k != "digest"}, sort_keys=True)
-    table = columns[sorted(map(str, columns))].to_csv(index=False, float_format="%.9g")
-    return hashlib.sha256((text + table).encode()).hexdigest()
-
-
 def _checked(rows: pd.DataFrame, about: dict[str, Any]) -> Recorded:
     if about["format"] != FORMAT:
         raise ValueError(f"expected format {FORMAT}, got {about['format']}; record it again")
@@ -102,7 +90,7 @@ def _checked(rows: pd.DataFrame, about: dict[str, Any]) -> Recorded:
     _same_version(about)
     space = from_json(about["space"])
     names = [axis.name for axis in space.axes]
-    if missing := sorted({*names, *_COLUMNS} - set(rows)):
+    if missing := sorted({*names, *OWN} - set(rows)):
         raise ValueError(f"expected a column {missing[0]}")
     values: list[dict[str, Native]] = rows[names].to_dict("records")  # type: ignore[assignment]
     points = np.array([space.point(row) for row in values])

@@ -44,8 +44,7 @@ _CONDITIONS = (
 )
 # of UNet2DConditionModel and CLIPTextConfig, where a configuration is silent
 _CROSS, _WIDTH, _TOKENS = 1280, 512, 77
-# bytes
-_MOST_JSON = 2**26
+_MOST_JSON = 2**26  # bytes
 # a hub id without a commit would be another model whenever its owner changes it
 PINNED = {SD15: "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
