@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmark.device import environment
-from benchmark.report.look import COLOURS, STYLE, finish, subplots
+from benchmark.report.hues import PALETTE
+from benchmark.report.look import STYLE, finish, subplots
 
 _COLUMNS = {
     "cosine": "Cosine",
@@ -73,7 +74,7 @@ def write(folder: Path) -> None:
 def _look(name: str) -> dict[str, Any]:
     family, theta = name.split(maxsplit=1)[0], re.search(r"theta=(\w+)", name)
     return {
-        "color": COLOURS[_FAMILIES.index(family)],
+        "color": PALETTE[_FAMILIES.index(family)],
         "marker": _SHAPES[theta.group(1) if theta else ""],
     }
 

@@ -23,7 +23,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmark.report.look import COLOURS, subplots
+from benchmark.report.hues import hue_of
+from benchmark.report.look import subplots
 from benchmark.report.stats import Estimate, estimate
 from benchmark.store.store import Store
 from benchmark.store.stored import Stored
@@ -220,12 +221,12 @@ def draw(runs: list[Stored], rows: pd.DataFrame, path: Path) -> None:
             top, half = own["optimum"].mean(), own["half_width"].mean()
             panel.axhspan(top - half, top + half, color="black", alpha=0.1, lw=0)
             panel.axhline(top, color="black", lw=0.8, ls=":")
-            for k, method in enumerate(METHODS):
+            for method in METHODS:
                 if found := paths.get((lower, size, method)):
                     x = np.unique(np.concatenate([p[:, 0] for p in found]))
                     y = _so_far(found, x)
                     style = {"marker": "D"} if len(x) == 1 else {"drawstyle": "steps-post"}
-                    panel.plot(x, y, color=COLOURS[k], label=method, **style)
+                    panel.plot(x, y, color=hue_of(method)[0], label=method, **style)
             panel.set_title(f"{lower}, {size} reward{'s' * (size > 1)}", fontsize=10)
             panel.set_xlabel("evaluations of F" if line == 0 else "network evaluations")
         _held_out(panels[line][-1], rows[rows["lower"] == lower])
@@ -246,7 +247,7 @@ def _held_out(panel: Any, rows: pd.DataFrame) -> None:
         x = np.arange(len(found)) + 0.1 * (k - 2)
         y = np.array([e.mean for _, e in found])
         bars = np.array([[e.mean - e.low, e.high - e.mean] for _, e in found]).T
-        panel.errorbar(x, y, yerr=bars, color=COLOURS[k], marker="o", ms=3, lw=1, capsize=2)
+        panel.errorbar(x, y, yerr=bars, color=hue_of(method)[0], marker="o", ms=3, lw=1, capsize=2)
     panel.set_xticks(range(len(SIZES)), [str(s) for s in SIZES])
     panel.set_title("held out, at the end", fontsize=10)
     panel.set_xlabel("rewards")

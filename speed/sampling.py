@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.report.look import COLOURS, subplots
+from benchmark.report.hues import hue_of
+from benchmark.report.look import subplots
 from benchmark.report.stats import Difference, Estimate, difference, estimate
 from benchmark.store.store import Store
 from benchmark.store.stored import Stored
@@ -100,9 +101,9 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
         at = np.array([calls.index(c) for c in found]) + 0.05 * (k - 2.5)
         mean = np.array([e.mean for e in found.values()])
         bars = np.array([[e.mean - e.low, e.high - e.mean] for e in found.values()]).T
-        words: dict[str, Any] = {"color": COLOURS[k], "marker": "o", "ms": 4, "lw": 1}
-        panels[0].errorbar(at, mean, yerr=bars, capsize=2, label=method, **words)
-        panels[1].plot(own["passes"], own["fid"], ls="", label=method, **words)
+        words: dict[str, Any] = {"color": hue_of(method)[0], "marker": hue_of(method)[1]}
+        panels[0].errorbar(at, mean, yerr=bars, ms=4, lw=1, capsize=2, label=method, **words)
+        panels[1].plot(own["passes"], own["fid"], ls="", ms=4, label=method, **words)
     panels[0].set_xticks(range(len(calls)), [str(c) for c in calls])
     panels[0].set_xlabel("calls of the network for an image")
     panels[1].set_xlabel("passes of the U-Net for an image")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +14,9 @@ from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator
 from PIL import Image
 
 from benchmark.budget import Unit
+from benchmark.report.hues import PALETTE, hue_of, next_hue
 from benchmark.report.metrics import metric_of
+from benchmark.report.rows import Row
 from benchmark.report.table import Table
 from benchmark.store.files import write_atomic
 from benchmark.store.store import Stored
@@ -34,31 +35,36 @@ STYLE: Any = {
     "savefig.bbox": "tight",
     "text.parse_math": False,
 }
-COLOURS = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
+_LINES = ("-", "--", ":", "-.")
 SPENT: dict[Unit, str] = {"s": "seconds", "nfe": "network evaluations"}
 _CLOCK = (0.001, 0.01, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 36000)
 _COUNTS = tuple(m * 10**k for k in range(12) for m in (1, 2, 5))
 
 
 def looks(table: Table) -> dict[str, dict[str, Any]]:
-    """One colour a method, and another line for each lower-level solver or set of options.
+    """By row, a method's own colour and marker, and another line for each of its further rows.
 
-    A method that is alone in the table has a colour for each row.
+    A method with more rows than there are lines has a colour for each row, its own first.
     """
-    names = sorted({r.method for r in table.rows})
-    colours = {
-        r.label: k if len(names) == 1 else names.index(r.method) for k, r in enumerate(table.rows)
-    }
-    lowers = sorted({(r.lower, r.variant) for r in table.rows})
-    shapes = (("-", "o"), ("--", "s"), (":", "^"))
-    return {
-        r.label: {
-            "color": COLOURS[colours[r.label] % 10],
-            "linestyle": shapes[lowers.index((r.lower, r.variant)) % 3][0],
-            "marker": shapes[lowers.index((r.lower, r.variant)) % 3][1],
-        }
-        for r in table.rows
-    }
+    found: dict[str, dict[str, Any]] = {}
+    for method in {r.method for r in table.rows}:
+        colour, marker = hue_of(method)
+        rows = sorted((r for r in table.rows if r.method == method), key=_place)
+        for k, row in enumerate(rows):
+            few = len(rows) <= len(_LINES)
+            own = colour if few else next_hue(colour, k)
+            found[row.label] = {
+                "color": own,
+                "linestyle": _LINES[(k if few else k // len(PALETTE)) % len(_LINES)],
+                "marker": marker,
+                "markerfacecolor": "white" if k else own,
+            }
+    return found
+
+
+def _place(row: Row) -> tuple[str, str]:
+    """The row without options of its own is first."""
+    return row.variant, row.lower
 
 
 def subplots(

@@ -29,7 +29,7 @@ _SEEN = 1.02
 
 
 def lam_over_time(table: Table) -> Figure | None:
-    """Every run's incumbent lam as it changed.
+    """Every run's incumbent lam as it changed, within the range that was searched.
 
     One axis of lam: a panel for each method, four in a line. Several: a row of panels for each.
     """
@@ -43,6 +43,7 @@ def lam_over_time(table: Table) -> Figure | None:
     first, end = min(spent(p, table.unit) for p in proposals), last(table)
     for k, name in enumerate(names):
         every = [p["lam"][name] for p in proposals if name in p["lam"]]
+        every += _searched(table, name)
         for axes, row in zip(grid.flat if alone else grid[k], rows, strict=False):
             spent_axis(axes, first / 1.2, end * 1.1, table.unit, 5 if alone else 3)
             height = _heights(axes, every)
@@ -76,6 +77,12 @@ def _panels(names: int, rows: int) -> tuple[Figure, Any, list[Any]]:
     for axes in every[rows * names :]:
         axes.axis("off")
     return figure, grid, every[: rows * names]
+
+
+def _searched(table: Table, name: str) -> list[float | str]:
+    """The ends of an axis, or its texts; none of early runs, which did not store their space."""
+    axes = [a for r in table.runs for a in r.run.get("space", ()) if a["name"] == name]
+    return [v for a in axes for v in a.get("values", (a.get("low"), a.get("high")))]
 
 
 def _heights(axes: Any, every: Sequence[float | str]) -> dict[str, int]:

@@ -11,11 +11,15 @@ from benchmark.report.metrics import metric_of
 from benchmark.report.table import Table
 from benchmark.store.store import Stored
 
+# ratio of neighbours on the logarithmic axis
+_APART = 1.018
+
 
 def quality_over_time(table: Table) -> Figure | None:
     """The metric of the incumbent at the marks and at the end of the search.
 
-    A method that ended keeps its answer (thin line).
+    In steps, for between two marks nothing was measured; a method that ended keeps its answer (thin
+    line). Rows stand a little apart, so that their intervals can be told.
     """
     metric = table.main
     if metric is None:
@@ -23,23 +27,24 @@ def quality_over_time(table: Table) -> Figure | None:
     figure, axes = subplots(figsize=(7, 4.2))
     end = last(table)
     first = end
-    for row in table.rows:
+    for k, row in enumerate(table.rows):
         measured = [r for r in row.stored if r.tests and metric in r.tests[-1]["metrics"]]
         points = _at_marks(measured, metric, table.unit)
         if not points:
             continue
         x, middle, low, high = (np.array(v) for v in zip(*points, strict=True))
         first = min(first, float(x[0]))
+        x = x * _APART ** (k - (len(table.rows) - 1) / 2)
         look = looks(table)[row.label]
         colour = look["color"]
         if np.isfinite(low).all():
             bars = [middle - low, high - middle]
-            axes.errorbar(x, middle, yerr=bars, fmt="none", color=colour, capsize=3, lw=1)
-        axes.plot(x, middle, label=row.label, lw=1.8, ms=5, **look)
-        axes.plot([x[-1], end], [middle[-1]] * 2, color=colour, lw=0.8, alpha=0.6)
+            axes.errorbar(x, middle, yerr=bars, fmt="none", color=colour, capsize=2, lw=0.8)
+        axes.plot(x, middle, label=row.label, lw=1.4, ms=5, drawstyle="steps-post", **look)
+        axes.plot([x[-1], max(end, x[-1])], [middle[-1]] * 2, color=colour, lw=0.8, alpha=0.6)
     if not axes.lines:
         return None
-    spent_axis(axes, first / 1.2, end * 1.1, table.unit)
+    spent_axis(axes, first / 1.2, end * 1.15, table.unit)
     what = " (method + objective)" if table.unit == "s" else ""
     axes.set_xlabel(f"{SPENT[table.unit]} of search{what}")
     axes.set(ylabel=label(table, metric), title=table.title)

@@ -31,12 +31,13 @@ def against(table: Table, x: str, y: str) -> Figure:
                 xerr=_bars(row.metrics[x]),
                 yerr=_bars(row.metrics[y]),
                 color=look["color"],
-                fmt=look["marker"],
-                ms=7,
+                fmt="none",
                 capsize=3,
                 lw=1.2,
-                label=row.label,
             )
+            # the bars apart, for in the legend they would say nothing
+            look = {**look, "linestyle": ""}
+            axes.plot(row.metrics[x].mean, row.metrics[y].mean, ms=7, label=row.label, **look)
     axes.set(xlabel=label(table, x), ylabel=label(table, y), title=table.title)
     legend(axes)
     return figure

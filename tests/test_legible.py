@@ -1,0 +1,88 @@
+"""Every picture of every task can be read: one method and many, one seed and several."""
+
+import tarfile
+
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+
+from benchmark.command.parse import plan_from_text as plan
+from benchmark.registry import PLOTS, TASKS
+from benchmark.report.drawing import figure_of
+from benchmark.report.table import tables
+from benchmark.runs.runner import run_one
+from benchmark.store.store import Store
+from tests.legible import faults
+from tests.test_drawn_again import RESULTS, SHIPPED
+
+MANY = "bilevel,random,default,grid,gp,tpe,cmaes,hyperband,asha,successive_halving,pbt,qmc"
+BUDGET = {"noise_schedule": "6000nfe", "reward_ft": "900nfe", "sampling": "900nfe"}
+
+
+def wrong(runs):
+    """By picture, what is wrong with it."""
+    found = {}
+    for table in tables(runs):
+        for name in PLOTS.complete():
+            figure = figure_of(name, table)
+            if figure is not None:
+                found[name] = faults(figure)
+    assert found
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def ran(folder, method, task, seeds="0", **words):
+    store = Store(folder)
+    for spec in plan(method, task, seeds=seeds, **words):
+        run_one(spec, store, quiet=True)
+    return [run for run in store if run.done]
+
+
+def of(runs, method):
+    return [run for run in runs if run.run["spec"]["method"] == method]
+
+
+def test_on_a_toy(tmp_path):
+    runs = ran(tmp_path, MANY, "quadratic", "0-2", budget="600nfe")
+    assert not wrong(runs)
+    assert not wrong(of(runs, "bilevel"))
+    assert not wrong([run for run in runs if run.run["spec"]["seed"] == 0])
+
+
+@pytest.mark.parametrize("task", sorted(BUDGET))
+def test_on_a_task(task, tmp_path):
+    small = [f"{task}.{k}={v}" for k, v in TASKS.get(task).smallest.items()]
+    runs = ran(tmp_path, "default,random", task, budget=BUDGET[task], settings=small)
+    assert not wrong(runs)
+    assert not wrong(of(runs, "random"))
+
+
+def test_options_of_one_method(tmp_path):
+    runs = []
+    for k in range(6):
+        settings = [f"bilevel.gamma={k + 1}"]
+        runs += ran(tmp_path / str(k), "bilevel", "quadratic", budget="300nfe", settings=settings)
+    assert not wrong(runs)
+
+
+@pytest.mark.parametrize("report", SHIPPED, ids=str)
+def test_shipped_runs(report, tmp_path):
+    with tarfile.open(RESULTS / report / "runs.tar.xz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    assert not wrong([run for run in Store(tmp_path) if run.done])
+
+
+def test_what_is_wrong_is_seen():
+    figure = Figure()
+    one, other = figure.subplots(1, 2)
+    one.set_xscale("log")
+    one.set_xlim(0.5, 100)
+    one.text(0.5, 0.5, "a long text", transform=one.transAxes)
+    one.text(0.52, 0.51, "over a text", transform=one.transAxes)
+    other.set_xticks([0.5])
+    other.errorbar([0, 1], [0, 1], yerr=[1, 1], label="with bars")
+    other.legend()
+    assert matplotlib.rcParams["text.parse_math"]
+    found = " ".join(faults(figure))
+    for words in ("raw mathematics", "'a long text' over 'over a text'", "ticks ['0.5']", "handle"):
+        assert words in found, words
