@@ -2,7 +2,7 @@
 
     python -m speed modes
 
-Writes results/reward_ft/modes/. One reward (quality) over lam, and eight that conflict over a
+Writes results/reward_ft/modes/. One reward (quality) over lam, and 8 and 16 that conflict over a
 multiple of their optimum on the bank; for each prompt of the embedded preset. The bank promises a
 CLIP score and a shift of the reward; each mode gives its own, and its path KL. `held` is the same
 mode with each image's path KL bounded by the default of reward_ft.most_kl.
@@ -35,6 +35,7 @@ STRENGTHS = (0.1, 0.3, 1.0, 2.0, 4.0)
 SHARES = (0.15, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0)
 HELD = " held"
 CONFLICT = "quality,random_head,other_ink,other_ground,other_digit,bright,smooth,warm"
+MANY = CONFLICT + ",head_2,head_3,head_4,vivid,contrast,sharp,cool,dark"
 BANK, IMAGES = 1024, 24
 FOLDER = Path("results/reward_ft/modes")
 
@@ -142,8 +143,8 @@ def _lookahead(
 
 
 def draw(rows: pd.DataFrame, path: Path) -> None:
-    """A column for one reward and for eight: CLIP score and shift, the bank's in black."""
-    figure, panels = plt.subplots(2, 2, figsize=(9, 6), sharex="col")
+    """A column for each number of rewards: CLIP score and shift, the bank's in black."""
+    figure, panels = plt.subplots(2, 3, figsize=(12, 6), sharex="col")
     for column, (k, part) in enumerate(rows.groupby("rewards")):
         for line, (name, label) in enumerate(
             (("clip", "CLIP score"), ("shift", "shift of reward"))
@@ -179,7 +180,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for prompt in embedded.PROMPTS:
-        for rewards in ("quality", CONFLICT):
+        for rewards in ("quality", CONFLICT, MANY):
             found = list(rows_of(prompt, rewards, IMAGES))
             order = {s: k for k, s in enumerate(sorted({row["strength"] for row in found}))}
             rows += [{**row, "step": order[row["strength"]]} for row in found]
