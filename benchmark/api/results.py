@@ -178,7 +178,10 @@ class Results:
 
     @explained
     def report(
-        self, out: str | Path, *, formats: str | Iterable[str] = ("md", "csv", "latex", "html")
+        self,
+        out: str | Path,
+        *,
+        formats: str | Iterable[str] = ("md", "csv", "latex", "html", "page"),
     ) -> list[Path]:
         """Write tables and plots as `bench report` does; returns the folder of each table.
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from benchmark.budget import Budget
 from benchmark.command.output import print_table
+from benchmark.errors import UsageError
+from benchmark.report.explorer import EXPLORE
 from benchmark.report.report import report_folder
 from benchmark.runs.machine import folder_of
 
@@ -24,4 +27,17 @@ def command(args: argparse.Namespace) -> int:
     for table, folder in written:
         print_table(table)
         print(f"\nwritten to {folder}\n")
+    if args.open:
+        _open([folder / EXPLORE for _, folder in written])
     return 0
+
+
+def _open(pages: list[Path]) -> None:
+    """Raises UsageError where there is no page to show, or nothing to show it with."""
+    import webbrowser
+
+    page = next((p for p in pages if p.is_file()), None)
+    if page is None:
+        raise UsageError("--open: expected the format page beside it, got no explore.html")
+    if not webbrowser.open(page.resolve().as_uri()):
+        raise UsageError(f"--open: expected a web browser, found none; open {page} yourself")

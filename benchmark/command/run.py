@@ -16,6 +16,7 @@ from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.escape import visible
 from benchmark.registry import EXECUTORS
 from benchmark.report.causes import causes, who
+from benchmark.report.explorer import EXPLORE
 from benchmark.report.report import report, stored_beside
 from benchmark.runs.executor import (
     IN_PROCESS,
@@ -156,6 +157,8 @@ def _print(runs: list[Stored], out: Path) -> None:
         print_table(table)
         print(f"\nresults  {out}\ntables   {folder}/table1.md, .csv, .tex")
         print(f"plots    {folder}/*.png")
+        if (folder / EXPLORE).exists():
+            print(f"page     {folder}/{EXPLORE}")
         if (folder / "samples.png").exists():
             print(f"samples  {folder}/samples.png")
 

@@ -22,9 +22,9 @@ def _add_report(report: argparse.ArgumentParser) -> None:
     _add_dir(report)
     report.add_argument(
         "--format",
-        default="md,csv,latex",
+        default="md,csv,latex,page",
         metavar="NAMES",
-        help="of md, csv, latex, html (default: %(default)s)",
+        help="of md, csv, latex, html, and page, which is explore.html (default: %(default)s)",
     )
     report.add_argument(
         "--at",
@@ -47,6 +47,9 @@ def _add_report(report: argparse.ArgumentParser) -> None:
         "`worst` of its cell (default: %(default)s)",
     )
     report.add_argument("--out", metavar="DIR", help="(default: DIR/report)")
+    report.add_argument(
+        "--open", action="store_true", help="show the page of the first table in the web browser"
+    )
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:

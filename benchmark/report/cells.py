@@ -48,9 +48,15 @@ def body(table: Table, write: Callable[[str], str], best: Marks, tie: Marks) -> 
     """The cells of every line, escaped by `write` and marked: rows, then lines of reference."""
     # one function for every format, so that no format can show other numbers than another
     marks = {"": ("", ""), "best": best, "tie": tie}
-    costs = shown_costs(table)
-    for line in (*(_row(table, r, costs) for r in table.rows), *_references(table)):
+    for line in lines(table):
         yield [f"{marks[mark][0]}{write(text)}{marks[mark][1]}" for text, mark in line]
+
+
+def lines(table: Table) -> Iterator[list[Cell]]:
+    """The cells of every line, as they are: rows, then lines of reference."""
+    costs = shown_costs(table)
+    yield from (_row(table, row, costs) for row in table.rows)
+    yield from _references(table)
 
 
 def _unanswered(table: Table) -> bool:

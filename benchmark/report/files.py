@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark import escape
 from benchmark.errors import UsageError, format_error
+from benchmark.report.explorer import EXPLORE
 from benchmark.report.formats import latex, markdown
 from benchmark.report.frame import columns
 from benchmark.report.notes import footnote
@@ -21,7 +22,9 @@ from benchmark.report.sheets import csv, differences
 from benchmark.report.table import Table
 from benchmark.store.files import sha256, write_atomic
 
-FORMATS = ("md", "csv", "latex", "html")
+FORMATS = ("md", "csv", "latex", "html", "page")
+WRITTEN = ("md", "csv", "latex", "page")
+"""Where nobody names formats."""
 
 
 def write_report(table: Table, folder: Path, formats: Sequence[str], across: bool) -> Table:
@@ -33,9 +36,11 @@ def write_report(table: Table, folder: Path, formats: Sequence[str], across: boo
     table = replace(table, undrawn=tuple(undrawn))
     _write(folder, _texts(table, formats, pictures))
     files = [*names, *pictures]
+    if "page" in formats:
+        files += _explored(table, folder, pictures, across)
     for name in before - set(files):
-        # a picture of an earlier report would be taken for one of this
-        if name.endswith(".png"):
+        # a picture or a page of an earlier report would be taken for one of this
+        if name.endswith((".png", EXPLORE)):
             (folder / name).unlink(missing_ok=True)
     ReportRecord(
         at=str(table.at or ""),
@@ -51,6 +56,19 @@ def write_report(table: Table, folder: Path, formats: Sequence[str], across: boo
         pictures=pictures,
     ).write(folder)
     return table
+
+
+def _explored(table: Table, folder: Path, pictures: Sequence[str], across: bool) -> list[str]:
+    """The page, by name; [] and a line on stderr where it could not be made. Raises OSError."""
+    try:
+        from benchmark.report.explorer.page import explore
+
+        text = explore(table, folder, pictures, across)
+    # the tables are written, and a page is not worth them
+    except Exception as error:
+        print(f"bench: no {EXPLORE}: {format_error(error)}", file=sys.stderr)
+        return []
+    return _write(folder, {EXPLORE: text})
 
 
 def noted(table: Table, note: str) -> str:

@@ -12,7 +12,7 @@ from benchmark.budget import Budget
 from benchmark.errors import UsageError, suggest
 from benchmark.report.comparable import Beside, set_of
 from benchmark.report.compare import FAILURES, Failures
-from benchmark.report.files import FORMATS, rewrite_files, write_report
+from benchmark.report.files import FORMATS, WRITTEN, rewrite_files, write_report
 from benchmark.report.runs_csv import read_frame
 from benchmark.report.table import Table, tables, tables_of
 from benchmark.store.files import make_folder, storing
@@ -23,7 +23,7 @@ def report(
     runs: Sequence[Stored],
     out: Path,
     *,
-    formats: Sequence[str] = ("md", "csv", "latex"),
+    formats: Sequence[str] = WRITTEN,
     at: Budget | None = None,
     metric: str | None = None,
     across: bool = False,

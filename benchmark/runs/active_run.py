@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.budget import Budget, OutOfBudget
@@ -216,9 +215,12 @@ class ActiveRun:
 
     def _measure(
         self, metered: Metered, task: Task[Any], found: Incumbents
-    ) -> tuple[list[dict[str, Any]], NDArray[Any]]:
-        """The incumbents at the marks and at the end, on held-out data; [] where there are none."""
-        tests, images = [], np.zeros((0, 1, 1, 3), np.uint8)
+    ) -> tuple[list[dict[str, Any]], list[NDArray[Any]]]:
+        """The incumbents at the marks and at the end, on held-out data; [] where there are none.
+
+        Beside them the first images of each.
+        """
+        tests, images = [], []
         # all states first: restoring them is charged to paused, and must not count as measuring
         states = [(i, metered.states.inside(i.proposal.state)) for i in found.to_measure]
         for incumbent, state in states:
@@ -228,5 +230,5 @@ class ActiveRun:
                 tests.append(measured(incumbent, task, test))
             except ValueError as error:
                 raise ValueError(f"task {self.spec.task!r}: {error}") from error
-            images = test.images[:_STRIP]
+            images.append(test.images[:_STRIP])
         return tests, images

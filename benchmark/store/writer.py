@@ -20,7 +20,7 @@ from benchmark.store.files import Lines, storing, write_atomic
 from benchmark.store.journal import CALLS, Journal, read_lines, too_long
 from benchmark.store.plain import plain
 from benchmark.store.schema import DONE, PROPOSAL, RUN, TESTS, TRIAL, readable
-from benchmark.store.seal import SAMPLES, TRIALS, sealed
+from benchmark.store.seal import EARLIER, SAMPLES, TRIALS, sealed
 from benchmark.store.stored import LIMIT, unfinished
 
 LOG = logging.getLogger("benchmark")
@@ -97,14 +97,17 @@ class Writer:
         elif self._trials_written - len(text) <= LIMIT:
             LOG.warning(f"{TRIALS} is full: it holds the first {LIMIT >> 20} MiB of evaluations")
 
-    def final(self, tests: list[dict[str, Any]], images: NDArray[np.uint8]) -> None:
+    def final(self, tests: list[dict[str, Any]], images: list[NDArray[np.uint8]]) -> None:
+        """images: of each test, (n, H, W, 3) each."""
         with storing(self.folder):
-            if len(images):
-                from PIL import Image
-
-                picture = io.BytesIO()
-                Image.fromarray(np.concatenate(list(images), axis=1)).save(picture, format="PNG")
-                write_atomic(self.folder / SAMPLES, picture.getvalue())
+            strips = [np.concatenate(list(i), axis=1) if len(i) else None for i in images]
+            *before, last = strips or [None]
+            if last is not None:
+                _picture(last, self.folder / SAMPLES)
+            lines = [strip for strip in before if strip is not None and last is not None]
+            # a line for each test, or nobody could tell which line is whose
+            if lines and len(lines) == len(before) and len({strip.shape for strip in lines}) == 1:
+                _picture(np.concatenate(lines), self.folder / EARLIER)
             found = readable(TESTS, plain(tests))
             text = json.dumps({"schema": SCHEMA, "tests": found}, indent=1) + "\n"
             write_atomic(self.folder / "final.json", text)
@@ -121,8 +124,17 @@ class Writer:
                 (self.folder / CALLS).unlink()
 
 
+def _picture(pixels: NDArray[np.uint8], path: Path) -> None:
+    """(H, W, 3) as PNG. Raises OSError."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, format="PNG")
+    write_atomic(path, content.getvalue())
+
+
 def _remove_scratch(folder: Path) -> None:
     """What a process left that was killed while it wrote."""
-    patterns = (".*.json.*", ".samples.png*", f"{STATES}/*.part")
+    patterns = (".*.json.*", ".samples.png*", ".earlier.png*", f"{STATES}/*.part")
     for path in (found for pattern in patterns for found in folder.glob(pattern)):
         path.unlink()

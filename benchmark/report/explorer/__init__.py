@@ -1,0 +1,3 @@
+"""The page that a reader explores: one file of HTML that needs nothing else."""
+
+EXPLORE = "explore.html"

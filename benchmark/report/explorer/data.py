@@ -1,0 +1,174 @@
+"""A table and its runs as the JSON that the page draws from."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.budget import Budget
+from benchmark.report.cells import heads, lines
+from benchmark.report.explorer.images import drawn
+from benchmark.report.explorer.runs import described, searched
+from benchmark.report.formats import latex
+from benchmark.report.frame import standing
+from benchmark.report.look import looks, spent, whole
+from benchmark.report.metrics import metric_of
+from benchmark.report.notes import footnote
+from benchmark.report.reading import reading
+from benchmark.report.sheets import csv, differences
+from benchmark.report.table import Table, tables
+from benchmark.store.stored import Stored
+
+_SHAPES = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"}
+_OTHER_SHAPE = "cross"
+_DASHES: dict[str, list[int]] = {"-": [], "--": [6, 3], ":": [2, 2], "-.": [6, 3, 2, 3]}
+# the page draws these itself
+_OWN = ("samples.png", "quality_over_time.png")
+
+
+def data_of(table: Table, folder: Path, pictures: Sequence[str], across: bool) -> dict[str, Any]:
+    """pictures: their names in `folder`. across: see `tables`."""
+    at = _budgets(table)
+    views = [_view(table, mark, across) for mark in at]
+    labels = [row.label for row in table.rows]
+    runs = [(labels.index(row.label), run) for row in table.rows for run in row.stored]
+    points = [p for k, mark in enumerate(at) for p in _points(table, runs, k, mark)]
+    return {
+        "title": table.title,
+        "unit": "evaluations" if table.unit == "nfe" else "seconds",
+        "metrics": [
+            {"name": m, "head": table.heading(m), "lower": metric_of(m).lower}
+            for m in table.metrics
+        ],
+        "main": table.main,
+        "rows": [{"label": label, **_look(looks(table)[label])} for label in labels],
+        "budgets": [_label(table, mark) for mark in at],
+        "tables": [
+            {"heads": heads(view), "lines": [list(map(list, line)) for line in lines(view)]}
+            for view in views
+        ],
+        "files": [{"csv": csv(view), "tex": latex(view)} for view in views],
+        "differences": differences(table),
+        "points": points,
+        "means": _means(table, runs, points),
+        "searched": [
+            {"row": row, "run": run.run["run_id"], "points": searched(run)} for row, run in runs
+        ],
+        "runs": described(runs),
+        "pictures": [
+            {"name": name.removesuffix(".png"), "src": drawn(folder / name)}
+            for name in pictures
+            if name not in _OWN
+        ],
+        "reading": reading(table),
+        "footnote": footnote(table),
+    }
+
+
+def _budgets(table: Table) -> list[Budget | None]:
+    """The marks that were measured, ascending, and None for the end of the search."""
+    if table.at is not None:
+        return [table.at]
+    marks = {Budget.parse(m).amount for run in table.runs for m in run.run["spec"]["marks"]}
+    whole_budget = max(
+        (Budget.parse(run.run["spec"]["budget"]).amount for run in table.runs), default=0.0
+    )
+    inside = sorted(m for m in marks if m < whole_budget)
+    return [*(Budget(amount, table.unit) for amount in inside), None]
+
+
+def _label(table: Table, mark: Budget | None) -> dict[str, Any]:
+    if mark is not None:
+        return {"label": str(mark), "amount": mark.amount}
+    spec = table.runs[0].run["spec"]
+    return {"label": spec["budget"], "amount": Budget.parse(spec["budget"]).amount}
+
+
+def _view(table: Table, mark: Budget | None, across: bool) -> Table:
+    """The table as it was at a mark."""
+    if mark is None or mark == table.at:
+        return table
+    found = tables(table.runs, mark, across, table.failures)
+    largest = max(found, key=lambda t: len(t.runs))
+    return replace(largest, title=table.title, base=table.base)
+
+
+def _look(look: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "colour": look["color"],
+        "shape": _SHAPES.get(look["marker"], _OTHER_SHAPE),
+        "dash": _DASHES[look["linestyle"]],
+        "hollow": look["markerfacecolor"] == "white",
+    }
+
+
+def _points(
+    table: Table, runs: Sequence[tuple[int, Stored]], k: int, mark: Budget | None
+) -> list[dict[str, Any]]:
+    """What stood in each run at a mark, or at the end."""
+    found = []
+    for row, run in runs:
+        test = standing(run, mark)
+        if test is None:
+            continue
+        by = table.unit
+        stamps = [spent(p, by) for p in run.proposals]
+        here = spent(test, by)
+        x = {
+            "seconds": float(test["seconds"]),
+            "evaluations": float(test["nfe"]),
+            "proposals": max(1, bisect.bisect_right(stamps, here)),
+        }
+        # exact in the budget's unit, where it stood until the mark
+        own = "evaluations" if by == "nfe" else "seconds"
+        x[own] = whole(run, by) if mark is None else min(mark.amount, whole(run, by))
+        found.append(
+            {
+                "row": row,
+                "run": run.run["run_id"],
+                "seed": run.run["spec"]["seed"],
+                "prompt": run.run["spec"]["prompt"],
+                "mark": k,
+                **x,
+                "m": test["metrics"],
+                "lam": test["lam"],
+            }
+        )
+    return found
+
+
+def _means(
+    table: Table, runs: Sequence[tuple[int, Stored]], points: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Mean and interval of a metric in a row at each mark that all of its answered runs reached.
+
+    A mark that only some runs reached would be a mean over the fast ones.
+    """
+    answered = [sum(bool(run.tests) for k, run in runs if k == row) for row in _range(table.rows)]
+    found = []
+    for k in sorted({p["mark"] for p in points}):
+        for row in _range(table.rows):
+            own = [p for p in points if p["mark"] == k and p["row"] == row]
+            if not own or len(own) < answered[row]:
+                continue
+            for metric in table.metrics:
+                values = {(p["seed"], p["prompt"]): p["m"].get(metric) for p in own}
+                if any(v is None for v in values.values()):
+                    continue
+                e = metric_of(metric).estimate(values)
+                x = {
+                    name: float(np.mean([p[name] for p in own]))
+                    for name in ("seconds", "evaluations", "proposals")
+                }
+                limits = {"low": e.low, "high": e.high} if np.isfinite(e.low) else {}
+                found.append({"row": row, "mark": k, "metric": metric, **x, "y": e.mean, **limits})
+    return found
+
+
+def _range(rows: Sequence[object]) -> range:
+    return range(len(rows))

@@ -1,0 +1,104 @@
+"""What a page says of each run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from benchmark.errors import UsageError
+from benchmark.report.explorer.images import MOST, strips
+from benchmark.store.stored import Stored
+
+# of a long list so many lines are shown, evenly spread
+_LINES = 40
+_POINTS = 120
+
+
+def spread(lines: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of them, evenly, the first and the last among them."""
+    if len(lines) <= most:
+        return list(lines)
+    return [lines[k] for k in np.linspace(0, len(lines) - 1, most).round().astype(int)]
+
+
+def command_of(spec: Mapping[str, Any]) -> str:
+    """The `bench run` that makes a run again, with all of its options."""
+    words = ["bench", "run", "--method", spec["method"], "--task", spec["task"]]
+    words += ["--preset", spec["preset"], "--budget", spec["budget"], "--device", spec["device"]]
+    words += ["--seeds", str(spec["seed"]), f"--marks={','.join(spec['marks'])}"]
+    words += ["--lower", spec["lower"]] if spec["lower"] else []
+    words += ["--prompt", spec["prompt"]] if spec["prompt"] else []
+    for part, options in (("task", "task_options"), ("method", "method_options")):
+        given = {**spec[options], **(spec.get("places", {}) if part == "task" else {})}
+        for name, value in sorted(given.items()):
+            words += ["--set", f"{spec[part]}.{name}={value}"]
+    return shlex.join(words)
+
+
+def trials_of(run: Stored) -> list[dict[str, Any]]:
+    """Evaluations of F; none where their file cannot be read."""
+    try:
+        return run.trials
+    except UsageError:
+        return []
+
+
+def described(runs: Sequence[tuple[int, Stored]]) -> list[dict[str, Any]]:
+    """Each run of a row, by the row's number, as a page shows it; images up to their limit."""
+    found = [_described(row, run) for row, run in runs]
+    # the lowest seeds first, so that each row has some
+    order = sorted(range(len(runs)), key=lambda k: runs[k][1].run["spec"]["seed"])
+    images = {k: list(strips(runs[k][1])) for k in order}
+    sizes = accumulate(sum(len(s or "") for s in images[k]) for k in order)
+    for k, size in zip(order, sizes, strict=True):
+        found[k]["images"] = images[k] if size <= MOST else None
+    return found
+
+
+def _described(row: int, run: Stored) -> dict[str, Any]:
+    spec, record = run.run["spec"], run.run
+    trials = trials_of(run)
+    return {
+        "id": record["run_id"],
+        "row": row,
+        "seed": spec["seed"],
+        "prompt": spec["prompt"],
+        "status": record["status"],
+        "error": record.get("error", ""),
+        "command": command_of(spec),
+        "options": {
+            **{f"{spec['task']}.{k}": v for k, v in spec["task_options"].items()},
+            **{f"{spec['method']}.{k}": v for k, v in spec["method_options"].items()},
+        },
+        "ledger": record.get("ledger", {}),
+        "spent": {
+            "seconds": record.get("search_seconds"),
+            "evaluations": record.get("nfe"),
+            "requests": record.get("oracle_calls"),
+        },
+        "environment": record.get("environment", {}),
+        "hashes": spec["fingerprint"],
+        "notes": record.get("notes", []),
+        "tests": [
+            {k: t[k] for k in ("seconds", "nfe", "lam", "metrics", "passport") if k in t}
+            for t in run.tests
+        ],
+        "proposals": spread(run.proposals, _LINES),
+        "proposal_count": len(run.proposals),
+        "trials": spread(trials, _LINES),
+        "trial_count": len(trials),
+    }
+
+
+def searched(run: Stored) -> list[dict[str, Any]]:
+    """F of the incumbent over what was spent, as the search saw it."""
+    lines = [
+        {"seconds": p["seconds"], "evaluations": p["nfe"], "proposals": k + 1, "y": p["loss"]}
+        for k, p in enumerate(run.proposals)
+        if np.isfinite(float(p["loss"]))
+    ]
+    return spread(lines, _POINTS)

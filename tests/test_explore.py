@@ -1,0 +1,231 @@
+"""explore.html in a real browser: what is clicked does what it says, and nothing is fetched."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from benchmark.command.cli import main
+from benchmark.report.explorer.page import as_script, explore
+from benchmark.report.explorer.runs import command_of, spread
+from benchmark.report.report import report_folder
+from benchmark.report.table import tables
+from benchmark.report.verify import verify
+from benchmark.store.seal import EARLIER
+from benchmark.store.store import Store
+from tests.made import made
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+MARKS = "#chart .mark-symbol path"
+HOSTILE = "</script><img src=x onerror=alert(1)> \"a\" 'b' \U0001f600 \u05e9\u05dc\u05d5 &amp;"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A report of two methods with two prompts, one of which means harm."""
+    root = tmp_path_factory.mktemp("explore")
+    shades = [np.full((2, 8, 8, 3), 60 * k, np.uint8) for k in (1, 2)]
+    for prompt in (HOSTILE, "a plain one"):
+        made(root / "runs", methods=("alpha", "bilevel"), prompt=prompt, images=shades)
+    report_folder(root / "runs")
+    return root / "runs" / "report"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser, folder):
+    opened = browser.new_page()
+    opened.asked, opened.said = [], []
+    opened.on("request", lambda r: opened.asked.append(r.url))
+    opened.on("console", lambda m: opened.said.append(m.text))
+    opened.on("pageerror", lambda e: opened.said.append(str(e)))
+    opened.goto((folder / "explore.html").as_uri())
+    opened.wait_for_selector("#chart svg")
+    yield opened
+    assert not opened.said
+    assert not [u for u in opened.asked if not u.startswith(("file:", "data:", "blob:"))]
+    opened.close()
+
+
+def cells(page, column):
+    return page.locator(f"#rows tbody tr > :nth-child({column})").all_inner_texts()
+
+
+@BROWSER
+def test_it_shows_the_table_of_the_report(page, folder):
+    first = (folder / "table1.md").read_text().splitlines()[2]
+    shown = page.locator("#rows tbody tr").first.inner_text().split("\t")
+    plain = [c.strip().strip("*") for c in first.strip("|").split(" | ")]
+    assert [s.strip() for s in shown] == [c.strip().strip("*") for c in plain]
+    assert page.title() == page.locator("h1").inner_text()
+
+
+@BROWSER
+def test_sort_filter_and_toggle(page):
+    assert cells(page, 1) == ["alpha", "bilevel"]
+    head = page.locator("#rows thead button").nth(1)
+    head.click()
+    head.click()
+    values = [float(t.split()[0]) for t in cells(page, 2)]
+    assert values == sorted(values, reverse=True)
+    assert page.locator("#rows th[aria-sort=descending]").count() == 1
+    page.fill("#filter", "BIL")
+    assert cells(page, 1) == ["bilevel"]
+    page.fill("#filter", "")
+    page.locator("#methods input").first.uncheck()
+    assert cells(page, 1) == ["bilevel"]
+    assert page.locator("#strips figure").count() == 1
+
+
+@BROWSER
+def test_the_budget_moves_table_curves_and_gallery(page, folder):
+    marks = page.locator(MARKS)
+    late, picture = cells(page, 2), page.locator("#strips img").first.get_attribute("src")
+    count = marks.count()
+    page.locator("#budget").fill("0")
+    assert page.locator("#budget-text").inner_text() == "500nfe"
+    page.wait_for_function(
+        f"document.querySelectorAll('#chart .mark-symbol path').length < {count}"
+    )
+    early = cells(page, 2)
+    assert early != late
+    assert page.locator("#strips img").first.get_attribute("src") != picture
+    (table, _), *_ = report_folder(folder.parent, folder.parent.parent / "early", at=_half())
+    assert early[0].split()[0] == f"{table.rows[0].metrics['fid'].mean:.2f}"
+
+
+def _half():
+    from benchmark.budget import Budget
+
+    return Budget(500, "nfe")
+
+
+@BROWSER
+def test_every_choice_of_the_curves_draws(page):
+    for metric in page.locator("#metric option").evaluate_all("o => o.map(x => x.value)"):
+        page.select_option("#metric", metric)
+        for x in ("seconds", "evaluations", "proposals"):
+            page.select_option("#x", x)
+            for box in ("#log-x", "#log-y", "#each"):
+                page.locator(box).click()
+            page.wait_for_function(f"document.querySelectorAll({MARKS!r}).length")
+    with page.expect_download() as got:
+        page.click("#get-svg")
+    assert got.value.suggested_filename == "curves.svg"
+    with page.expect_download() as got:
+        page.click("#get-csv")
+    assert got.value.suggested_filename == "table1.csv"
+
+
+@BROWSER
+def test_a_point_says_its_values(page):
+    page.locator(MARKS).last.hover()
+    tip = page.wait_for_selector("#vg-tooltip-element.visible")
+    assert "95 % from" in tip.inner_text()
+
+
+@BROWSER
+def test_a_runs_own_page(page, folder):
+    page.locator("#every a").first.click()
+    run = page.locator("#run")
+    text = run.inner_text()
+    assert "bench run --method alpha --task schedule" in text
+    assert "Answers proposed (2)" in text
+    assert "Seconds by account" in text
+    assert page.locator("#overview").is_hidden()
+    run.get_by_text("all runs").click()
+    page.locator("#overview").wait_for(state="visible")
+
+
+@BROWSER
+def test_texts_of_users_stay_texts(page):
+    page.select_option("#prompt", HOSTILE)
+    assert page.locator("img[onerror]").count() == 0
+    assert HOSTILE in page.locator("#prompt option").all_inner_texts()
+    page.locator("#every tr", has_text="onerror").locator("a").first.click()
+    assert HOSTILE in page.locator("#run h2").inner_text()
+
+
+@BROWSER
+@pytest.mark.parametrize("dark", [False, True])
+def test_anybody_can_read_it(browser, folder, dark):
+    from axe_playwright_python.sync_playwright import Axe
+
+    scheme = "dark" if dark else "light"
+    opened = browser.new_page(viewport={"width": 400, "height": 800}, color_scheme=scheme)
+    opened.goto((folder / "explore.html").as_uri())
+    opened.wait_for_selector("#chart svg")
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 400
+    found = Axe().run(opened).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not serious, [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in serious]
+    # the keyboard alone: to the slider, and one step back
+    opened.focus("#budget")
+    opened.keyboard.press("ArrowLeft")
+    assert opened.locator("#budget-text").inner_text() == "500nfe"
+    opened.close()
+
+
+def test_the_page_is_sealed_with_its_report(folder):
+    assert dict(verify(folder.parent))["table report"] == ""
+    page = folder / "explore.html"
+    text = page.read_text()
+    page.write_text(text.replace("alpha", "aleph"))
+    assert "explore.html is not the file" in dict(verify(folder.parent))["table report"]
+    page.write_text(text)
+
+
+def test_json_that_no_text_can_end():
+    text = as_script({"a": HOSTILE, "b": [float("nan"), np.inf, 1 / 3]})
+    assert "<" not in text
+    assert json.loads(text) == {"a": HOSTILE, "b": [None, None, 0.3333333]}
+
+
+def test_long_lists_are_spread_evenly():
+    assert spread(list(range(1000)), 5) == [0, 250, 500, 749, 999]
+    assert spread([1, 2], 5) == [1, 2]
+
+
+def test_the_command_makes_the_same_run(tmp_path):
+    words = ["run", "--method", "random", "--task", "quadratic", "--budget", "300nfe"]
+    assert main([*words, "--set", "random.trials=7", "--out", str(tmp_path / "one")]) == 0
+    (run,) = Store(tmp_path / "one")
+    command = command_of(run.run["spec"]).split()
+    assert command[:2] == ["bench", "run"]
+    assert main([*command[1:], "--out", str(tmp_path / "two")]) == 0
+    (again,) = Store(tmp_path / "two")
+    assert again.run["run_id"] == run.run["run_id"]
+
+
+def test_a_page_of_many_runs_keeps_its_size(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (8, 64, 64, 3), np.uint8) for _ in range(2)]
+    store = made(tmp_path, methods=tuple("abcdef"), seeds=20, images=noise)
+    (table,) = tables(list(store))
+    text = explore(table, tmp_path, [], False)
+    assert len(text) < 5_000_000
+    runs = json.loads(text.split('id="data">')[1].split("</script>")[0])["runs"]
+    assert len(runs) == 120
+    # the lowest seeds of each row have pictures, and the page says where it has none
+    assert all(r["images"] for r in runs if r["seed"] < 2)
+    assert None in [r["images"] for r in runs]
+
+
+def test_images_of_earlier_marks_are_stored_where_each_mark_has_some(tmp_path):
+    shades = [np.full((2, 4, 4, 3), 60 * k, np.uint8) for k in (1, 2)]
+    (run,) = made(tmp_path / "both", methods=("a",), seeds=1, images=shades)
+    assert (run.folder / EARLIER).is_file()
+    odd = [shades[0][:0], shades[1]]
+    (run,) = made(tmp_path / "one", methods=("a",), seeds=1, images=odd)
+    assert not (run.folder / EARLIER).exists()
