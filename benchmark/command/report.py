@@ -9,6 +9,7 @@ from benchmark.budget import Budget
 from benchmark.command.output import print_table
 from benchmark.errors import UsageError
 from benchmark.report.explorer import EXPLORE
+from benchmark.report.paper import Layout
 from benchmark.report.report import report_folder
 from benchmark.runs.machine import folder_of
 
@@ -18,11 +19,12 @@ def command(args: argparse.Namespace) -> int:
     written = report_folder(
         args.dir,
         None if args.out is None else folder_of(args.out),
-        formats=[f.strip() for f in args.format.split(",") if f.strip()],
+        formats=_words(args.format),
         at=Budget.parse(args.at) if args.at else None,
         metric=args.metric,
         across=args.across,
         failures=args.failures,
+        layout=Layout(_words(args.columns), args.sort),
     )
     for table, folder in written:
         print_table(table)
@@ -30,6 +32,11 @@ def command(args: argparse.Namespace) -> int:
     if args.open:
         _open([folder / EXPLORE for _, folder in written])
     return 0
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(filter(None, map(str.strip, text.split(","))))
 
 
 def _open(pages: list[Path]) -> None:

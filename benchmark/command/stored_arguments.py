@@ -46,6 +46,18 @@ def _add_report(report: argparse.ArgumentParser) -> None:
         help="rows are compared over the seeds and prompts in `common`, or a failure counts as the "
         "`worst` of its cell (default: %(default)s)",
     )
+    report.add_argument(
+        "--columns",
+        default="",
+        metavar="NAMES",
+        help="of paper.tex, such as fid,clip,time (default: three metrics and the seconds)",
+    )
+    report.add_argument(
+        "--sort",
+        default="",
+        metavar="NAME",
+        help="the column that the rows of paper.tex are ordered by, the best first",
+    )
     report.add_argument("--out", metavar="DIR", help="(default: DIR/report)")
     report.add_argument(
         "--open", action="store_true", help="show the page of the first table in the web browser"

@@ -22,6 +22,12 @@ Marks = tuple[str, str]
 """What stands before and after a marked text."""
 
 
+def names(table: Table) -> list[str]:
+    """What each column is called on the command line, in the order of `heads`."""
+    ends = ["runs", "failed", *(["no_answer"] if _unanswered(table) else [])]
+    return ["method", *table.metrics, *shown_costs(table), *ends]
+
+
 def heads(table: Table) -> list[str]:
     """The headings, of metrics with an arrow to where better values are."""
     named = {m: table.heading(m) + metric_of(m).arrow for m in table.metrics}

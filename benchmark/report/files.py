@@ -14,6 +14,7 @@ from benchmark.report.explorer import EXPLORE
 from benchmark.report.formats import latex, markdown
 from benchmark.report.frame import columns
 from benchmark.report.notes import footnote
+from benchmark.report.paper import PAPER, Layout, paper
 from benchmark.report.plots import FROM_FRAME
 from benchmark.report.reading import reading
 from benchmark.report.record import ReportRecord
@@ -27,11 +28,16 @@ WRITTEN = ("md", "csv", "latex", "page")
 """Where nobody names formats."""
 
 
-def write_report(table: Table, folder: Path, formats: Sequence[str], across: bool) -> Table:
-    """Returns the table with the pictures that failed. Raises OSError."""
+def write_report(
+    table: Table, folder: Path, formats: Sequence[str], across: bool, layout: Layout
+) -> Table:
+    """Returns the table with the pictures that failed. Raises OSError.
+
+    layout: of paper.tex, see there.
+    """
     before = _before(folder)
     # texts twice: tables must be there even where drawing crashes the process
-    names = _write(folder, _tables(table, formats) | _texts(table, formats, []))
+    names = _write(folder, _tables(table, formats, layout) | _texts(table, formats, []))
     pictures, undrawn = _draw(table, folder)
     table = replace(table, undrawn=tuple(undrawn))
     _write(folder, _texts(table, formats, pictures))
@@ -40,7 +46,7 @@ def write_report(table: Table, folder: Path, formats: Sequence[str], across: boo
         files += _explored(table, folder, pictures, across)
     for name in before - set(files):
         # a picture or a page of an earlier report would be taken for one of this
-        if name.endswith((".png", EXPLORE)):
+        if name.endswith((".png", EXPLORE, PAPER)):
             (folder / name).unlink(missing_ok=True)
     ReportRecord(
         at=str(table.at or ""),
@@ -121,7 +127,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> list[str]:
     return list(texts)
 
 
-def _tables(table: Table, formats: Sequence[str]) -> dict[str, str]:
+def _tables(table: Table, formats: Sequence[str], layout: Layout) -> dict[str, str]:
     texts = {}
     if "csv" in formats:
         first = columns()
@@ -133,7 +139,7 @@ def _tables(table: Table, formats: Sequence[str]) -> dict[str, str]:
             "runs.csv": write_frame(table.frame[filled]),
         }
     if "latex" in formats:
-        texts["table1.tex"] = latex(table)
+        texts |= {"table1.tex": latex(table), PAPER: paper(table, layout)}
     return texts
 
 

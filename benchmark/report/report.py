@@ -13,6 +13,7 @@ from benchmark.errors import UsageError, suggest
 from benchmark.report.comparable import Beside, set_of
 from benchmark.report.compare import FAILURES, Failures
 from benchmark.report.files import FORMATS, WRITTEN, rewrite_files, write_report
+from benchmark.report.paper import PLAIN, Layout
 from benchmark.report.runs_csv import read_frame
 from benchmark.report.table import Table, tables, tables_of
 from benchmark.store.files import make_folder, storing
@@ -29,12 +30,13 @@ def report(
     across: bool = False,
     failures: str = "common",
     beside: Iterable[Stored] = (),
+    layout: Layout = PLAIN,
 ) -> list[tuple[Table, Path]]:
     """Write tables and plots of these runs below `out`, a folder for each comparable set.
 
     A single set lies in `out` itself. across: see `tables`.  beside: other stored runs; the
-    footnote says how many belong into the table. Raises UsageError, and StorageError where the
-    folder cannot be written.
+    footnote says how many belong into the table.  layout: of paper.tex. Raises UsageError, and
+    StorageError where the folder cannot be written.
     """
     if failures not in FAILURES:
         raise UsageError(f"--failures: expected {' or '.join(FAILURES)}, got {failures!r}")
@@ -52,12 +54,15 @@ def report(
             f"--metric: unknown metric {metric!r}{suggest(metric, known)}; these runs have: "
             f"{', '.join(known) or 'none'}"
         )
+    # before the first file: a word that is wrong costs no report
+    for table in made:
+        layout.check(table)
     written = []
     for table in made:
         folder = out if len(made) == 1 else out / table.title.replace(", ", "-").replace(" ", "-")
         make_folder(folder)
         with storing(folder):
-            written.append((write_report(table, folder, formats, across), folder))
+            written.append((write_report(table, folder, formats, across, layout), folder))
     return written
 
 
