@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from benchmark.report.cells import heads, names
+from benchmark.report.cells import lines as cells
 from benchmark.report.runs_csv import read_frame
 from benchmark.report.sheets import versus
 from benchmark.report.stats import Difference, difference
@@ -37,8 +40,16 @@ def _against(table: Table, metric: str, one: str, other: str, digits: int = 2) -
     return _said(found, digits, 1 if metric == "clip" else -1)
 
 
-def sentences(results: str) -> list[str]:
-    """Three sentences, from the reference tables below `results`.
+@dataclass(frozen=True)
+class Claim:
+    """short: for who has half a minute.  full: with every figure."""
+
+    short: str
+    full: str
+
+
+def claims(results: str) -> list[Claim]:
+    """Three of them, from the reference tables below `results`.
 
     Raises ValueError where the tables no longer say what a sentence says in words.
     """
@@ -50,7 +61,7 @@ def sentences(results: str) -> list[str]:
     ]
 
 
-def _reward_ft(table: Table) -> str:
+def _reward_ft(table: Table) -> Claim:
     mine = "bilevel (importance)"
     guided = [
         f"{name} search ({_against(table, 'clip', mine, f'{row} (guided)')})"
@@ -62,16 +73,19 @@ def _reward_ft(table: Table) -> str:
     ]
     if any("clip" not in r.bold | r.tied for r in table.rows if r.lower == "importance"):
         raise ValueError("the searches on the bank no longer tie: write the first sentence anew")
-    return (
+    return Claim(
+        "`reward_ft`, one reward: bilevel has a higher CLIP score than random search by sampling, "
+        f"by {_against(table, 'clip', mine, 'random (guided)')}, and ties with every search that "
+        "uses the same bank of samples.",
         "`reward_ft`, 5 seeds x 3 prompts (n = 15), 60 s: with a bank of samples bilevel has a "
         "higher CLIP score than searches that sample with guidance at each trial, "
         f"{guided[0]}, {guided[1]} and {guided[2]}; but the gain is the bank's: of the searches on "
         f"the same bank {bank[0]} ties, {bank[1]} and {bank[2]} are a little behind, and no "
-        "difference between the four is left after a correction for the whole column."
+        "difference between the four is left after a correction for the whole column.",
     )
 
 
-def _rewards(rows: pd.DataFrame) -> str:
+def _rewards(rows: pd.DataFrame) -> Claim:
     """Of the searches on the bank."""
     clip = {
         (int(str(size)), str(method)): {
@@ -95,26 +109,46 @@ def _rewards(rows: pd.DataFrame) -> str:
             raise ValueError("bilevel is ahead of a search: write the second sentence anew")
     own = rows[(rows["lower"] == "importance") & (rows["method"] == "bilevel")]
     promised, given = (own.loc[own["rewards"] == most, name].mean() for name in ("best_f", "clip"))
-    return (
+    return Claim(
+        "`reward_ft`, 1 to 16 rewards: at 8 bilevel is ahead of the untuned default by "
+        f"{less(8, 'bilevel', 'default')} of CLIP score, and at no number ahead of random search, "
+        "CMA-ES or a Gaussian process.",
         "`reward_ft` with 1, 2, 4, 8 and 16 lower rewards and a strength for each, one prompt, "
         "5 seeds (n = 5), 60 evaluations of F on a bank: bilevel is ahead of the default, at 8 "
         f"rewards by {less(8, 'bilevel', 'default')} of CLIP score, and at no number ahead of "
         "random search, CMA-ES or a Gaussian process; at 16 its strengths promise "
         f"{promised:.1f} on the bank and give {given:.1f} on held-out images, behind CMA-ES by "
-        f"{less(most, 'cmaes', 'bilevel')}."
+        f"{less(most, 'cmaes', 'bilevel')}.",
     )
 
 
-def _trials(table: Table) -> str:
+def _trials(table: Table) -> Claim:
     short = "fid_refit_80"
     gained = {m: _against(table, m, "gp", "default") for m in ("fid_refit", short)}
     lost = _against(table, short, "gp", "bilevel")
     own = versus(table, short, "bilevel", "default")
     if own is None or own.mean < 0:
         raise ValueError("bilevel now finds better schedules: write the third sentence anew")
-    return (
+    return Claim(
+        "`noise_schedule`, each answer trained anew: the schedule that a Gaussian process finds "
+        f"has a lower FID than the default's, by {gained['fid_refit']}; bilevel's is no better "
+        "than the default's.",
         "`noise_schedule`: what a schedule is worth by itself (8 knots, 24 full fits, n = 5, each "
         "answer trained anew): that of a Gaussian process has a lower FID than the default by "
         f"{gained[short]} after 80 steps and by {gained['fid_refit']} after 320, and than that of "
-        f"bilevel by {lost} after 80; bilevel's is no better than the default's."
+        f"bilevel by {lost} after 80; bilevel's is no better than the default's.",
     )
+
+
+_SMALL = ("bilevel (importance)", "bayesian (guided)", "random (guided)", "default (guided)")
+
+
+def small_table(folder: str) -> str:
+    """Four rows and four columns of a table, in Markdown."""
+    found = _table(Path(folder))
+    keys, lines = names(found), {line[0][0]: line for line in cells(found)}
+    places = [keys.index(name) for name in ("method", "fid", "clip", "time")]
+    marks = {"": "{}", "best": "**{}**", "tie": "*{}*"}
+    shown = [[marks[mark].format(text) for text, mark in lines[row]] for row in _SMALL]
+    rows = [heads(found), ["---", *["---:"] * (len(keys) - 1)], *shown]
+    return "".join(f"| {' | '.join(row[k] for k in places)} |\n" for row in rows)
