@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import benchmark
 from benchmark.command.suite import read_suite
 from benchmark.registry import METHODS, METRICS
 from benchmark.report.costs import costs, spent
@@ -211,3 +212,9 @@ def test_the_suites_name_the_stored_runs(suite, folder, monkeypatch):
     )
     assert stored <= named
     assert len(stored) >= 5
+
+
+def test_every_public_name_is_in_the_reference_of_python():
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    named = {line.rpartition(".")[2] for line in text.splitlines() if line.startswith("::: ")}
+    assert named == set(benchmark.__all__) - {"__version__"}
