@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from benchmark.store.stored import Stored
 _SHAPES = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"}
 _OTHER_SHAPE = "cross"
 _DASHES: dict[str, list[int]] = {"-": [], "--": [6, 3], ":": [2, 2], "-.": [6, 3, 2, 3]}
+_SPENT = ("seconds", "evaluations", "proposals")
 # the page draws these itself
 _OWN = ("samples.png", "quality_over_time.png")
 
@@ -149,26 +151,22 @@ def _means(
 
     A mark that only some runs reached would be a mean over the fast ones.
     """
-    answered = [sum(bool(run.tests) for k, run in runs if k == row) for row in _range(table.rows)]
+    answered = Counter(row for row, run in runs if run.tests)
+    grouped: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
+    for p in points:
+        grouped[p["mark"], p["row"]].append(p)
     found = []
-    for k in sorted({p["mark"] for p in points}):
-        for row in _range(table.rows):
-            own = [p for p in points if p["mark"] == k and p["row"] == row]
-            if not own or len(own) < answered[row]:
-                continue
+    for (k, row), own in sorted(grouped.items()):
+        if len(own) == answered[row]:
             for metric in table.metrics:
-                values = {(p["seed"], p["prompt"]): p["m"].get(metric) for p in own}
-                if any(v is None for v in values.values()):
-                    continue
-                e = metric_of(metric).estimate(values)
-                x = {
-                    name: float(np.mean([p[name] for p in own]))
-                    for name in ("seconds", "evaluations", "proposals")
-                }
-                limits = {"low": e.low, "high": e.high} if np.isfinite(e.low) else {}
-                found.append({"row": row, "mark": k, "metric": metric, **x, "y": e.mean, **limits})
+                if all(metric in p["m"] for p in own):
+                    found.append({"row": row, "mark": k, "metric": metric, **_mean(metric, own)})
     return found
 
 
-def _range(rows: Sequence[object]) -> range:
-    return range(len(rows))
+def _mean(metric: str, points: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Of a metric and of what was spent; with its interval, where it has one."""
+    e = metric_of(metric).estimate({(p["seed"], p["prompt"]): p["m"][metric] for p in points})
+    limits = {"low": e.low, "high": e.high} if np.isfinite(e.low) else {}
+    x = {name: float(np.mean([p[name] for p in points])) for name in _SPENT}
+    return {**x, "y": e.mean, **limits}
