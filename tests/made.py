@@ -86,3 +86,8 @@ def made(
             )
             writer.close("ok")
     return store
+
+
+def told(record):
+    """The notes of a run, but for those of a machine that was busy with other things."""
+    return [note for note in record["notes"] if not note.startswith("the run stood still")]

@@ -206,8 +206,11 @@ METHODS = ("bayesian", "cmaes", "gp", "grid", "optuna", "qmc", "random", "tpe")
 
 
 @pytest.mark.usefixtures("together")
-@pytest.mark.parametrize("kept", [0.0, 1e9], ids=["kept", "computed again"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "kept"),
+    # how a state comes back is the store's doing, whatever the method
+    [(method, 1e9) for method in METHODS] + [("random", 0.0), ("tpe", 0.0)],
+)
 def test_a_resumed_search_is_the_uninterrupted_one(method, kept, tmp_path, monkeypatch):
     assert method in TABLE
     monkeypatch.setattr("benchmark.store.checkpoints._EVERY", kept)

@@ -15,6 +15,7 @@ from benchmark.search.heartbeat import Heartbeat
 from benchmark.store.checkpoints import Checkpoints
 from benchmark.store.journal import CALLS, Line
 from benchmark.store.store import Store
+from tests.made import told
 from tests.test_resume import Killed, cut_short, numbers
 from tests.toys import toys  # noqa: F401
 
@@ -80,7 +81,7 @@ def test_a_limit_ends_the_search_with_its_answer(method, limits, why, calls, tmp
     status, found = run(spec_of(method, monkeypatch), tmp_path, **limits)
     assert status == "budget_exhausted"
     assert found.run["ended_by"] == why
-    assert found.run["notes"] == [f"the search was ended by its {why}"]
+    assert told(found.run) == [f"the search was ended by its {why}"]
     assert found.run["nfe"] == 1
     assert calls in (None, found.run["oracle_calls"])
     assert len(found.tests) == 1
@@ -112,7 +113,7 @@ def test_a_resumed_run_ends_at_the_same_request(
 def test_evaluations_begin_the_count_anew_and_an_ordinary_end_is_no_guard(tmp_path, monkeypatch):
     status, found = run(spec_of(searches, monkeypatch, task="quadratic"), tmp_path, requests=2)
     assert status == "budget_exhausted"
-    assert (found.run["nfe"], found.run["ended_by"], found.run["notes"]) == (100, "", [])
+    assert (found.run["nfe"], found.run["ended_by"], told(found.run)) == (100, "", [])
 
 
 def test_states_that_were_let_go_do_not_count(tmp_path, monkeypatch):

@@ -12,11 +12,12 @@ from benchmark.report.drawing import figure_of
 from benchmark.report.table import tables
 from benchmark.runs.runner import run_one
 from benchmark.store.store import Store
+from speed.rewards import number
 from tests.legible import faults
 from tests.test_drawn_again import RESULTS, SHIPPED
 
 MANY = "bilevel,random,default,grid,gp,tpe,cmaes,hyperband,asha,successive_halving,pbt,qmc"
-BUDGET = {"noise_schedule": "6000nfe", "reward_ft": "900nfe", "sampling": "900nfe"}
+BUDGET = {"noise_schedule": "6000nfe", "sampling": "900nfe"}
 
 
 def wrong(runs):
@@ -63,6 +64,15 @@ def test_options_of_one_method(tmp_path):
         settings = [f"bilevel.gamma={k + 1}"]
         runs += ran(tmp_path / str(k), "bilevel", "quadratic", budget="300nfe", settings=settings)
     assert not wrong(runs)
+
+
+def test_on_reward_ft(tmp_path):
+    """Of those that are shipped: one reward and eight, on the bank."""
+    with tarfile.open(RESULTS / "reward_ft" / "rewards" / "runs.tar.xz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    runs = [run for run in Store(tmp_path) if run.run["spec"]["lower"] == "importance"]
+    for size in (1, 8):
+        assert not wrong([run for run in runs if number(run) == size])
 
 
 @pytest.mark.parametrize("report", SHIPPED, ids=str)

@@ -12,6 +12,7 @@ import torch
 
 from benchmark import UsageError
 from benchmark.check import check_task
+from benchmark.command.parse import plan_from_text as plan
 from benchmark.registry import REWARDS, TASKS, Entry
 from methods.bilevel import Bilevel
 from tasks import REWARDS as REWARD_TABLE
@@ -285,3 +286,12 @@ def test_a_staged_search_leaves_the_bank_for_guided_images():
 def test_what_cannot_be_is_told(options, says):
     with pytest.raises(UsageError, match=says):
         RewardFt(**options).fingerprint()
+
+
+def test_several_rewards_guide_by_themselves_and_one_by_its_linear_model():
+    assert RewardFt().mode == "tilt"
+    assert RewardFt(rewards="quality,bright").mode == "direct"
+    assert RewardFt(rewards="quality,bright", mode="tilt").mode == "tilt"
+    # as stored before there was `auto`
+    same = plan("random", "reward_ft", settings=["reward_ft.mode=tilt"])
+    assert plan("random", "reward_ft") == same

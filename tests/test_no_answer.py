@@ -14,6 +14,7 @@ from benchmark.runs.runner import run_one
 from benchmark.search.measure import why_none
 from benchmark.store.store import Store
 from tasks.quadratic import QuadraticTask
+from tests.made import told
 
 FIVE = ("bilevel", "default", "grid", "random", "bayesian")
 
@@ -52,7 +53,7 @@ def test_no_finite_f_is_said_and_counted(bad, losses, tmp_path):
         "task and its options"
     )
     assert run["why_none"] == why
-    assert run["notes"] == [f"no answer: {why}"]
+    assert told(run) == [f"no answer: {why}"]
 
 
 def test_some_that_are_not_finite_are_counted_beside_an_answer(losses, tmp_path):
@@ -64,7 +65,7 @@ def test_some_that_are_not_finite_are_counted_beside_an_answer(losses, tmp_path)
         False,
         "",
     )
-    assert run["notes"] == []
+    assert told(run) == []
 
 
 @pytest.mark.parametrize("method", ["random", "grid", "bayesian"])

@@ -5,6 +5,7 @@ import pytest
 
 from benchmark import Proposal
 from benchmark.budget import OutOfBudget
+from tests.made import told
 from tests.test_runner import go
 from tests.toys import STATED, toys  # noqa: F401
 
@@ -74,11 +75,11 @@ def test_a_budget_of_seconds_refuses_nothing(tmp_path, monkeypatch):
 
 def test_more_than_its_stated_price_is_said_once(tmp_path, monkeypatch):
     _, found = go(tmp_path, tilts, monkeypatch, task="cheaper", budget="1h", marks=[])
-    assert found.run["notes"] == [
+    assert told(found.run) == [
         "a request for step took 8 network evaluations, more than its stated price of 7"
     ]
     _, found = go(tmp_path / "b", tilts, monkeypatch, task="priced", budget="1h", marks=[])
-    assert found.run["notes"] == []
+    assert told(found.run) == []
 
 
 def test_prices_add_up_to_a_fit():

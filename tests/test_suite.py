@@ -141,7 +141,7 @@ def test_another_encoding_is_named_with_a_cure(encoding, tmp_path):
         read_suite(path)
 
 
-@pytest.mark.parametrize("seed", [2**31, 2**32 + 1, 10**15])
+@pytest.mark.parametrize("seed", [2**32 + 1, 10**15])
 def test_large_seeds_run(seed, tmp_path):
     path = tmp_path / "suite.toml"
     path.write_text(

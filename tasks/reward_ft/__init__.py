@@ -78,17 +78,14 @@ class RewardFt:
         later=True,
     )
     mode: str = option(
-        "tilt",
+        "auto",
         "guidance: by the reward's linear model with beta = 1/lam, by it with the paper's "
-        "look-ahead loss, or by the reward itself at each step, in one pass",
-        choices=("tilt", "lookahead", "direct"),
+        "look-ahead loss, or by the reward itself at each step, in one pass; auto: direct with "
+        "several rewards, else tilt",
+        choices=("auto", "tilt", "lookahead", "direct"),
     )
-    target: float = option(
-        10.0, "target reward of `lookahead` (the released code's)", low=-1e6, high=1e6
-    )
-    guidance: float = option(
-        1.0, "strength of `lookahead` (the released code's)", low=0.0, high=1e6
-    )
+    target: float = option(10.0, "target reward of `lookahead` (released code)", low=-1e6, high=1e6)
+    guidance: float = option(1.0, "strength of `lookahead` (released code)", low=0.0, high=1e6)
     steps: int = option(
         12,
         "sampling steps, wherever images are sampled (measured: MODEL_CARD.md)",
@@ -196,6 +193,9 @@ class RewardFt:
     )
 
     def __post_init__(self) -> None:
+        if self.mode == "auto":
+            # what a run stores is what it does
+            object.__setattr__(self, "mode", "direct" if self.rewards else "tilt")
         several.check(self)
 
     @property

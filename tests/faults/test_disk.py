@@ -7,10 +7,12 @@ import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from benchmark.command.cli import main
 from benchmark.report.report import rewrite
 from benchmark.report.verify import verify
 from benchmark.store.seal import sealed
@@ -92,6 +94,13 @@ def test_a_folder_that_is_closed_in_the_middle_of_a_run(tmp_path):
     assert sorted(p.name for p in folder.iterdir() if p.name.startswith(".")) == [".lock"]
 
 
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The folder of two finished runs, to be copied."""
+    root = tmp_path_factory.mktemp("two")
+    return finished_runs(root)[0].parents[3]
+
+
 def finished_runs(tmp_path):
     assert bench(*RUN, "--seeds", "0-1", "--quiet", cwd=tmp_path).returncode == 0
     return sorted((tmp_path / "runs").glob("*/*/*/run.json"))
@@ -112,22 +121,26 @@ def finished_runs(tmp_path):
     ids=["empty", "truncated", "binary", "list", "text", "future", "deep", "shape"],
 )
 @pytest.mark.parametrize("name", ["run.json", "final.json"])
-def test_a_damaged_file_is_named_and_nothing_is_overwritten(name, content, tmp_path):
-    first, second = finished_runs(tmp_path)
+def test_a_damaged_file_is_named_and_nothing_is_overwritten(
+    name, content, two, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(two, "runs")
+    first, second = sorted(Path("runs").glob("*/*/*/run.json"))
     (first.parent / name).write_bytes(content)
     kept = second.read_bytes()
     # a report passes over the one run, and says so; the command that would run it again does not
     for words, status in ((["report", "runs"], 0), ([*RUN, "--seeds", "0-1"], 2)):
-        done = bench(*words, cwd=tmp_path)
-        assert done.returncode == status, done.stdout
-        assert name in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
+        assert main(words) == status
+        said = capsys.readouterr().err
+        assert name in said
+        assert len(said.strip().splitlines()) == 1
         assert (first.parent / name).read_bytes() == content
     assert second.read_bytes() == kept
-    done = bench("verify", "runs", cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stdout.count("FAIL") >= 1
-    assert "ok   run" in done.stdout
+    assert main(["verify", "runs"]) == 1
+    said = capsys.readouterr().out
+    assert said.count("FAIL") >= 1
+    assert "ok   run" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n" + b"x" * 50, b"text"])
