@@ -167,7 +167,8 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
             panel.grid(alpha=0.25)
         panels[0][column].set_title("one reward" if k == 1 else f"{k} rewards that conflict")
         panels[1][column].set_xlabel("norm of the strengths 1/lam")
-    panels[0][1].legend(frameon=False, loc="lower left")
+    known = {n: h for p in panels[0] for h, n in zip(*p.get_legend_handles_labels(), strict=True)}
+    panels[0][1].legend(known.values(), known.keys(), frameon=False, loc="lower left")
     figure.suptitle("Mean over the three prompts of the embedded preset")
     figure.tight_layout()
     figure.savefig(path, dpi=150)
