@@ -87,7 +87,7 @@ def _estimate(part: pd.DataFrame) -> Estimate:
 
 def draw(rows: pd.DataFrame, path: Path) -> None:
     """FID over the calls of the network: each method, and each control in grey."""
-    figure, panels = subplots(1, 2, figsize=(11, 4.4))
+    figure, panels = subplots(1, 2, figsize=(12, 4.4))
     calls = sorted(rows["calls"].unique())
     marks = iter(("s", "^", "v", "x"))
     for name in sorted(rows.loc[rows["kind"] == "control", "row"].unique()):
@@ -108,7 +108,9 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
     panels[0].set_xlabel("calls of the network for an image")
     panels[1].set_xlabel("passes of the U-Net for an image")
     panels[0].set_ylabel("FID on held-out prompts and seeds")
-    panels[0].legend(fontsize=7, ncols=2)
+    handles, names = panels[0].get_legend_handles_labels()
+    beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "fontsize": 8, "frameon": False}
+    panels[1].legend(handles, names, **beside)
     panels[1].set_title("each run; a call with guidance takes two passes", fontsize=9)
     figure.tight_layout()
     figure.savefig(path, dpi=130)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmark.report.report import report_folder
 from benchmark.store.store import Store
+from speed import sampling
 from speed.rewards import curve, draw, number
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -63,6 +64,20 @@ def test_the_picture_of_several_rewards_is_drawn_again(tmp_path):
             assert bool(len(there)) == np.isfinite(row.reached_after)
     draw(runs, rows, tmp_path / "rewards.png")
     same_picture(tmp_path / "rewards.png", REWARDS / "rewards.png")
+
+
+def test_the_picture_of_samplers_is_drawn_again(tmp_path):
+    folder = RESULTS / "sampling"
+    with tarfile.open(folder / "runs.tar.xz") as packed:
+        packed.extractall(tmp_path / "runs", filter="data")
+    found = sampling.rows_of([r for r in Store(tmp_path / "runs") if r.done])
+    rows = pd.read_csv(folder / "rows.csv")
+    pd.testing.assert_frame_equal(found, rows, rtol=1e-4, check_dtype=False)
+    compared = pd.DataFrame(sampling.against(rows))
+    stored = pd.read_csv(folder / "against.csv")
+    pd.testing.assert_frame_equal(compared, stored, rtol=5e-3, atol=1e-12, check_dtype=False)
+    sampling.draw(rows, tmp_path / "sampling.png")
+    same_picture(tmp_path / "sampling.png", folder / "sampling.png")
 
 
 def same_picture(one, other):
