@@ -44,7 +44,7 @@ def of(runs, method):
 
 
 def test_on_a_toy(tmp_path):
-    runs = ran(tmp_path, MANY, "quadratic", "0-2", budget="600nfe")
+    runs = ran(tmp_path, MANY, "quadratic", "0-1", budget="600nfe")
     assert not wrong(runs)
     assert not wrong(of(runs, "bilevel"))
     assert not wrong([run for run in runs if run.run["spec"]["seed"] == 0])

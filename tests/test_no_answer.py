@@ -141,7 +141,7 @@ def test_the_counts_are_the_same_after_a_replay(monkeypatch, losses, tmp_path):
     assert (run["resumed"], run["losses"], run["not_finite"], len(asked)) == (1, 9, 9, 10)
 
 
-@pytest.mark.parametrize("scale", [1e300, -1e300, 1e-300])
+@pytest.mark.parametrize("scale", [-1e300, 1e-300])
 def test_an_absurd_objective_breaks_neither_run_nor_report(scale, monkeypatch, tmp_path, capsys):
     before = QuadraticTask.test
 

@@ -110,9 +110,8 @@ BUDGET = {"noise_schedule": "6000nfe", "reward_ft": "900nfe"}
     ("task", "method", "lower"),
     [
         ("noise_schedule", "bilevel", None),
-        ("noise_schedule", "bayesian", None),
+        ("noise_schedule", "random", None),
         ("reward_ft", "bilevel", None),
-        ("reward_ft", "bayesian", None),
         ("reward_ft", "bayesian", "importance"),
     ],
 )

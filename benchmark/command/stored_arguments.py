@@ -50,7 +50,7 @@ def _add_report(report: argparse.ArgumentParser) -> None:
         "--columns",
         default="",
         metavar="NAMES",
-        help="of paper.tex, such as fid,clip,time (default: three metrics and the seconds)",
+        help="of paper.tex, by their names (default: three metrics and the seconds)",
     )
     report.add_argument(
         "--sort",
