@@ -50,6 +50,19 @@ def test_on_a_toy(tmp_path):
     assert not wrong([run for run in runs if run.run["spec"]["seed"] == 0])
 
 
+def test_lam_is_drawn_within_the_range_that_was_searched(tmp_path):
+    runs = ran(tmp_path, "default", "quadratic", budget="60nfe")
+    (table,) = tables(runs)
+    axes = {axis["name"]: axis for axis in runs[0].run["space"]}
+    figure = figure_of("lam_over_time", table)
+    shown = {panel.get_ylabel(): panel.get_ylim() for panel in figure.axes if panel.get_ylabel()}
+    assert set(shown) == set(axes)
+    for name, (low, high) in shown.items():
+        width = axes[name]["high"] - axes[name]["low"]
+        assert axes[name]["low"] - 0.3 * width <= low <= axes[name]["low"]
+        assert axes[name]["high"] <= high <= axes[name]["high"] * 1.3 + 0.3 * width
+
+
 @pytest.mark.parametrize("task", sorted(BUDGET))
 def test_on_a_task(task, tmp_path):
     small = [f"{task}.{k}={v}" for k, v in TASKS.get(task).smallest.items()]

@@ -82,7 +82,7 @@ def _panels(names: int, rows: int) -> tuple[Figure, Any, list[Any]]:
 def _searched(table: Table, name: str) -> list[float | str]:
     """The ends of an axis, or its texts; none of early runs, which did not store their space."""
     axes = [a for r in table.runs for a in r.run.get("space", ()) if a["name"] == name]
-    return [v for a in axes for v in a.get("values", (a.get("low"), a.get("high")))]
+    return [v for a in axes for v in a.get("values") or (a["low"], a["high"])]
 
 
 def _heights(axes: Any, every: Sequence[float | str]) -> dict[str, int]:
