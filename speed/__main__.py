@@ -1,7 +1,7 @@
 """Run the speed checks named on the command line, or all of them.
 
-`anytime`, `hypergradients`, `modes`, `replay` and `rewards` run by name alone: the first takes
-minutes for each of many seeds, the others write stored results.
+`anytime`, `hypergradients`, `modes`, `replay`, `rewards` and `sampling` run by name alone: the
+first takes minutes for each of many seeds, the others write stored results.
 """
 
 import importlib

@@ -37,18 +37,15 @@ def data_of(table: Table, folder: Path, pictures: Sequence[str], across: bool) -
     """pictures: their names in `folder`. across: see `tables`."""
     at = _budgets(table)
     views = [_view(table, mark, across) for mark in at]
-    labels = [row.label for row in table.rows]
+    labels, look = [row.label for row in table.rows], looks(table)
     runs = [(labels.index(row.label), run) for row in table.rows for run in row.stored]
     points = [p for k, mark in enumerate(at) for p in _points(table, runs, k, mark)]
     return {
         "title": table.title,
         "unit": "evaluations" if table.unit == "nfe" else "seconds",
-        "metrics": [
-            {"name": m, "head": table.heading(m), "lower": metric_of(m).lower}
-            for m in table.metrics
-        ],
+        "metrics": [{"name": m, "head": table.heading(m)} for m in table.metrics],
         "main": table.main,
-        "rows": [{"label": label, **_look(looks(table)[label])} for label in labels],
+        "rows": [{"label": label, **_look(look[label])} for label in labels],
         "budgets": [_label(table, mark) for mark in at],
         "tables": [
             {"heads": heads(view), "lines": [list(map(list, line)) for line in lines(view)]}
@@ -105,7 +102,6 @@ def _look(look: Mapping[str, Any]) -> dict[str, Any]:
         "colour": look["color"],
         "shape": _SHAPES.get(look["marker"], _OTHER_SHAPE),
         "dash": _DASHES[look["linestyle"]],
-        "hollow": look["markerfacecolor"] == "white",
     }
 
 
@@ -136,6 +132,7 @@ def _points(
                 "seed": run.run["spec"]["seed"],
                 "prompt": run.run["spec"]["prompt"],
                 "mark": k,
+                "test": run.tests.index(test),
                 **x,
                 "m": test["metrics"],
                 "lam": test["lam"],

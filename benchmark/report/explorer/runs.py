@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -49,13 +48,16 @@ def trials_of(run: Stored) -> list[dict[str, Any]]:
 
 def described(runs: Sequence[tuple[int, Stored]]) -> list[dict[str, Any]]:
     """Each run of a row, by the row's number, as a page shows it; images up to their limit."""
-    found = [_described(row, run) for row, run in runs]
+    found: list[dict[str, Any]] = [{**_described(row, run), "images": None} for row, run in runs]
+    left = MOST
     # the lowest seeds first, so that each row has some
-    order = sorted(range(len(runs)), key=lambda k: runs[k][1].run["spec"]["seed"])
-    images = {k: list(strips(runs[k][1])) for k in order}
-    sizes = accumulate(sum(len(s or "") for s in images[k]) for k in order)
-    for k, size in zip(order, sizes, strict=True):
-        found[k]["images"] = images[k] if size <= MOST else None
+    for k in sorted(range(len(runs)), key=lambda k: runs[k][1].run["spec"]["seed"]):
+        images = list(strips(runs[k][1]))
+        left -= sum(len(image or "") for image in images)
+        # pictures of the rest are not even read: there may be thousands
+        if left < 0:
+            break
+        found[k]["images"] = images
     return found
 
 

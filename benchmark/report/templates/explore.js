@@ -105,7 +105,7 @@
   }
 
   // a search that ended keeps its answer to the right edge
-  function kept(means, x) {
+  function kept(means) {
     const right = Math.max(...means.map((p) => p.at));
     const last = new Map(means.map((p) => [p.row, p]));
     return [...last.values()].filter((p) => p.at < right).flatMap((p) => [p, { ...p, at: right }]);
@@ -121,7 +121,7 @@
     const points = [...each, ...means];
     const xs = scale(byId("log-x").checked, points.map((p) => p[x]));
     apart(points, x, xs.type === "log");
-    const ends = kept(means, x);
+    const ends = kept(means);
     const ys = scale(byId("log-y").checked, points.map((p) => p.y));
     const head = metric === "searched" ? "searched F of the answer that stood" : data.metrics.find((m) => m.name === metric).head;
     const title = byId("x").selectedOptions[0].textContent;
@@ -181,27 +181,18 @@
     const own = data.runs.filter((r) => String(r.seed) === seed && r.prompt === prompt && !chosen.off.has(r.row));
     const figures = own.map((run) => {
       const stood = data.points.filter((p) => p.run === run.id && p.mark <= chosen.budget).pop();
-      const test = stood ? stood.mark : null;
       const label = data.rows[run.row].label;
       const caption = make("figcaption", {}, make("b", {}, label), " ");
       if (!stood) return make("figure", {}, make("figcaption", {}, `${label}: no answer yet`));
       const scores = data.metrics.filter((m) => m.name in stood.m).map((m) => `${m.head} ${short(stood.m[m.name])}`);
       caption.append(scores.join(", "), " ", make("a", { href: `#run=${run.id}` }, "run"),
         make("details", {}, make("summary", {}, "lam"), listed(stood.lam)));
-      // a run has one picture a measurement, in the order of the budgets that it reached
-      const place = run.tests.findIndex((t) => t.nfe === stood.nfe && t.seconds === stood.seconds);
-      const source = run.images && (run.images[place < 0 ? pictureOf(run, test) : place] || null);
+      const source = run.images && (run.images[stood.test] || null);
       const image = source ? [make("img", { src: source, alt: `Images of ${label} at seed ${seed}` })]
         : [make("p", {}, run.images ? "No picture of this mark." : "Left out of the page for its size.")];
       return make("figure", {}, ...image, caption);
     });
     byId("strips").replaceChildren(...(figures.length ? figures : [make("p", {}, "No run of this seed and prompt.")]));
-  }
-
-  function pictureOf(run, mark) {
-    const stood = data.points.filter((p) => p.run === run.id);
-    const here = stood.find((p) => p.mark === mark);
-    return run.tests.findIndex((t) => JSON.stringify(t.metrics) === JSON.stringify(here.m));
   }
 
   // the page of a run
