@@ -95,6 +95,8 @@ class Test:
         those of the task's default.
     references: the same metrics of things that no method made, by name such as `real validation
         images`; lines of a table by which a reader can place a number.
+    loss: F on held-out data, where F was measured there; beside the F that a search saw it tells
+        how much of that was luck.
     """
 
     metrics: Mapping[str, float]
@@ -102,6 +104,7 @@ class Test:
     images: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
     curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    loss: float | None = None
     # else pytest takes the class for a test
     __test__ = False
 

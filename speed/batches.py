@@ -86,7 +86,7 @@ def _networks(batch: int, clock: Callable[[], float]) -> None:
     for k in SIZES:
         lams = np.random.default_rng(0).random((k, s.space.dim))
         weights = torch.stack([model.fresh(seed) for seed in range(k)])
-        tables = s.table(s.q(lams), s.o.time_steps + 1)
+        tables = s.table(s.q(lams, s.choices.trained), s.o.time_steps + 1)
         x, level = torch.randn(k, 4 * batch, *s.shape), torch.rand(k, 4 * batch)
 
         def trained(weights=weights, tables=tables) -> None:  # type: ignore[no-untyped-def]

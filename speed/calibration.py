@@ -4,6 +4,10 @@ Coverage: share of 95 % intervals that hold the true mean.
 Alarms: share of tables in which at least one of the equal rows is not marked.
 Power: share of rows that lose their mark where one row is better by two deviations.
 Bootstrap: what the suite did before, percentiles of 4,000 resampled means, for pairs as well.
+BCa, studentised: other bootstraps that are often advised, of 1,000 resamples.
+Ranks: share of tables in which mean ranks of equal rows are further apart than they may be.
+Chances: of rows whose probability of the best mean is 80 % or more, the share that is the best;
+the rows' true means are normal, with half and with all of the noise's deviation.
 """
 
 from __future__ import annotations
@@ -15,7 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
+from benchmark.report.statistics.chances import chances
+from benchmark.report.statistics.ranks import ranks
 from benchmark.report.stats import Values, best, estimate
 
 Rng = np.random.Generator
@@ -35,6 +42,14 @@ def _lognormal(rng: Rng, shape: tuple[int, int, int]) -> NDArray[np.float64]:
     return np.exp(rng.standard_normal(shape)) - np.exp(0.5)
 
 
+def _gamma(rng: Rng, shape: tuple[int, int, int]) -> NDArray[np.float64]:
+    return rng.gamma(4.0, 0.5, shape) - 2
+
+
+def _halved(rng: Rng, shape: tuple[int, int, int]) -> NDArray[np.float64]:
+    return np.exp(0.5 * rng.standard_normal(shape)) - np.exp(0.125)
+
+
 def _by_method(noise: Noise, rng: Rng, shape: tuple[int, int, int]) -> NDArray[np.float64]:
     """Deviations from 0.1 to 3, a method each."""
     return noise(rng, shape) * np.geomspace(0.1, 3, shape[0])[:, None, None]
@@ -43,6 +58,8 @@ def _by_method(noise: Noise, rng: Rng, shape: tuple[int, int, int]) -> NDArray[n
 NOISES: dict[str, Noise] = {
     "normal": _normal,
     "lognormal": _lognormal,
+    "gamma, skewness 1": _gamma,
+    "lognormal, skewness 1.75": _halved,
     "normal, deviations 1:30 by method": lambda rng, shape: _by_method(_normal, rng, shape),
     "lognormal, deviations 1:30 by method": lambda rng, shape: _by_method(_lognormal, rng, shape),
     "normal, deviations 1:2:3 by prompt": lambda rng, shape: (
@@ -89,6 +106,41 @@ def _bootstrap_alarm(rows: dict[str, Values], prompts: int, rng: Rng) -> bool:
     return any(low > 0 or high < 0 for low, high in limits)
 
 
+def _bca(values: NDArray[np.float64], rng: Rng) -> tuple[float, float]:
+    found = bootstrap((values,), np.mean, n_resamples=1000, method="BCa", rng=rng)
+    return tuple(found.confidence_interval)
+
+
+def _studentised(values: NDArray[np.float64], rng: Rng) -> tuple[float, float]:
+    n, error = len(values), values.std(ddof=1) / np.sqrt(len(values))
+    again = values[rng.integers(0, n, (1000, n))]
+    spread = again.std(1, ddof=1) / np.sqrt(n)
+    # of equal values there is no t: as far away as can be, on either side
+    apart = again.mean(1) - values.mean()
+    t = np.divide(apart, spread, out=np.copysign(np.full(1000, 1e9), apart), where=spread > 0)
+    low, high = np.percentile(t, [2.5, 97.5])
+    return values.mean() - high * error, values.mean() - low * error
+
+
+_OTHERS = {"coverage, BCa": _bca, "coverage, studentised": _studentised}
+
+
+def sure(seeds: int, width: float, times: int) -> tuple[int, float, float]:
+    """How many rows seemed the best with 80 % or more, how sure on average, how often rightly."""
+    rng, said, true = np.random.default_rng([seeds, int(10 * width)]), [], []
+    for _ in range(times):
+        means = width * rng.standard_normal(6)
+        rows = table(_normal, rng, (6, seeds, 1))
+        moved = {
+            n: {c: v + m for c, v in rows[n].items()} for n, m in zip(rows, means, strict=True)
+        }
+        for k, chance in enumerate(chances(moved, True).values()):
+            if chance >= 0.8:
+                said.append(chance)
+                true.append(k == means.argmin())
+    return len(said), float(np.mean(said)), float(np.mean(true))
+
+
 @dataclass(frozen=True)
 class _Job:
     """What one process works out: `times` of one kind of table or interval."""
@@ -110,6 +162,13 @@ class _Job:
         if self.kind == "coverage, bootstrap":
             low, high = _interval(noise(rng, (1, *shape[1:]))[0], rng)
             return float(low <= 0 <= high)
+        if self.kind in _OTHERS:
+            low, high = _OTHERS[self.kind](noise(rng, (1, *shape[1:]))[0].ravel(), rng)
+            return float(low <= 0 <= high)
+        if self.kind == "ranks":
+            found = ranks(table(noise, rng, shape), True)
+            mean = found.mean.values() if found else (0.0,)
+            return float(found is not None and max(mean) - min(mean) > found.critical)
         if self.kind == "alarms":
             return 0 < len(best(table(noise, rng, shape), True)) < shape[0]
         if self.kind == "alarms, bootstrap":
@@ -135,6 +194,13 @@ def main(intervals: int = 10_000, tables: int = 4_000, slow: int = 400) -> None:
         for s in INTERVALS
         for k, n in kinds
     ]
+    jobs += [
+        _Job(k, noise, (1, n, 1), n_times)
+        for noise in ("normal", "gamma, skewness 1", "lognormal, skewness 1.75", "lognormal")
+        for n in (3, 5, 10)
+        for k, n_times in (("coverage", intervals), *((k, 5 * slow) for k in _OTHERS))
+    ]
+    jobs += [_Job("ranks", "normal", shape, 5 * slow) for shape in SHAPES]
     jobs += [_Job("alarms", noise, shape, tables) for noise in NOISES for shape in SHAPES]
     jobs += [_Job("alarms, bootstrap", "normal", shape, slow) for shape in SHAPES]
     jobs += [_Job("power", "normal", shape, tables // 4) for shape in SHAPES]
@@ -148,7 +214,14 @@ def main(intervals: int = 10_000, tables: int = 4_000, slow: int = 400) -> None:
             )
             error = (share * (1 - share) / job.times) ** 0.5
             print(
-                f"{job.kind:<20} {job.noise:<37} {where:<22} {share:.4f} +- {error:.4f}", flush=True
+                f"{job.kind:<21} {job.noise:<37} {where:<22} {share:.4f} +- {error:.4f}", flush=True
+            )
+    for seeds in (3, 5, 10):
+        for width in (0.5, 1.0):
+            n, said, true = sure(seeds, width, 5 * slow)
+            print(
+                f"chances, 6 x {seeds} x 1, means {width:g} apart: of {n} said {said:.3f}, right "
+                f"{true:.3f}"
             )
 
 

@@ -14,7 +14,7 @@ def main() -> None:
     task = NoiseScheduleTask(NoiseSchedule(), 0, "cpu")
     lam, state = task.space.default(), task.init(0)
     batch = task.sampling.batch(task.sampling.generator("batch", 0, 0))
-    table = task.sampling.table(task.sampling.q(lam[None])[0], 1001)
+    table = task.sampling.table(task.sampling.q(lam[None], task.sampling.choices.trained)[0], 1001)
     abar = table[batch.t].float()
     level = 1000 * torch.acos(abar.sqrt()) * 2 / torch.pi
     # with parameters of their own, as a user's network has them, not views of one vector

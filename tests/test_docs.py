@@ -45,6 +45,7 @@ def methods_of(folder):
         "docs/paper.md",
         "docs/results.md",
         "docs/sampling.md",
+        "docs/statistics.md",
         "results/README.md",
         "tasks/reward_ft/MODEL_CARD.md",
         "tasks/noise_schedule/MODEL_CARD.md",

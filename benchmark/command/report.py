@@ -22,6 +22,7 @@ def command(args: argparse.Namespace) -> int:
         formats=_words(args.format),
         at=Budget.parse(args.at) if args.at else None,
         metric=args.metric,
+        target=args.target,
         across=args.across,
         failures=args.failures,
         layout=Layout(_words(args.columns), args.sort),

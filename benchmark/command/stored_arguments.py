@@ -37,6 +37,12 @@ def _add_report(report: argparse.ArgumentParser) -> None:
         help="what the picture over time shows (default: the main one, else the table's first)",
     )
     report.add_argument(
+        "--target",
+        type=float,
+        metavar="VALUE",
+        help="of that metric, for the time to it (default: what random search had at its end)",
+    )
+    report.add_argument(
         "--across", action="store_true", help="an ablation: one table over the settings of the task"
     )
     report.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from copy import copy
 from dataclasses import fields, replace
 from pathlib import Path
@@ -59,6 +60,12 @@ def _copied(table: Table) -> Table:
         for row in table.rows
     ]
     return replace(table, **own | {"rows": rows, "frame": table.frame.copy()})
+
+
+def write_figure(make: Callable[[], Figure], path: Path) -> Path:
+    """A figure that is no registered plot, in the report's style. Raises OSError."""
+    with rc_context(STYLE):
+        return finish(make(), path)
 
 
 def _write(figure: Figure, path: Path) -> Path:

@@ -20,6 +20,7 @@ from benchmark.report.reading import reading
 from benchmark.report.record import ReportRecord
 from benchmark.report.runs_csv import write_frame
 from benchmark.report.sheets import csv, differences
+from benchmark.report.statistics.sheet import sheet
 from benchmark.report.table import Table
 from benchmark.store.files import sha256, write_atomic
 
@@ -136,6 +137,7 @@ def _tables(table: Table, formats: Sequence[str], layout: Layout) -> dict[str, s
         texts = {
             "table1.csv": csv(table),
             "differences.csv": differences(table),
+            "statistics.csv": sheet(table),
             "runs.csv": write_frame(table.frame[filled]),
         }
     if "latex" in formats:

@@ -36,6 +36,8 @@ STYLE: Any = {
     "text.parse_math": False,
 }
 _LINES = ("-", "--", ":", "-.")
+APART = 1.018
+"""Ratio of neighbours on a logarithmic axis, so that their intervals can be told."""
 SPENT: dict[Unit, str] = {"s": "seconds", "nfe": "network evaluations"}
 _CLOCK = (0.001, 0.01, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 36000)
 _COUNTS = tuple(m * 10**k for k in range(12) for m in (1, 2, 5))

@@ -15,6 +15,7 @@ from benchmark.report.compare import FAILURES, Failures
 from benchmark.report.files import FORMATS, WRITTEN, rewrite_files, write_report
 from benchmark.report.paper import PLAIN, Layout
 from benchmark.report.runs_csv import read_frame
+from benchmark.report.statistics.across import write_across
 from benchmark.report.table import Table, tables, tables_of
 from benchmark.store.files import make_folder, storing
 from benchmark.store.store import Store, Stored, read
@@ -27,6 +28,7 @@ def report(
     formats: Sequence[str] = WRITTEN,
     at: Budget | None = None,
     metric: str | None = None,
+    target: float | None = None,
     across: bool = False,
     failures: str = "common",
     beside: Iterable[Stored] = (),
@@ -34,9 +36,10 @@ def report(
 ) -> list[tuple[Table, Path]]:
     """Write tables and plots of these runs below `out`, a folder for each comparable set.
 
-    A single set lies in `out` itself. across: see `tables`.  beside: other stored runs; the
-    footnote says how many belong into the table.  layout: of paper.tex. Raises UsageError, and
-    StorageError where the folder cannot be written.
+    A single set lies in `out` itself; several are compared in across.csv there. across: see
+    `tables`.  target: see `Table`.  beside: other stored runs; the footnote says how many belong
+    into the table.  layout: of paper.tex. Raises UsageError, and StorageError where the folder
+    cannot be written.
     """
     if failures not in FAILURES:
         raise UsageError(f"--failures: expected {' or '.join(FAILURES)}, got {failures!r}")
@@ -47,7 +50,8 @@ def report(
                 f"{', '.join(FORMATS)}"
             )
     made = tables(runs, at, across, cast(Failures, failures))
-    made = [replace(t, metric=metric) for t in admitting(made, runs, beside, at, across)]
+    made = admitting(made, runs, beside, at, across)
+    made = [replace(t, metric=metric, target=target) for t in made]
     known = sorted({m for t in made for m in t.metrics})
     if metric is not None and made and metric not in known:
         raise UsageError(
@@ -63,6 +67,9 @@ def report(
         make_folder(folder)
         with storing(folder):
             written.append((write_report(table, folder, formats, across, layout), folder))
+    if written:
+        with storing(out):
+            write_across([table for table, _ in written], out, formats)
     return written
 
 

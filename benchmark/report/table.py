@@ -28,6 +28,7 @@ class Table:
     at: see `frame`.  failures: see `Failures`.  metric: as given by `--metric`.
     base: the options of rows that show none.  cells: what the rows are compared over.
     references: metrics of lines that no method made, by their name.
+    target: the quality that times are measured to, in units of the picture's metric.
     left_out: how many stored runs of the same set are not in it.
     undrawn: pictures that failed, and why.
     conflicts: (the run that counts, another): finished runs of one cell whose results differ.
@@ -47,6 +48,7 @@ class Table:
     references: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: int = 0
     metric: str | None = None
+    target: float | None = None
     undrawn: tuple[str, ...] = ()
     conflicts: list[tuple[Stored, Stored]] = field(default_factory=list)
 

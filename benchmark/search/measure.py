@@ -112,13 +112,18 @@ def trial(evaluation: Evaluation, space: Space) -> dict[str, Any] | None:
 def measured(incumbent: Incumbent, task: Task[Any], test: Test) -> dict[str, Any]:
     """An entry of final.json. Raises ValueError, see `checked`."""
     test = checked(test)
-    return stamp(incumbent, task) | {
-        "metrics": dict(test.metrics),
-        "passport": dict(test.passport),
-        "curves": {name: _curve(name, values) for name, values in test.curves.items()},
-        "references": {name: dict(values) for name, values in test.references.items()},
-        "space": {axis.name: _range(axis) for axis in task.space.axes},
-    }
+    held_out = {} if test.loss is None else {"held_out": test.loss}
+    return (
+        stamp(incumbent, task)
+        | held_out
+        | {
+            "metrics": dict(test.metrics),
+            "passport": dict(test.passport),
+            "curves": {name: _curve(name, values) for name, values in test.curves.items()},
+            "references": {name: dict(values) for name, values in test.references.items()},
+            "space": {axis.name: _range(axis) for axis in task.space.axes},
+        }
+    )
 
 
 def _range(axis: Axis) -> list[float] | list[str]:

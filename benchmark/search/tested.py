@@ -21,12 +21,15 @@ def checked(test: object) -> Test:
     """
     if not isinstance(test, Test):
         raise ValueError(f"test: expected a Test, got {shown(test)}")
-    metrics = _metrics(test.metrics)
+    metrics, loss = _metrics(test.metrics), test.loss
+    if loss is not None:
+        loss = _numbers("loss", "", {"F": loss})["F"]
     references = {
         name: _numbers("reference", f"{name}: ", values)
         for name, values in _texts("references", test.references)
     }
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+    bad += ["loss"] if loss is not None and not math.isfinite(loss) else []
     bad += [
         f"{of}: {name}"
         for of, values in references.items()
@@ -38,7 +41,7 @@ def checked(test: object) -> Test:
     _check_passport(test.passport)
     _check_images(test.images)
     _texts("curves", test.curves)
-    return replace(test, metrics=metrics, references=references)
+    return replace(test, metrics=metrics, references=references, loss=loss)
 
 
 def _texts(what: str, found: object) -> list[tuple[str, object]]:

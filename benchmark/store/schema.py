@@ -153,12 +153,13 @@ class TrialRecord(ProposalRecord):
 
 
 class TestRecord(ProposalRecord):
-    """A measurement of final.json; early runs have no curves and no references."""
+    """A measurement of final.json; early runs have no curves, references and held-out F."""
 
     metrics: Annotated[dict[Text, FiniteFloat], Field(min_length=1)]
     passport: dict[Text, Text]
     curves: dict[Text, Annotated[list[list[FiniteFloat]], Field(min_length=3, max_length=3)]] = {}
     references: dict[Text, dict[Text, FiniteFloat]] = {}
+    held_out: FiniteFloat | None = None
 
     @model_validator(mode="after")
     def _rectangular(self) -> TestRecord:

@@ -87,6 +87,14 @@ def read_trials(folder: Path) -> tuple[list[dict[str, Any]], int]:
     return _lines(folder / TRIALS, TRIAL, "trials")
 
 
+def trials_of(run: Stored) -> list[dict[str, Any]]:
+    """Evaluations of F; none where their file cannot be read."""
+    try:
+        return run.trials
+    except UsageError:
+        return []
+
+
 def _lines(path: Path, kind: Any, what: str) -> tuple[list[dict[str, Any]], int]:
     """The lines of a file that can be read, and how many are torn."""
     found: list[dict[str, Any]] = []

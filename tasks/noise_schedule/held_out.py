@@ -44,7 +44,7 @@ class HeldOut:
         passport = frechet_passport(features, self.moments, name, s.extract.resize)
         passport["fid_name"] = s.extract.name
         pixels, curves = self._pixels(samples[:16]), self._curves(lam)
-        return Test(metrics, passport, pixels, curves, self.references)
+        return Test(metrics, passport, pixels, curves, self.references, metrics["fid"])
 
     def figures(self, found: Tensor, features: NDArray[np.float64]) -> dict[str, float]:
         """fid, inception_score and nearest of images (N, C, H, W) with these features, (N, D).

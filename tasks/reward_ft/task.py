@@ -125,15 +125,17 @@ class RewardTask:
         return self._measured(self.sample_test(strength).images)
 
     def _measured(self, images: Tensor) -> Test:
-        metrics, passport = self._figures(images)
+        r1 = self.r1(images)
+        metrics, passport = self._figures(images, r1)
         pixels = (images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
-        return Test(metrics, passport, pixels, references=self._references)
+        loss = -float(r1.mean())
+        return Test(metrics, passport, pixels, references=self._references, loss=loss)
 
-    def _figures(self, images: Tensor) -> tuple[dict[str, float], Mapping[str, str]]:
+    def _figures(self, images: Tensor, r1: Vector) -> tuple[dict[str, float], Mapping[str, str]]:
         """fid, clip, reward (mean r2), accuracy (digit and both colours right); the passport."""
         with advised():
             measured = self._networks.measure(images, self._unguided)
-        rewards = {"clip": clip_score(self.r1(images)), "reward": float(self.r2(images).mean())}
+        rewards = {"clip": clip_score(r1), "reward": float(self.r2(images).mean())}
         return {**measured.metrics, **rewards}, measured.passport
 
     @cached_property
@@ -142,4 +144,5 @@ class RewardTask:
         real = self._networks.real
         if real is None:
             return {}
-        return {"real pictures": self._figures(real(self._options.test_images))[0]}
+        images = real(self._options.test_images)
+        return {"real pictures": self._figures(images, self.r1(images))[0]}

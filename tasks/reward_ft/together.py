@@ -76,6 +76,7 @@ class Together:
         return replace(
             first,
             metrics=_means([test.metrics for test in tests]),
+            loss=fmean(test.loss for test in tests if test.loss is not None),
             images=np.concatenate([test.images[:few] for test in tests]),
             references=lines,
         )

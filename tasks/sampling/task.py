@@ -66,14 +66,14 @@ class SamplingTask:
 
     def _f(self, plans: Sequence[Plan], state: int) -> list[float]:
         kept = self._scored(plans, f"validation {state}", self._o.images, "search")
-        return [self._value(scored) for scored in kept]
+        return [self._value(scored, "search") for scored in kept]
 
-    def _value(self, scored: Scored) -> float:
+    def _value(self, scored: Scored, half: Half) -> float:
         clip = self._o.objective == "clip"
         # a plan may leave finite numbers, and then has no score
         if not np.isfinite(scored.cosine if clip else scored.table).all():
             return float("inf")
-        return -clip_score(scored.cosine) if clip else self._judging.distance(scored, "search")
+        return -clip_score(scored.cosine) if clip else self._judging.distance(scored, half)
 
     def grad(self, state: int, lam: Lam, tilt: float = 0.0) -> Lam:
         """d/dlam of tilt F by central differences on common noise, all points in one batch."""
@@ -141,6 +141,7 @@ class SamplingTask:
             shown,
             {"guidance(call)": self._curve(own, "w"), "t(call)": self._curve(own, "t")},
             self._references,
+            loss=self._value(kept, "test"),
         )
 
     def _curve(self, own: Plan, what: str) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from benchmark.report.metrics import metric_of
 from benchmark.report.notes import footnote
 from benchmark.report.reading import reading
 from benchmark.report.sheets import csv, differences
+from benchmark.report.statistics.sheet import sheet
 from benchmark.report.table import Table, tables
 from benchmark.store.stored import Stored
 
@@ -53,6 +54,7 @@ def data_of(table: Table, folder: Path, pictures: Sequence[str], across: bool) -
         ],
         "files": [{"csv": csv(view), "tex": latex(view)} for view in views],
         "differences": differences(table),
+        "statistics": sheet(table),
         "points": points,
         "means": _means(table, runs, points),
         "searched": [

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmark.report.explorer import EXPLORE
 from benchmark.report.explorer.bundle import bundle
 from benchmark.report.explorer.data import data_of
+from benchmark.report.statistics.shown import shown
 from benchmark.report.table import Table
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -26,7 +27,10 @@ def explore(table: Table, folder: Path, pictures: Sequence[str], across: bool) -
         _environment()
         .get_template(EXPLORE)
         .render(
-            title=table.title, data=as_script(data), vega=bundle().replace("</script", r"<\/script")
+            title=table.title,
+            statistics=shown(table),
+            data=as_script(data),
+            vega=bundle().replace("</script", r"<\/script"),
         )
     )
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.errors import UsageError
 from benchmark.report.explorer.images import MOST, strips
-from benchmark.store.stored import Stored
+from benchmark.store.stored import Stored, trials_of
 
 # of a long list so many lines are shown, evenly spread
 _LINES = 40
@@ -36,14 +35,6 @@ def command_of(spec: Mapping[str, Any]) -> str:
         for name, value in sorted(given.items()):
             words += ["--set", f"{spec[part]}.{name}={value}"]
     return shlex.join(words)
-
-
-def trials_of(run: Stored) -> list[dict[str, Any]]:
-    """Evaluations of F; none where their file cannot be read."""
-    try:
-        return run.trials
-    except UsageError:
-        return []
 
 
 def described(runs: Sequence[tuple[int, Stored]]) -> list[dict[str, Any]]:

@@ -11,6 +11,9 @@ A package offers one by the entry-point group `bench.plots`. The report writes i
 TABLE = {
     "quality_over_time": "benchmark.report.plots.quality_over_time:quality_over_time",
     "lam_over_time": "benchmark.report.plots.lam_over_time:lam_over_time",
+    "time_to_quality": "benchmark.report.plots.time_to_quality:time_to_quality",
+    "ranks": "benchmark.report.plots.ranks:ranks",
+    "optimism": "benchmark.report.plots.optimism:optimism",
     "curves": "benchmark.report.plots.curves:curves",
     "where_time_went": "benchmark.report.plots.where_time_went:where_time_went",
     "samples": "benchmark.report.plots.samples:samples",

@@ -6,13 +6,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmark.budget import Budget, Unit
-from benchmark.report.look import SPENT, label, last, legend, looks, spent_axis, subplots, whole
+from benchmark.report.look import (
+    APART,
+    SPENT,
+    label,
+    last,
+    legend,
+    looks,
+    spent_axis,
+    subplots,
+    whole,
+)
 from benchmark.report.metrics import metric_of
 from benchmark.report.table import Table
 from benchmark.store.store import Stored
-
-# ratio of neighbours on the logarithmic axis
-_APART = 1.018
 
 
 def quality_over_time(table: Table) -> Figure | None:
@@ -34,7 +41,7 @@ def quality_over_time(table: Table) -> Figure | None:
             continue
         x, middle, low, high = (np.array(v) for v in zip(*points, strict=True))
         first = min(first, float(x[0]))
-        x = x * _APART ** (k - (len(table.rows) - 1) / 2)
+        x = x * APART ** (k - (len(table.rows) - 1) / 2)
         look = looks(table)[row.label]
         colour = look["color"]
         if np.isfinite(low).all():

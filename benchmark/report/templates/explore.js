@@ -293,6 +293,7 @@
   byId("get-csv").onclick = () => save("table1.csv", data.files[chosen.budget].csv, "text/csv");
   byId("get-tex").onclick = () => save("table1.tex", data.files[chosen.budget].tex, "text/plain");
   byId("get-differences").onclick = () => save("differences.csv", data.differences, "text/csv");
+  if (byId("get-statistics")) byId("get-statistics").onclick = () => save("statistics.csv", data.statistics, "text/csv");
   byId("get-png").onclick = async () => save("curves.png", await view.toImageURL("png", 2));
   byId("get-svg").onclick = async () => save("curves.svg", await view.toSVG(), "image/svg+xml");
   byId("controls").onsubmit = (e) => e.preventDefault();

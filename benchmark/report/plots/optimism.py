@@ -1,0 +1,42 @@
+"""How much better answers looked to their search than they are, over the number of trials."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from benchmark.report.look import APART, legend, looks, subplots
+from benchmark.report.statistics.optimism import ledger, standing_at
+from benchmark.report.stats import estimate
+from benchmark.report.table import Table
+
+
+def optimism(table: Table) -> Figure | None:
+    """Held-out less searched F of each measured answer, and means where all runs have one.
+
+    None where there are no such means.
+    """
+    figure, axes = subplots(figsize=(7, 4.0))
+    for k, row in enumerate(table.rows):
+        look = looks(table)[row.label]
+        known = [answers for run in row.stored if (answers := ledger(run))]
+        points = [(a.first, a.optimism) for answers in known for a in answers]
+        means = [
+            (n, estimate({a.cell: a.optimism for a in found})) for n, found in standing_at(known)
+        ]
+        if not means:
+            continue
+        axes.scatter(*zip(*points, strict=True), s=12, color=look["color"], alpha=0.35, lw=0)
+        x = [n * APART ** (k - len(table.rows) / 2) for n, _ in means]
+        y = [e.mean for _, e in means]
+        bars = [[e.mean - e.low for _, e in means], [e.high - e.mean for _, e in means]]
+        axes.errorbar(x, y, yerr=bars, fmt="none", color=look["color"], capsize=2, lw=0.8)
+        axes.plot(x, y, label=row.label, lw=1.4, ms=5, **look)
+    if not axes.lines:
+        return None
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel="evaluations of F; dots: until an answer was proposed", title=table.title)
+    axes.set_ylabel("held-out F less searched F\nabove 0: it looked better than it is")
+    legend(axes)
+    return figure

@@ -1,0 +1,166 @@
+"""statistics.csv: what is known of each row beside mean and interval, a line each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from benchmark import escape
+from benchmark.report.metrics import metric_of
+from benchmark.report.statistics.chances import chances
+from benchmark.report.statistics.optimism import best_at, ledger, standing_at
+from benchmark.report.statistics.quality import Times, curves_of, times
+from benchmark.report.statistics.ranks import ranks
+from benchmark.report.stats import Estimate, Values, estimate
+from benchmark.report.table import Table
+
+RANK = "mean rank"
+CHANCE = "probability of the best mean"
+STOPPED = "mean while searching"
+TIME = "time to quality"
+REACHED = "share that reached it"
+SPEED_UP = "speed-up over random search"
+OPTIMISM = "optimism"
+BEST_AFTER = "best after"
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """metric: that it is of; F: the upper objective.  low, high: as `how` says.  n: of values."""
+
+    metric: str
+    row: str
+    statistic: str
+    value: float
+    low: float
+    high: float
+    n: int
+    how: str
+
+
+def statistics(table: Table) -> list[Statistic]:
+    """Of the rows that are compared; [] where there is one alone and nothing to compare."""
+    return [*_compared(table), *_anytime(table), *_times(table), *_optimism(table)]
+
+
+def sheet(table: Table) -> str:
+    """The text of statistics.csv."""
+    names = [f.name for f in fields(Statistic)]
+    lines = [
+        [escape.csv(v) if isinstance(v, str) else v for v in astuple(s)] for s in statistics(table)
+    ]
+    return str(pd.DataFrame(lines, columns=names).to_csv(index=False))
+
+
+def compared(table: Table, metric: str) -> dict[str, Values]:
+    """The values of rows that lack none, by label."""
+    return {
+        r.label: r.values[metric]
+        for r in table.rows
+        if r.values.get(metric) and not r.incomplete and not r.apart
+    }
+
+
+def _compared(table: Table) -> Iterator[Statistic]:
+    """Ranks over seeds and prompts, and the probability of being the best."""
+    for metric in table.metrics:
+        lower = metric_of(metric).lower
+        if lower is None:
+            continue
+        rows = compared(table, metric)
+        if (found := ranks(rows, lower)) is not None:
+            how = (
+                f"of {len(rows)} rows, 1 is best, over seeds and prompts; one is better than "
+                f"another where they are more than {found.critical:.3g} apart (5 % for all pairs)"
+            )
+            for label, rank in found.mean.items():
+                yield Statistic(metric, label, RANK, rank, *_UNKNOWN, found.blocks, how)
+        how = "from the paired seeds, rows taken as drawn from one normal law"
+        for label, chance in chances(rows, lower).items():
+            yield Statistic(metric, label, CHANCE, chance, *_UNKNOWN, len(rows[label]), how)
+
+
+_UNKNOWN = (math.nan, math.nan)
+
+
+def _of(metric: str, row: str, what: str, e: Estimate, n: int, how: str) -> Statistic:
+    return Statistic(metric, row, what, e.mean, e.low, e.high, n, how)
+
+
+def _anytime(table: Table) -> Iterator[Statistic]:
+    """The area under the curve over time, as a mean."""
+    metric = table.main
+    if metric is None or (lower := metric_of(metric).lower) is None:
+        return
+    curves = curves_of(table, metric)
+    seen: dict[tuple[int, str], list[float]] = {}
+    for own in curves.values():
+        for cell, a in own.items():
+            seen.setdefault(cell, []).extend(a.values)
+    worst = {cell: (max if lower else min)(values) for cell, values in seen.items() if values}
+    how = (
+        "over the whole budget, so what one has on average who stops at a random moment of it; "
+        "before the first answer the worst of all rows at the same seed counts; 95 % interval"
+    )
+    for label, own in curves.items():
+        values = {c: a.mean(worst[c]) for c, a in own.items() if c in worst}
+        if values:
+            e = metric_of(metric).estimate(values)
+            yield _of(metric, label, STOPPED, e, len(values), how)
+
+
+def _times(table: Table) -> Iterator[Statistic]:
+    found = times(table)
+    if found is None or table.main is None:
+        return
+    unit = "evaluations" if table.unit == "nfe" else "seconds"
+    how = (
+        f"median of when an answer with {found.what} was proposed, in {unit}, from the soonest to "
+        "the latest; inf: not within the budget; known at marks alone, so too late where they are "
+        "few"
+    )
+    for label, own in found.rows.items():
+        values = list(own.values())
+        yield Statistic(table.main, label, TIME, *_middle(values), len(values), how)
+        share = float(np.isfinite(values).mean())
+        how_many = f"of the runs that had {found.what}"
+        yield Statistic(table.main, label, REACHED, share, *_UNKNOWN, len(values), how_many)
+    yield from _speed_ups(table.main, found)
+
+
+def _speed_ups(metric: str, found: Times) -> Iterator[Statistic]:
+    how = f"median ratio of times to {found.what}, least and most; 0: not within the budget"
+    slow = found.rows.get(found.random, {})
+    for label, own in found.rows.items() if slow else ():
+        ratios = [slow[c] / own[c] for c in own if c in slow and math.isfinite(slow[c])]
+        if ratios and label != found.random:
+            yield Statistic(metric, label, SPEED_UP, *_middle(ratios), len(ratios), how)
+
+
+def _middle(values: list[float]) -> tuple[float, float, float]:
+    """Median, least and most; of an even number the upper of both, since one may be inf."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2], ordered[0], ordered[-1]
+
+
+def _optimism(table: Table) -> Iterator[Statistic]:
+    """Held-out less searched F, after so many trials."""
+    for row in table.rows:
+        ledgers = [known for run in row.stored if (known := ledger(run))]
+        for n, found in standing_at(ledgers):
+            how = (
+                f"held-out F less searched F of the answer that stood after {n} trials: above 0 "
+                "it looked better than it is; 95 % interval"
+            )
+            e = estimate({a.cell: a.optimism for a in found})
+            yield _of("F", row.label, f"{OPTIMISM} after {n}", e, len(found), how)
+        if several := [float(best_at(own)) for own in ledgers if len(own) > 1]:
+            how = (
+                "trials after which the measured answer was best on held-out data, median, least "
+                "and most; later ones only looked better"
+            )
+            yield Statistic("F", row.label, BEST_AFTER, *_middle(several), len(several), how)

@@ -1,0 +1,48 @@
+"""Statistics as a page shows them: a table for each metric, a row a method."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from benchmark.report.statistics.sheet import Statistic, statistics
+from benchmark.report.table import Table
+
+_F = "F"
+
+
+@dataclass(frozen=True)
+class Section:
+    """heads: of the columns, each a statistic.  lines: (label, texts).  hows: (head, how)."""
+
+    title: str
+    heads: list[str]
+    lines: list[tuple[str, list[str]]]
+    hows: list[tuple[str, str]]
+
+
+def shown(table: Table) -> list[Section]:
+    """Metrics in the table's order, then F."""
+    every = statistics(table)
+    found = []
+    for metric in [*table.metrics, _F]:
+        own = [s for s in every if s.metric == metric]
+        if own:
+            title = "The objective F" if metric == _F else table.heading(metric)
+            found.append(_part(title, own))
+    return found
+
+
+def _part(title: str, own: list[Statistic]) -> Section:
+    heads = list(dict.fromkeys(s.statistic for s in own))
+    labels = list(dict.fromkeys(s.row for s in own))
+    cells = {(s.row, s.statistic): _text(s) for s in own}
+    lines = [(label, [cells.get((label, head), "-") for head in heads]) for label in labels]
+    hows = {s.statistic: s.how for s in own}
+    return Section(title, heads, lines, list(hows.items()))
+
+
+def _text(s: Statistic) -> str:
+    """Such as `12 [10, 15] (5)`."""
+    inside = "" if math.isnan(s.low) else f" [{s.low:.4g}, {s.high:.4g}]"
+    return f"{s.value:.4g}{inside} (n = {s.n})"
