@@ -3,8 +3,8 @@
 Run and look at results: `run`, `load_results`, `Results`, `Budget`, `UsageError`.
 Write a method: `Method`, `Problem`, `Proposal`, `fit`, `fit_many`, `advance`, `by_callback`,
 `option`, `register_method`.
-Write a task: `Task`, `Batched`, `Test`, `Refit`, `Prices`, `Space`, `Float`, `Integer`, `Choice`,
-`Lam`, `register_task`.
+Write a task: `Task`, `Batched`, `Test`, `Refit`, `Sampled`, `Samples`, `Prices`, `Space`, `Float`,
+`Integer`, `Choice`, `Lam`, `register_task`.
 Describe what is shown: `Metric`, `register_metric`, `Cost`, `register_cost`, `register_plot`.
 Add other parts: `register_reward`, `register_sampler`, `register_executor`, `register_data_set`,
 `record_version`.
@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     from benchmark.errors import UsageError
     from benchmark.fitting import advance, fit, fit_many
     from benchmark.options import option
-    from benchmark.protocol import Batched, Method, Prices, Problem, Proposal, Refit, Task, Test
+    from benchmark.protocol import (
+        Batched,
+        Method,
+        Prices,
+        Problem,
+        Proposal,
+        Refit,
+        Sampled,
+        Samples,
+        Task,
+        Test,
+    )
     from benchmark.registry import (
         register_data_set,
         register_executor,
@@ -59,6 +70,8 @@ _WHERE = {
     "Problem": "benchmark.protocol",
     "Proposal": "benchmark.protocol",
     "Refit": "benchmark.protocol",
+    "Sampled": "benchmark.protocol",
+    "Samples": "benchmark.protocol",
     "Results": "benchmark.api.results",
     "Space": "benchmark.space",
     "Task": "benchmark.protocol",
@@ -97,6 +110,8 @@ __all__ = [
     "Proposal",
     "Refit",
     "Results",
+    "Sampled",
+    "Samples",
     "Space",
     "Task",
     "Test",

@@ -110,6 +110,20 @@ class Test:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """What an answer makes on held-out seeds, and real things beside it, as features of images.
+
+    made, real: by the kind of features, (N, D) and (M, D) float: `frechet`, those that the Frechet
+        distance is measured in, and `clip`, embeddings of length 1.
+    names: of the networks, by kind, with their hashes.
+    """
+
+    made: Mapping[str, NDArray[Any]]
+    real: Mapping[str, NDArray[Any]]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Prices:
     """Network evaluations of one request of each kind; never less than what it takes.
 
@@ -188,6 +202,17 @@ class Task(Oracles[S], Protocol[S]):
         """The inverse of `pack`, to the bit, in any process."""
 
     def test(self, state: S, lam: Lam) -> Test: ...
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """Optional for a task whose answers can be measured by other metrics later."""
+
+    def answer(self, state: Any, lam: Lam) -> Mapping[str, NDArray[Any]]:
+        """All that `samples` needs of a state, as arrays by name; it is stored with the run."""
+
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+        """On the seeds and against the real images of `test`. Raises UsageError for none."""
 
 
 @runtime_checkable

@@ -58,13 +58,13 @@ def _by_method(noise: Noise, rng: Rng, shape: tuple[int, int, int]) -> NDArray[n
 NOISES: dict[str, Noise] = {
     "normal": _normal,
     "lognormal": _lognormal,
-    "gamma, skewness 1": _gamma,
-    "lognormal, skewness 1.75": _halved,
     "normal, deviations 1:30 by method": lambda rng, shape: _by_method(_normal, rng, shape),
     "lognormal, deviations 1:30 by method": lambda rng, shape: _by_method(_lognormal, rng, shape),
     "normal, deviations 1:2:3 by prompt": lambda rng, shape: (
         _normal(rng, shape) * np.arange(1, shape[2] + 1)
     ),
+    "gamma, skewness 1": _gamma,
+    "lognormal, skewness 1.75": _halved,
 }
 
 

@@ -167,11 +167,11 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
 
 
 def _add_shared(commands: Mapping[str, argparse.ArgumentParser]) -> None:
-    for name in ("run", "check", "fetch", "refit"):
+    for name in ("run", "check", "fetch", "refit", "measure"):
         commands[name].add_argument(
             "--data-dir", metavar="DIR", help="folder of data sets (default: $BENCH_DATA_DIR)"
         )
-    for name in ("run", "report", "list", "check", "verify", "refit", "apply", "record"):
+    for name in ("run", "report", "list", "check", "verify", "refit", "measure", "apply", "record"):
         commands[name].add_argument(
             "--plugin",
             action="append",

@@ -98,6 +98,19 @@ def _add_refit(refit: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_measure(command: argparse.ArgumentParser) -> None:
+    _add_dir(command)
+    command.add_argument(
+        "--metrics",
+        default="kid,precision,recall,cmmd",
+        metavar="NAMES",
+        help="see `bench list` (default: %(default)s)",
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="print how many answers lack them; measure nothing"
+    )
+
+
 def _add_apply(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "dir", type=Path, metavar="RUN", help="the folder of one run, TASK/METHOD/RUN"
@@ -112,7 +125,7 @@ def _add_record(command: argparse.ArgumentParser) -> None:
 
 
 def add_stored(commands: argparse._SubParsersAction[Any]) -> None:
-    """report, export, record, refit, verify and apply."""
+    """report, export, record, refit, measure, verify and apply."""
     _add_report(
         commands.add_parser("report", help="tables and plots from what is stored; runs nothing")
     )
@@ -127,6 +140,11 @@ def add_stored(commands: argparse._SubParsersAction[Any]) -> None:
     _add_refit(
         commands.add_parser(
             "refit", help="what each answer is worth by itself: fresh trainings at its lam"
+        )
+    )
+    _add_measure(
+        commands.add_parser(
+            "measure", help="other metrics of stored answers, such as KID, without a search"
         )
     )
     _add_dir(

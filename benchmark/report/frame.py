@@ -14,6 +14,7 @@ from benchmark.errors import UsageError
 from benchmark.names import NAME, is_taken
 from benchmark.report.costs import PREFIX, recorded
 from benchmark.report.metrics import always_in
+from benchmark.store.measured import MEASURED
 from benchmark.store.refits import REFITS
 from benchmark.store.store import Stored
 
@@ -143,12 +144,12 @@ def _passport(spec: Mapping[str, Any], test: Mapping[str, Any], across: bool) ->
     """The hash of what must agree in a table, once something is measured.
 
     The reference that a metric was measured against is left out: each prompt has its own, and the
-    prompt is in the row. So are refits, which a run may still lack.
+    prompt is in the row. So is what is measured later, which a run may still lack.
     """
     own = _settings(spec, across)
     # version and files last, so that a passport's fields of these names do not replace them
     passport = own | test["passport"] | {k: own[k] for k in ("version", "files")}
-    references = {f"{metric}_reference" for metric in test["metrics"]} | {REFITS}
+    references = {f"{metric}_reference" for metric in test["metrics"]} | {REFITS, MEASURED}
     return _hash({k: v for k, v in passport.items() if k not in references})
 
 

@@ -10,17 +10,21 @@ column all the same, under its own name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import cast
 
 from benchmark.errors import UsageError
 from benchmark.names import refit_of
 from benchmark.plugins.load import at_work
+from benchmark.protocol import Samples
 from benchmark.registry import METRICS
 from benchmark.report.columns import Column
 from benchmark.report.offered import offered
 
 _FILES = ("table1", "runs")
+Measure = Callable[[Samples], tuple[float, str]]
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,16 @@ class Metric(Column):
     shown: False for a column of runs.csv alone.  main: the picture over time shows it unless
     another is asked for; where a table has none, its first column.  always: of `table1` and `runs`,
     the CSV files that have its column whether or not a run measured it.
+    measure: how `bench measure` computes it of `Samples` (`benchmark/protocol.py`), to the value
+        and a text that says how, or where that function is, as `module:name`. It raises ValueError
+        for samples that do not do.
     """
 
     lower: bool | None = None
     shown: bool = True
     main: bool = False
     always: tuple[str, ...] = ()
+    measure: Measure | str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,6 +52,8 @@ class Metric(Column):
         for name in ("shown", "main"):
             self.check(name, "True or False", isinstance(getattr(self, name), bool))
         files = isinstance(self.always, tuple) and set(self.always) <= set(_FILES)
+        known = self.measure is None or isinstance(self.measure, str) or callable(self.measure)
+        self.check("measure", "a function, or 'module:name'", known)
         self.check("always", f"a tuple of {' and '.join(map(repr, _FILES))}", files)
 
     def described(self) -> Iterator[str]:
@@ -52,6 +62,17 @@ class Metric(Column):
         yield f"better: {better}"
         if not self.shown:
             yield "in runs.csv alone"
+        if self.measure is not None:
+            yield "by `bench measure`, of stored answers"
+
+    def function(self) -> Measure:
+        """What computes it. Raises TypeError where there is none."""
+        if isinstance(self.measure, str):
+            module, _, name = self.measure.partition(":")
+            return cast(Measure, getattr(import_module(module), name))
+        if self.measure is None:
+            raise TypeError(f"{self.head}: nothing computes it of stored answers")
+        return self.measure
 
     @property
     def arrow(self) -> str:
@@ -84,6 +105,47 @@ TABLE = {
         low=1,
         always=("runs",),
         about="Inception score: images that are clear, and together of many classes.",
+    ),
+    "kid": Metric(
+        "KID",
+        digits=4,
+        lower=True,
+        about="Kernel distance to held-out images, without bias (Binkowski et al. 2018).",
+        measure="benchmark.runs.scores:kid",
+    ),
+    "kid_deviation": Metric(
+        "KID deviation",
+        digits=4,
+        low=0,
+        shown=False,
+        about="Of KID over subsets of the images.",
+        measure="benchmark.runs.scores:kid_deviation",
+    ),
+    "precision": Metric(
+        "Precision",
+        digits=3,
+        lower=False,
+        low=0,
+        high=1,
+        about="Share of the images that lie among held-out ones (Kynkaanniemi et al. 2019).",
+        measure="benchmark.runs.scores:precision",
+    ),
+    "recall": Metric(
+        "Recall",
+        digits=3,
+        lower=False,
+        low=0,
+        high=1,
+        about="Share of held-out images that lie among the generated ones.",
+        measure="benchmark.runs.scores:recall",
+    ),
+    "cmmd": Metric(
+        "CMMD",
+        digits=2,
+        lower=True,
+        low=0,
+        about="Kernel distance to held-out images in CLIP's embeddings (Jayasumana et al. 2024).",
+        measure="benchmark.runs.scores:cmmd",
     ),
     # nothing is won by being further away than fresh real images are
     "nearest": Metric(
@@ -144,6 +206,11 @@ def metric_of(name: str) -> Metric:
         return replace(base, head=head, main=False, always=(), shown=True)
     found = offered(METRICS, name, Metric) if name in METRICS else None
     return Metric(name, digits=None) if found is None else found
+
+
+def is_later(name: str) -> bool:
+    """Whether a metric is measured after the runs, by `bench refit` or `bench measure`."""
+    return refit_of(name) is not None or metric_of(name).measure is not None
 
 
 def described(name: str) -> bool:

@@ -14,6 +14,7 @@ from benchmark.report.cells import SHARED
 from benchmark.report.metrics import in_order, metric_of
 from benchmark.report.table import Table
 from benchmark.spec import by_owner, make_task
+from benchmark.store.measured import MEASURED
 from benchmark.store.refits import REFITS
 from benchmark.store.store import Stored
 
@@ -29,6 +30,7 @@ def footnote(table: Table) -> str:
     lines = [
         *_features(runs),
         *_refits(runs),
+        *_measured(runs),
         *filter(None, [_settings(table)]),
         *_counted(runs),
         *_machines(runs),
@@ -46,6 +48,14 @@ def _refits(runs: Sequence[Stored]) -> Iterator[str]:
     """How answers were measured by themselves."""
     for text in sorted({r.tests[-1]["passport"].get(REFITS, "") for r in runs if r.tests} - {""}):
         yield f"Refit: the mean of {text}; as found: what the search itself trained."
+
+
+def _measured(runs: Sequence[Stored]) -> Iterator[str]:
+    """How answers were measured after the runs."""
+    found = {r.tests[-1]["passport"].get(MEASURED, "") for r in runs if r.tests} - {""}
+    if found:
+        more = f" ({len(found)} settings; the first)" if len(found) > 1 else ""
+        yield f"Measured after the runs{more}: {min(found)}."
 
 
 def _counted(runs: Sequence[Stored]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from benchmark.names import refit_of
 from benchmark.report.cells import APART, INCOMPLETE, SHARED
 from benchmark.report.frame import metrics_of
+from benchmark.report.metrics import is_later, metric_of
 from benchmark.report.rows import machines
 from benchmark.report.stats import LEAST_SEEDS
 from benchmark.report.table import Table
@@ -41,10 +42,13 @@ def reading(table: Table) -> str:
             f"Seconds are from {len(kinds)} kinds of machine: {each}; do not compare them "
             f"({SHARED}: not all of a row's runs are on the first)."
         )
-    lacking = [m for m in metrics_of(table.frame) if refit_of(m) and m not in table.metrics]
-    if lacking:
-        n = int(table.frame[lacking[0]].notna().sum())
-        lines.append(f"Refits are there for {n} of {len(table.frame)} runs: `bench refit` goes on.")
+    lacking = [m for m in metrics_of(table.frame) if is_later(m) and m not in table.metrics]
+    for m in [m for m in lacking if metric_of(m).shown][:1]:
+        n = int(table.frame[m].notna().sum())
+        what, by = (
+            ("Refits are", "refit") if refit_of(m) else (f"{metric_of(m).head} is", "measure")
+        )
+        lines.append(f"{what} there for {n} of {len(table.frame)} runs: `bench {by}` goes on.")
     if table.references:
         lines.append("Lines without runs: images that no method made.")
     return " ".join(lines)

@@ -12,7 +12,7 @@ from benchmark.names import NAME, refit_of
 from benchmark.report.comparable import Chosen, titled
 from benchmark.report.compare import Cells, Failures
 from benchmark.report.frame import REFERENCE, metrics_of
-from benchmark.report.metrics import in_order, main_of, metric_of
+from benchmark.report.metrics import in_order, is_later, main_of, metric_of
 from benchmark.report.rows import Row, rows_of
 from benchmark.store.schema import DONE
 from benchmark.store.store import Stored
@@ -115,10 +115,10 @@ def _table(
 
 
 def _complete(part: pd.DataFrame) -> list[str]:
-    """The metrics of these rows, but for refits that a run with an answer lacks."""
+    """The metrics of these rows, but for later ones that a run with an answer lacks."""
     # they are made later than the runs: rows would be compared over those that happen to be there
     metrics = metrics_of(part)
-    plain = [m for m in metrics if refit_of(m) is None]
+    plain = [m for m in metrics if not is_later(m)]
     answered = part[part[plain].notna().any(axis=1)]
     return [m for m in metrics if m in plain or answered[m].notna().all()]
 

@@ -12,11 +12,11 @@ import pandas as pd
 
 from benchmark.budget import Budget
 from benchmark.errors import UsageError
-from benchmark.names import refit_of
 from benchmark.registry import COSTS, PLOTS
 from benchmark.report.costs import PREFIX
 from benchmark.report.findings import Finding
 from benchmark.report.frame import frame
+from benchmark.report.metrics import is_later
 from benchmark.report.record import RECORD, ReportRecord
 from benchmark.report.report import admitting
 from benchmark.report.runs_csv import read_frame
@@ -32,6 +32,7 @@ from benchmark.report.verify_texts import (
     wrong_texts,
 )
 from benchmark.store.files import sha256
+from benchmark.store.measured import MEASURED
 from benchmark.store.refits import REFITS
 from benchmark.store.store import Stored
 
@@ -131,11 +132,11 @@ def _tables(
 
 
 def _as_then(run: Stored, known: set[str]) -> Stored:
-    """A run without refits that were made after its report. known: the columns of its row."""
+    """A run without what was measured after its report. known: the columns of its row."""
 
     def kept(test: dict[str, Any]) -> dict[str, Any]:
-        metrics = {m: v for m, v in test["metrics"].items() if refit_of(m) is None or m in known}
-        without = {} if metrics == test["metrics"] else {REFITS: None}
+        metrics = {m: v for m, v in test["metrics"].items() if not is_later(m) or m in known}
+        without = set() if metrics == test["metrics"] else {REFITS, MEASURED}
         passport = {k: v for k, v in test["passport"].items() if k not in without}
         return {**test, "metrics": metrics, "passport": passport}
 

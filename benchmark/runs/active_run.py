@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from benchmark.budget import Budget, OutOfBudget
 from benchmark.device import in_use, peak_memory_bytes, reset_peak_memory, use
 from benchmark.errors import Refused, StorageError, UsageError
 from benchmark.maker import Priced
-from benchmark.protocol import Prices, Simulated, Task
+from benchmark.protocol import Prices, Sampled, Simulated, Task
 from benchmark.runs.interrupts import Interrupts, Terminated
 from benchmark.runs.progress import Progress
 from benchmark.runs.record import Record
@@ -169,9 +169,21 @@ class ActiveRun:
         self.progress.phase("measuring")
         with self.ledger.account("report"):
             tests, images = self._measure(metered, task, found)
+            answer = self._answer(metered, task, found)
         with self.ledger.account("io"):
             self.writer.final(tests, images)
+            if answer is not None:
+                self.writer.answer(answer)
         return result
+
+    def _answer(
+        self, metered: Metered, task: Task[Any], found: Incumbents
+    ) -> Mapping[str, NDArray[Any]] | None:
+        """What a later measurement needs of the last answer; None where the task has no such."""
+        if not isinstance(task, Sampled) or found.last is None:
+            return None
+        last = found.last.proposal
+        return task.answer(metered.states.inside(last.state), last.lam)
 
     def _set_up(self) -> tuple[Task[Any], Prices | None, str]:
         """The task, its prices, and what is counted. Raises Refused."""

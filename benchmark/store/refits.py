@@ -15,14 +15,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter
 
-from benchmark.errors import UsageError
 from benchmark.names import REFIT
-from benchmark.store.bounded import read_bounded
-from benchmark.store.files import storing, write_atomic
-from benchmark.store.schema import Count, Seconds, Text, check
+from benchmark.store.schema import Count, Seconds, Text
+from benchmark.store.signed import read_signed, write_signed
 
 REFITS = "refits"
-_LIMIT = 2**20
 _DECISIVE = (
     "task",
     "task_options",
@@ -73,16 +70,9 @@ def path_of(root: Path, of: Mapping[str, Any]) -> Path:
     return root / REFITS / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
 
-def _seal(record: Mapping[str, Any]) -> str:
-    text = json.dumps({k: v for k, v in record.items() if k != "hash"}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def write_refit(path: Path, record: Mapping[str, Any]) -> None:
     """record: the fields of `RefitRecord`. Raises StorageError."""
-    with storing(path):
-        path.parent.mkdir(exist_ok=True)
-        write_atomic(path, json.dumps({**record, "hash": _seal(record)}, indent=1) + "\n")
+    write_signed(path, record)
 
 
 def read_refit(path: Path) -> dict[str, Any] | None:
@@ -90,19 +80,7 @@ def read_refit(path: Path) -> dict[str, Any] | None:
 
     Raises UsageError for one that cannot be read or was altered.
     """
-    try:
-        found = json.loads(read_bounded(path, _LIMIT))
-        if not isinstance(found, dict) or found.get("hash") != _seal(found):
-            raise ValueError("it is not as it was written")
-        record: dict[str, Any] = check(_RECORD, found)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(
-            f"{path}: expected the record of a refit; {error}; remove it, and `bench refit` makes "
-            "it again"
-        ) from error
-    return record
+    return read_signed(path, _RECORD, "a refit", "`bench refit`")
 
 
 def refitted(

@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, one_line
 from benchmark.spec import SCHEMAS
 from benchmark.store.bounded import read_bounded
+from benchmark.store.measured import MEASURED, measured
 from benchmark.store.refits import REFITS, refitted
 from benchmark.store.schema import DONE, PROPOSAL, RUN, TESTS, TRIAL, check
-from benchmark.store.seal import TRIALS
+from benchmark.store.seal import ANSWER, TRIALS
 
 # bytes of one file; a run of 10,000 proposals needs under 3 MB
 LIMIT = 64 * 2**20
+# of what is kept of an answer
+ANSWER_LIMIT = 32 * 2**20
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def read(folder: Path) -> Stored:
     proposals, torn = _lines(folder / "proposals.jsonl", PROPOSAL, "proposals")
     tests = _tests(folder / "final.json", run["no_incumbent"]) if run["status"] in DONE else []
     _with_refits(tests, folder, run["spec"])
+    _with_measured(tests, folder)
     return Stored(folder, run, proposals, tests, torn, digest=digest[0])
 
 
@@ -137,6 +142,30 @@ def _with_refits(tests: list[dict[str, Any]], folder: Path, spec: Mapping[str, A
             if metrics:
                 test["metrics"] |= metrics
                 test["passport"] |= {REFITS: what}
+
+
+def _with_measured(tests: list[dict[str, Any]], folder: Path) -> None:
+    """Add what was measured of the last answer later. Raises UsageError."""
+    metrics, how = measured(folder)
+    if tests and metrics:
+        # what the run itself measured is not replaced
+        tests[-1]["metrics"] = {**metrics, **tests[-1]["metrics"]}
+        tests[-1]["passport"] |= {MEASURED: "; ".join(f"{name}: {how[name]}" for name in how)}
+
+
+def read_answer(folder: Path) -> dict[str, NDArray[Any]]:
+    """What was kept of the answer at the end, as arrays by name. Raises UsageError for none."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    path = folder / ANSWER
+    try:
+        return dict(load(read_bounded(path, 2 * ANSWER_LIMIT)))
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UsageError(
+            f"{path}: expected what a measurement needs of the answer; {one_line(str(error))}; "
+            "runs of earlier versions have none, and must be run again"
+        ) from error
 
 
 def unfinished(folder: Path) -> dict[str, Any] | None:

@@ -20,8 +20,8 @@ from benchmark.store.files import Lines, storing, write_atomic
 from benchmark.store.journal import CALLS, Journal, read_lines, too_long
 from benchmark.store.plain import plain
 from benchmark.store.schema import DONE, PROPOSAL, RUN, TESTS, TRIAL, readable
-from benchmark.store.seal import EARLIER, SAMPLES, TRIALS, sealed
-from benchmark.store.stored import LIMIT, unfinished
+from benchmark.store.seal import ANSWER, EARLIER, SAMPLES, TRIALS, sealed
+from benchmark.store.stored import ANSWER_LIMIT, LIMIT, unfinished
 
 LOG = logging.getLogger("benchmark")
 
@@ -112,6 +112,21 @@ class Writer:
             text = json.dumps({"schema": SCHEMA, "tests": found}, indent=1) + "\n"
             write_atomic(self.folder / "final.json", text)
 
+    def answer(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """What a later measurement needs of the answer, where it is not too large to be kept."""
+        from safetensors.numpy import save
+
+        size = sum(a.nbytes for a in arrays.values())
+        if size > ANSWER_LIMIT:
+            LOG.warning(
+                f"{ANSWER}: its {size / 2**20:.0f} MiB are not kept, at most "
+                f"{ANSWER_LIMIT >> 20} are, so no other metric can be measured later"
+            )
+            return
+        with storing(self.folder):
+            content = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
+            write_atomic(self.folder / ANSWER, content)
+
     def close(self, status: str) -> None:
         """What only a resumed run needs goes, unless the run can be resumed."""
         self._calls.close()
@@ -135,6 +150,6 @@ def _picture(pixels: NDArray[np.uint8], path: Path) -> None:
 
 def _remove_scratch(folder: Path) -> None:
     """What a process left that was killed while it wrote."""
-    patterns = (".*.json.*", ".samples.png*", ".earlier.png*", f"{STATES}/*.part")
+    patterns = (".*.json.*", f".{ANSWER}*", ".samples.png*", ".earlier.png*", f"{STATES}/*.part")
     for path in (found for pattern in patterns for found in folder.glob(pattern)):
         path.unlink()

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.protocol import Test
+from benchmark.protocol import Samples, Test
 from benchmark.space import Lam
 from tasks.measure.frechet import Moments, frechet_passport
 from tasks.measure.scores import inception_score, nearest
@@ -33,18 +33,34 @@ class HeldOut:
 
     def measure(self, state: State, lam: Lam) -> Test:
         """Figures of `test_samples` samples of the averaged weights, and of real images."""
-        s = self._s
-        noise = s.noise(self._o.test_samples, s.generator("test"))
-        (samples,) = s.samples(state.ema, lam[None], noise)
-        # a diverged training is measured too: its images become grey
-        samples = samples.nan_to_num()
+        s, samples = self._s, self._sampled(state.ema, lam)
         features = s.features(samples)
         metrics = {**self.figures(samples, features), "training_steps": float(state.steps)}
-        name = f"{s.extract.name} {s.extract.sha256[:12]}"
+        name = self._network
         passport = frechet_passport(features, self.moments, name, s.extract.resize)
         passport["fid_name"] = s.extract.name
         pixels, curves = self._pixels(samples[:16]), self._curves(lam)
         return Test(metrics, passport, pixels, curves, self.references, metrics["fid"])
+
+    @property
+    def _network(self) -> str:
+        """For passports."""
+        return f"{self._s.extract.name} {self._s.extract.sha256[:12]}"
+
+    def _sampled(self, ema: Tensor, lam: Lam) -> Tensor:
+        s = self._s
+        noise = s.noise(self._o.test_samples, s.generator("test"))
+        (samples,) = s.samples(ema, lam[None], noise)
+        # a diverged training is measured too: its images become grey
+        found: Tensor = samples.nan_to_num()
+        return found
+
+    def compared(self, ema: Tensor, lam: Lam) -> Samples:
+        """Images of these weights beside the test images, in the features of FID."""
+        s = self._s
+        made = s.features(self._sampled(ema, lam))
+        real = s.features(images(self._o, "test"))
+        return Samples({"frechet": made}, {"frechet": real}, {"frechet": self._network})
 
     def figures(self, found: Tensor, features: NDArray[np.float64]) -> dict[str, float]:
         """fid, inception_score and nearest of images (N, C, H, W) with these features, (N, D).

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.protocol import Test
+from benchmark.protocol import Samples, Test
 from benchmark.space import Lam
 from tasks.noise_schedule.derivatives import q_gradient, q_slope, theta_gradient
 from tasks.noise_schedule.held_out import HeldOut
@@ -109,6 +109,14 @@ class NoiseScheduleTask:
     def test(self, state: State, lam: Lam) -> Test:
         """As `HeldOut.measure`."""
         return self.held_out.measure(state, lam)
+
+    def answer(self, state: State, lam: Lam) -> dict[str, NDArray[Any]]:
+        """The averaged weights."""
+        return {"ema": state.ema.detach().cpu().numpy()}
+
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+        ema = torch.from_numpy(answer["ema"]).to(self.sampling.device)
+        return self.held_out.compared(ema, lam)
 
     def _table(self, lam: Lam) -> Tensor:
         """abar at the time steps of training, (T + 1,)."""

@@ -12,6 +12,7 @@ from benchmark.protocol import Prices
 from tasks.files.download import Source
 from tasks.files.weights import digest
 from tasks.reward_ft import embedded
+from tasks.reward_ft.comparison import Comparison
 from tasks.reward_ft.diffusion import Diffusion, Form
 from tasks.reward_ft.parts import Part
 from tasks.reward_ft.parts.clip import ClipPart
@@ -73,7 +74,8 @@ class Networks:
     """All that reward_ft needs of a preset.
 
     r1: the upper reward for the prompt.  rewards: the lower ones.  measure: held-out figures of
-    images.  real: so many real pictures of the prompt, where there are any.
+    images.  real: so many real pictures of the prompt, where there are any.  compared: what other
+    metrics compare by.
     """
 
     diffusion: Diffusion
@@ -81,6 +83,7 @@ class Networks:
     rewards: tuple[Callable[[Tensor], Tensor], ...]
     measure: Measure
     real: Callable[[int], Tensor] | None = None
+    compared: Callable[[], Comparison] | None = None
 
     @property
     def r2(self) -> Callable[[Tensor], Tensor]:
@@ -146,4 +149,5 @@ def networks(options: RewardFt, prompt: str, device: str) -> Networks:
         tuple(reward.load(prompt, device) for reward in parts.rewards),
         parts.judge.load(prompt, device),
         parts.judge.real(prompt),
+        lambda: Comparison(parts.judge.compared(prompt, device), parts.clip, device),
     )

@@ -111,8 +111,13 @@ def judged(network: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=16)
 def reference(folder: Path, device: str, prompt: str) -> Moments:
     """Statistics of real pictures as the prompt asks for them."""
-    real = digits.real(digits.parse(prompt), REFERENCE_N, seed=2026, split="test").to(device)
+    real = held_out(prompt).to(device)
     return Moments.of(judged(judge(folder, device), real)[1].cpu().numpy())
+
+
+def held_out(prompt: str) -> Tensor:
+    """The real pictures that the Frechet distance is measured to, (N, 3, 32, 32) in [0, 1]."""
+    return digits.real(digits.parse(prompt), REFERENCE_N, seed=2026, split="test")
 
 
 def real(prompt: str, n: int) -> Tensor:

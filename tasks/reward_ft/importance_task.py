@@ -49,10 +49,16 @@ class Importance(RewardTask):
     def unpack(self, arrays: Mapping[str, Vector]) -> Weights:
         return Weights(Bank(arrays["r1"], arrays["r2"]), arrays["w"], float(arrays["lam"][0]))
 
+    def _used(self, state: Weights, lam: Lam) -> float:
+        return guard(state.bank, self.space.numbers(lam)["lam"])
+
+    def answer(self, state: Weights, lam: Lam) -> dict[str, Vector]:
+        return {"lam": np.array([self._used(state, lam)])}
+
     def test(self, state: Weights, lam: Lam) -> Test:
         """As `measure`, at the lam that the solver used."""
         # else a search could propose any lam of the collapsed range and be measured at another
-        used = guard(state.bank, self.space.numbers(lam)["lam"])
+        used = self._used(state, lam)
         measured = self.measure(used)
         size = ess(softmax(state.bank.r2 / used))
         return replace(measured, metrics={**measured.metrics, "lam_used": used, "ess": size})

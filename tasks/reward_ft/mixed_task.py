@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.protocol import Test
+from benchmark.protocol import Samples, Test
 from benchmark.space import Lam
 from tasks.reward_ft.assemble import Networks
 from tasks.reward_ft.guided_task import Guided, GuidedTask
@@ -64,6 +64,10 @@ class _Mixing(RewardTask):
         networks = self._networks
         return Mixture(networks.rewards, tuple(map(float, s)), networks.r1, tilt)
 
+    def samples(self, answer: Mapping[str, Vector], lam: Lam) -> Samples:
+        images = self._sample_test(self.mixture(answer["strengths"]), 1.0).images
+        return self.compared(images)
+
     def measured(self, s: Vector) -> Test:
         """The held-out measurement at strengths s, with the path KL where there is one."""
         sampled = self._sample_test(self.mixture(s), 1.0)
@@ -108,10 +112,17 @@ class MixedImportance(_Mixing):
         bank = MixedBank(arrays["r1"], arrays["r"])
         return Mixed(bank, arrays["w"], arrays["s"], float(arrays["share"][0]))
 
+    def _used(self, state: Mixed, lam: Lam) -> Vector:
+        """The strengths that the solver used, (K,)."""
+        s = self.strengths(lam)
+        return s * trusted(state.bank, s, self._least(state.bank))
+
+    def answer(self, state: Mixed, lam: Lam) -> dict[str, Vector]:
+        return {"strengths": self._used(state, lam)}
+
     def test(self, state: Mixed, lam: Lam) -> Test:
         """At the strengths that the solver used. promised: CLIP score as the bank has it there."""
-        bank, s = state.bank, self.strengths(lam)
-        used = s * trusted(bank, s, self._least(bank))
+        bank, used = state.bank, self._used(state, lam)
         w = softmax(bank.r @ used)
         test = self.measured(used)
         promised = {"promised": 100 * float(w @ bank.r1), "ess": ess(w)}
@@ -144,6 +155,9 @@ class MixedGuided(_Mixing, GuidedTask):
         return self._kl(state) - float(
             self.strengths(lam) @ self.all_rewards(state.last.images).mean(0)
         )
+
+    def answer(self, state: Guided, lam: Lam) -> dict[str, Vector]:
+        return {"strengths": self.strengths(lam)}
 
     def test(self, state: Guided, lam: Lam) -> Test:
         return self.measured(self.strengths(lam))

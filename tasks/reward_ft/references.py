@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -104,7 +104,20 @@ def moments(reference: str, extractor: InceptionFeatures) -> Moments:
 
 def _features(paths: Sequence[Path], extractor: InceptionFeatures) -> Matrix:
     """(N, 2048)."""
-    # one by one, for pictures may differ in size
-    return np.concatenate(
-        [extractor(torch.from_numpy(pixels(path)).permute(2, 0, 1)[None] / 255) for path in paths]
-    )
+    return np.concatenate([extractor(_image(path)) for path in paths])
+
+
+def _image(path: Path) -> Tensor:
+    """(1, 3, H, W) in [0, 1]: one by one, for pictures may differ in size."""
+    return torch.from_numpy(pixels(path)).permute(2, 0, 1)[None] / 255
+
+
+def images(reference: str) -> Iterator[Tensor]:
+    """The pictures of a folder, (1, 3, H, W) each. Raises UsageError for a file of statistics."""
+    path = place(reference)
+    if not path.is_dir():
+        raise UsageError(
+            f"reference {reference!r}: expected a folder of pictures, got a file of statistics, "
+            "which the Frechet distance alone can be measured to"
+        )
+    yield from map(_image, pictures(path))

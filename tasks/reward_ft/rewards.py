@@ -81,7 +81,7 @@ class ClipCosine:
 
     def __init__(self, model: Any, tokenize: Tokenize, device: torch.device) -> None:
         self._model = model.to(device).eval().requires_grad_(False)
-        self._tokenize, self._device = tokenize, device
+        self._tokenize, self.device = tokenize, device
         size = model.visual.image_size
         self._size = size if isinstance(size, tuple) else (size, size)
         mean, std = (
@@ -100,7 +100,7 @@ class ClipCosine:
         """The reward for one prompt, whose embedding is computed once."""
         with torch.no_grad():
             text = self._model.encode_text(
-                self._tokenize([prompt]).to(self._device), normalize=True
+                self._tokenize([prompt]).to(self.device), normalize=True
             )[0]
         return lambda images: self.embed(images) @ text
 

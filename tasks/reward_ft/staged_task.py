@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocol import Test
+from benchmark.protocol import Samples, Test
 from benchmark.space import Lam
 
 
@@ -89,6 +89,15 @@ class StagedTask:
         taken, seed = arrays["counts"].tolist()
         guided = self._guided.unpack(own["guided"]) if own["guided"] else None
         return Stage(self._bank.unpack(own["bank"]), guided, taken, seed)
+
+    def answer(self, state: Stage, lam: Lam) -> dict[str, NDArray[Any]]:
+        solver, own = self._now(state)
+        return dict(solver.answer(own, lam))
+
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+        # both solvers sample alike, from what either kept
+        found: Samples = self._guided.samples(answer, lam)
+        return found
 
     def test(self, state: Stage, lam: Lam) -> Test:
         """As the solver of the stage."""

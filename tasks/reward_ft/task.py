@@ -6,14 +6,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.protocol import Test
+from benchmark.errors import UsageError
+from benchmark.protocol import Samples, Test
 from benchmark.seeds import substream
-from benchmark.space import Space
+from benchmark.space import Lam, Space
 from tasks.measure.scores import clip_score
 from tasks.reward_ft import SPACE
 from tasks.reward_ft.assemble import Networks
@@ -123,6 +126,20 @@ class RewardTask:
     def measure(self, strength: float) -> Test:
         """The figures of guided images, and where there are real pictures theirs as a reference."""
         return self._measured(self.sample_test(strength).images)
+
+    def compared(self, images: Tensor) -> Samples:
+        """Images beside real ones, in features. Raises UsageError."""
+        if self._networks.compared is None:
+            raise UsageError("reward_ft: expected networks with a judge, got some without")
+        with advised():
+            return self._networks.compared()(images, self._unguided)
+
+    def answer(self, state: Any, lam: Lam) -> dict[str, NDArray[np.float64]]:
+        """The lam that is sampled with."""
+        return {"lam": np.array([self.space.numbers(lam)["lam"]])}
+
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+        return self.compared(self.sample_test(float(answer["lam"][0])).images)
 
     def _measured(self, images: Tensor) -> Test:
         r1 = self.r1(images)

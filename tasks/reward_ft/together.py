@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocol import Test
+from benchmark.protocol import Samples, Test
 from benchmark.space import Lam
 
 States = tuple[Any, ...]
@@ -58,11 +58,31 @@ class Together:
         return {f"{k}.{name}": v for k, own in enumerate(packed) for name, v in own.items()}
 
     def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> States:
+        pairs = zip(self._tasks, self._parts(arrays), strict=True)
+        return tuple(task.unpack(found) for task, found in pairs)
+
+    def _parts(self, arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+        """The arrays of each task, which are called `k.name`."""
         own: list[dict[str, NDArray[Any]]] = [{} for _ in self._tasks]
         for name, value in arrays.items():
             k, _, of = name.partition(".")
             own[int(k)][of] = value
-        return tuple(task.unpack(found) for task, found in zip(self._tasks, own, strict=True))
+        return own
+
+    def answer(self, state: States, lam: Lam) -> dict[str, NDArray[Any]]:
+        pairs = enumerate(zip(self._tasks, state, strict=True))
+        each = ((k, task.answer(own, lam)) for k, (task, own) in pairs)
+        return {f"{k}.{name}": v for k, own in each for name, v in own.items()}
+
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+        """Of all prompts together."""
+        pairs = zip(self._tasks, self._parts(answer), strict=True)
+        each = [task.samples(own, lam) for task, own in pairs]
+        made, real = (
+            {kind: np.concatenate([getattr(s, side)[kind] for s in each]) for kind in each[0].made}
+            for side in ("made", "real")
+        )
+        return Samples(made, real, each[0].names)
 
     def test(self, state: States, lam: Lam) -> Test:
         """Each metric's mean over the prompts; the images of all, as many of each."""

@@ -101,12 +101,12 @@ def sources(o: SamplingMaker) -> list[Source]:
 def _judging(o: SamplingMaker, parts: SamplingParts, device: str) -> Judging:
     clip = parts.clip.network(device)
     if o.model:
-        return inception_judging(clip, o.inception, o.reference, device)
+        return inception_judging(clip, o.inception, o.reference, device, parts.clip.title)
     texts: Mapping[captions.Half, tuple[str, ...]] = {
         "search": captions.prompts(o, "search"),
         "test": captions.prompts(o, "test"),
     }
-    return digits_judging(clip, o.folder, device, texts)
+    return digits_judging(clip, o.folder, device, texts, parts.clip.title)
 
 
 def opened(o: SamplingMaker, seed: int, device: str) -> SamplingTask:

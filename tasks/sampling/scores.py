@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.errors import UsageError
+from benchmark.protocol import Samples
 from tasks.measure import inception
 from tasks.measure.frechet import Moments, frechet, frechet_passport
 from tasks.reward_ft import digits, embedded, references
@@ -33,11 +35,13 @@ class Scored:
     """What was kept of some images, in their order. features: (N, D).  cosines: (N,).
 
     right: whether digit and both colours are as asked, (N,), where a judge reads them.
+    embeddings: of CLIP, (N, width), where they are wanted.
     """
 
     features: list[Matrix] = field(default_factory=list)
     cosines: list[Matrix] = field(default_factory=list)
     right: list[Matrix] = field(default_factory=list)
+    embeddings: list[Matrix] = field(default_factory=list)
 
     @property
     def table(self) -> Matrix:
@@ -53,7 +57,7 @@ class Judging:
     """clip: for any prompt.  features: None where there are no real images to compare with.
 
     name, resize: of the features' network, for a passport.  reference: statistics of real images,
-        by half of the prompts.
+        by half of the prompts.  real: those images in parts.  clip_name: for a passport.
     """
 
     clip: ClipCosine
@@ -61,6 +65,8 @@ class Judging:
     name: str = ""
     resize: str = ""
     reference: Mapping[captions.Half, Moments] = field(default_factory=dict)
+    real: Callable[[captions.Half], Iterator[Tensor]] | None = None
+    clip_name: str = "CLIP"
     _texts: dict[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
 
     def add(self, kept: Scored, images: Tensor, prompts: Sequence[str], features: bool) -> None:
@@ -82,6 +88,34 @@ class Judging:
             found[mine] = self._texts[prompt](images[mine]).double().cpu().numpy()
         return found
 
+    def embed(self, images: Tensor) -> Matrix:
+        """CLIP's embeddings, (N, width)."""
+        with torch.no_grad():
+            return self.clip.embed(images).double().cpu().numpy()
+
+    def compared(self, kept: Scored, half: captions.Half) -> Samples:
+        """What was kept of some images beside real ones. Raises UsageError where there are none."""
+        if self.real is None or self.features is None:
+            raise UsageError(
+                "sampling: expected real pictures to compare with, got none; run with "
+                "--set sampling.reference=FOLDER"
+            )
+        images, features = self.real, self.features
+
+        def make() -> tuple[Matrix, Matrix]:
+            parts = [part.to(self.clip.device) for part in images(half)]
+            found = np.concatenate([features(part, ())[0] for part in parts])
+            return found, np.concatenate([self.embed(part) for part in parts])
+
+        # statistics of the same images: with networks and device they say which these are
+        key = (self.reference[half].digest, self.name, self.clip_name, str(self.clip.device))
+        real, embedded = remembered(key, make)
+        return Samples(
+            {"frechet": kept.table, "clip": np.concatenate(kept.embeddings)},
+            {"frechet": real, "clip": embedded},
+            {"frechet": self.name, "clip": self.clip_name},
+        )
+
     def distance(self, kept: Scored, half: captions.Half) -> float:
         """The Frechet distance to the real images of a half."""
         return frechet(kept.table, self.reference[half])
@@ -92,7 +126,10 @@ class Judging:
         return frechet_passport(kept.table, self.reference[half], self.name, self.resize)
 
 
-def _read(judge: Judge, images: Tensor, prompts: Sequence[str]) -> tuple[Matrix, Matrix]:
+def _read(judge: Judge, images: Tensor, prompts: Sequence[str]) -> tuple[Matrix, Matrix | None]:
+    """Without prompts the features alone."""
+    if not prompts:
+        return embedded.judged(judge, images)[1].cpu().numpy(), None
     asked = [digits.parse(prompt) for prompt in prompts]
     wanted = torch.tensor([[c.digit, c.ink, c.ground] for c in asked], device=images.device)
     choices, features = embedded.judged(judge, images)
@@ -106,7 +143,11 @@ def _moments(folder: Path, device: str, half: captions.Half, texts: tuple[str, .
 
 
 def digits_judging(
-    clip: ClipCosine, folder: Path, device: str, texts: Mapping[captions.Half, tuple[str, ...]]
+    clip: ClipCosine,
+    folder: Path,
+    device: str,
+    texts: Mapping[captions.Half, tuple[str, ...]],
+    clip_name: str,
 ) -> Judging:
     """By the shipped judge, against real pictures of the same prompts.
 
@@ -120,10 +161,14 @@ def digits_judging(
         name,
         "none, 32x32",
         {half: _moments(folder, device, half, own) for half, own in texts.items()},
+        lambda half: iter([captions.real(texts[half], _REAL_EACH, half)]),
+        clip_name,
     )
 
 
-def inception_judging(clip: ClipCosine, weights: str, reference: str, device: str) -> Judging:
+def inception_judging(
+    clip: ClipCosine, weights: str, reference: str, device: str, clip_name: str
+) -> Judging:
     """By pytorch-fid's network, against a folder of pictures or a file of statistics.
 
     reference: "" for none; then there is no Frechet distance.
@@ -138,4 +183,6 @@ def inception_judging(clip: ClipCosine, weights: str, reference: str, device: st
         extractor.name,
         references.RESIZE,
         {"search": known, "test": known},
+        lambda half: references.images(reference),
+        clip_name,
     )

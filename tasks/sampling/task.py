@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark.protocol import Test
+from benchmark.protocol import Samples, Test
 from benchmark.seeds import substream
 from benchmark.space import Lam, sides
 from tasks.measure.scores import clip_score
@@ -103,7 +103,13 @@ class SamplingTask:
         return kept
 
     def _sampled(
-        self, plans: Sequence[Plan], purpose: str, n: int, half: Half, features: bool
+        self,
+        plans: Sequence[Plan],
+        purpose: str,
+        n: int,
+        half: Half,
+        features: bool,
+        embedded: bool = False,
     ) -> tuple[list[Scored], list[NDArray[np.uint8]]]:
         """What is kept of n images of each plan, and the first of them."""
         seeds = [substream(self._seed, "sampling", purpose, k) for k in range(n)]
@@ -114,6 +120,8 @@ class SamplingTask:
         for part, images in self._sample(plans, seeds, prompts):
             for k, (scored, own) in enumerate(zip(kept, images, strict=True)):
                 self._judging.add(scored, own, prompts[part], features)
+                if embedded:
+                    scored.embeddings.append(self._judging.embed(own))
                 if part.start < _SHOWN:
                     pixels = (own.permute(0, 2, 3, 1) * 255).round().to(torch.uint8)
                     shown[k].append(pixels.cpu().numpy())
@@ -143,6 +151,16 @@ class SamplingTask:
             self._references,
             loss=self._value(kept, "test"),
         )
+
+    def answer(self, state: int, lam: Lam) -> dict[str, NDArray[Any]]:
+        """Nothing: lam says all."""
+        return {}
+
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+        (kept,), _ = self._sampled(
+            [self.plan(lam)], "test", self._o.test_images, "test", True, True
+        )
+        return self._judging.compared(kept, "test")
 
     def _curve(self, own: Plan, what: str) -> NDArray[np.float64]:
         """Guidance or time step over the share of the calls: of the plan, and of the default."""

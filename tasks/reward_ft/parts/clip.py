@@ -29,6 +29,14 @@ class ClipPart:
     def shipped(self) -> bool:
         return not self.name
 
+    @property
+    def title(self) -> str:
+        """For a passport."""
+        if self.shipped:
+            file = "clip/open_clip_model.safetensors"
+            return f"digits-vit {embedded.manifest(self.assets)[file][:12]}"
+        return self.name
+
     def check(self) -> None:
         """Nothing: `files` and `sources` both refuse a name that open_clip does not have."""
 

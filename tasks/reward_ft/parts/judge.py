@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmark.errors import UsageError
 from tasks.files.weights import OnWeb, place
 from tasks.measure import inception
-from tasks.measure.frechet import Moments, frechet, frechet_passport
+from tasks.measure.frechet import Matrix, Moments, frechet, frechet_passport
 from tasks.reward_ft import digits, embedded, pictures, references
 from tasks.reward_ft.references import InceptionFeatures
 
@@ -36,6 +36,21 @@ class Measured:
 
 Measure = Callable[[Tensor, Callable[[int], Tensor]], Measured]
 """Figures of images (N, 3, H, W), given a way to sample so many unguided ones for reference."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What other metrics compare images by.
+
+    features: images (N, 3, H, W) to (N, D), those of the Frechet distance.  name: of the network.
+    real: real images in parts, given a way to sample so many unguided ones.  key: what they are of,
+    or "" where they are the run's own.
+    """
+
+    features: Callable[[Tensor], Matrix]
+    name: str
+    real: Callable[[Callable[[int], Tensor]], Iterator[Tensor]]
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,11 +89,26 @@ class DigitsJudge:
         """So many real pictures of the prompt."""
         return partial(embedded.real, prompt)
 
+    @property
+    def name(self) -> str:
+        return f"judge {embedded.manifest(self.assets)['judge.safetensors'][:12]}"
+
+    def compared(self, prompt: str, device: str) -> Compared:
+        """Against the test scans that the Frechet distance is measured to."""
+        judge = embedded.judge(self.assets, device)
+
+        def features(images: Tensor) -> Matrix:
+            return embedded.judged(judge, images.to(device))[1].double().cpu().numpy()
+
+        return Compared(
+            features, self.name, lambda sample: iter([embedded.held_out(prompt)]), prompt
+        )
+
     def load(self, prompt: str, device: str) -> Measure:
         judge, caption = embedded.judge(self.assets, device), digits.parse(prompt)
         wanted = torch.tensor([caption.digit, caption.ink, caption.ground], device=device)
         reference = embedded.reference(self.assets, device, prompt)
-        name = f"judge {embedded.manifest(self.assets)['judge.safetensors'][:12]}"
+        name = self.name
 
         def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:
             choices, features = embedded.judged(judge, images.to(device))
@@ -121,8 +151,24 @@ class InceptionJudge:
     def real(self, prompt: str) -> None:
         """There are no real pictures of any prompt."""
 
+    def _extractor(self, device: str) -> InceptionFeatures:
+        return InceptionFeatures(inception.file(self.weights, _OPTION), device)
+
+    def compared(self, prompt: str, device: str) -> Compared:
+        """Against a folder of pictures, one by one, or unguided samples."""
+        extractor = self._extractor(device)
+
+        def real(sample: Callable[[int], Tensor]) -> Iterator[Tensor]:
+            if not self.reference:
+                yield sample(self.count)
+            else:
+                yield from references.images(self.reference)
+
+        key = references.reference_digest(self.reference) if self.reference else ""
+        return Compared(extractor, extractor.name, real, key)
+
     def load(self, prompt: str, device: str) -> Measure:
-        extractor = InceptionFeatures(inception.file(self.weights, _OPTION), device)
+        extractor = self._extractor(device)
         if self.reference and (folder := place(self.reference)).is_dir():
             pictures.note(folder)
         # a list, so that `measure` can add to it: unguided samples are drawn once a run

@@ -1,0 +1,119 @@
+"""Other metrics of stored answers: measured again from what was kept of each, without a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark.errors import Refused, StorageError, UsageError, located, suggest
+from benchmark.protocol import Sampled, Samples
+from benchmark.registry import METRICS
+from benchmark.report.causes import causes
+from benchmark.report.metrics import metric_of
+from benchmark.runs.worker import same_files
+from benchmark.spec import RunSpec, read_spec
+from benchmark.store.measured import add_measured
+from benchmark.store.stored import Stored, read_answer
+
+Show = Callable[[int, int], None]
+"""Is called with the runs that are done and those there are."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run, and the metrics that it lacks."""
+
+    run: Stored
+    names: tuple[str, ...]
+
+
+def later() -> list[str]:
+    """The metrics that can be measured of a stored answer."""
+    return [name for name in METRICS.complete() if metric_of(name).measure is not None]
+
+
+def check_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Raises UsageError for a metric that cannot be measured later, and for none."""
+    known, found = later(), tuple(dict.fromkeys(names))
+    for name in found:
+        if name not in known:
+            raise UsageError(
+                f"--metrics: expected a metric that can be measured later, got {name!r}"
+                f"{suggest(name, known)}; known: {', '.join(known)}"
+            )
+    if not found:
+        raise UsageError(f"--metrics: expected one or more of {', '.join(known)}")
+    return found
+
+
+def wanted(runs: Iterable[Stored], names: Sequence[str]) -> list[Wanted]:
+    """The runs with an answer that lack some of these metrics."""
+    found = []
+    for run in runs:
+        lacking = tuple(n for n in names if n not in run.tests[-1]["metrics"])
+        if lacking:
+            found.append(Wanted(run, lacking))
+    return found
+
+
+def measure(todo: Sequence[Wanted], show: Show = lambda done, of: None) -> tuple[int, list[str]]:
+    """Measure and store, run by run; returns how many were, and a line for each cause of a gap.
+
+    Raises UsageError where nothing could be measured, and StorageError.
+    """
+    problems: list[tuple[Stored, str]] = []
+    done = 0
+    for k, one in enumerate(todo):
+        spec = read_spec(one.run.run["spec"])
+        try:
+            samples = _samples(spec, one)
+            found = {name: _value(name, samples) for name in one.names}
+            values = {name: v for name, v in found.items() if isinstance(v, tuple)}
+            problems += [(one.run, v) for v in found.values() if isinstance(v, str)]
+            if values:
+                metrics = {name: value for name, (value, _) in values.items()}
+                add_measured(one.run.folder, metrics, {n: how for n, (_, how) in values.items()})
+                done += 1
+        except StorageError:
+            raise
+        # whatever a plug-in's task may raise
+        except Exception as error:
+            why = str(error) if isinstance(error, (UsageError, Refused)) else located(error)
+            problems.append((one.run, why))
+        show(k + 1, len(todo))
+    lines = list(causes("not measured", problems))
+    if todo and not done:
+        raise UsageError(f"measure: {'; '.join(lines)}")
+    return done, lines
+
+
+def _samples(spec: RunSpec, one: Wanted) -> Samples:
+    """Raises UsageError, Refused, and what a task raises."""
+    maker = spec.maker()
+    if (now := type(maker).version) != spec.task_version:
+        raise UsageError(
+            f"expected version {now} of task {spec.task!r}, it was made with {spec.task_version}; "
+            "run it again"
+        )
+    same_files(spec, method=False)
+    task = maker.open(spec.seed, spec.prompt, spec.lower, spec.device)
+    if not isinstance(task, Sampled):
+        raise UsageError(f"task {spec.task!r} keeps nothing that other metrics could be made of")
+    lam = np.clip(task.space.point(one.run.tests[-1]["lam"]), 0.0, 1.0)
+    return task.samples(read_answer(one.run.folder), lam)
+
+
+def _value(name: str, samples: Samples) -> tuple[float, str] | str:
+    """A metric and how it was made, or why there is none."""
+    metric = metric_of(name)
+    try:
+        value, how = metric.function()(samples)
+    # a plug-in's metric may raise anything
+    except Exception as error:
+        why = str(error) if isinstance(error, (UsageError, ValueError)) else located(error)
+        return f"{metric.head}: {why}"
+    if not np.isfinite(value):
+        return f"{metric.head}: expected a finite number, got {value}"
+    return float(value), how
