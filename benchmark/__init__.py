@@ -3,8 +3,8 @@
 Run and look at results: `run`, `load_results`, `Results`, `Budget`, `UsageError`.
 Write a method: `Method`, `Problem`, `Proposal`, `fit`, `fit_many`, `advance`, `by_callback`,
 `option`, `register_method`.
-Write a task: `Task`, `Batched`, `Test`, `Refit`, `Sampled`, `Samples`, `Prices`, `Space`, `Float`,
-`Integer`, `Choice`, `Lam`, `register_task`.
+Write a task: `Task`, `Batched`, `Test`, `Refit`, `Remeasured`, `FeaturePairs`, `Prices`,
+`Space`, `Float`, `Integer`, `Choice`, `Lam`, `register_task`.
 Describe what is shown: `Metric`, `register_metric`, `Cost`, `register_cost`, `register_plot`.
 Add other parts: `register_reward`, `register_sampler`, `register_executor`, `register_data_set`,
 `record_version`.
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from benchmark.options import option
     from benchmark.protocol import (
         Batched,
+        FeaturePairs,
         Method,
         Prices,
         Problem,
         Proposal,
         Refit,
-        Sampled,
-        Samples,
+        Remeasured,
         Task,
         Test,
     )
@@ -70,8 +70,8 @@ _WHERE = {
     "Problem": "benchmark.protocol",
     "Proposal": "benchmark.protocol",
     "Refit": "benchmark.protocol",
-    "Sampled": "benchmark.protocol",
-    "Samples": "benchmark.protocol",
+    "Remeasured": "benchmark.protocol",
+    "FeaturePairs": "benchmark.protocol",
     "Results": "benchmark.api.results",
     "Space": "benchmark.space",
     "Task": "benchmark.protocol",
@@ -100,6 +100,7 @@ __all__ = [
     "Budget",
     "Choice",
     "Cost",
+    "FeaturePairs",
     "Float",
     "Integer",
     "Lam",
@@ -109,9 +110,8 @@ __all__ = [
     "Problem",
     "Proposal",
     "Refit",
+    "Remeasured",
     "Results",
-    "Sampled",
-    "Samples",
     "Space",
     "Task",
     "Test",

@@ -110,7 +110,7 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Samples:
+class FeaturePairs:
     """What an answer makes on held-out seeds, and real things beside it, as features of images.
 
     made, real: by the kind of features, (N, D) and (M, D) float: `frechet`, those that the Frechet
@@ -205,13 +205,13 @@ class Task(Oracles[S], Protocol[S]):
 
 
 @runtime_checkable
-class Sampled(Protocol):
+class Remeasured(Protocol):
     """Optional for a task whose answers can be measured by other metrics later."""
 
     def answer(self, state: Any, lam: Lam) -> Mapping[str, NDArray[Any]]:
         """All that `samples` needs of a state, as arrays by name; it is stored with the run."""
 
-    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> FeaturePairs:
         """On the seeds and against the real images of `test`. Raises UsageError for none."""
 
 

@@ -67,9 +67,10 @@ ROOMS = {
     "runs": {"plugins", "search", "store"},
     "report": {"plugins", "store"},
     "check": {"report", "search", "store"},
+    "metrics": {"report", "runs", "store"},
     "export": {"report", "store"},
-    "command": {"check", "export", "plugins", "report", "runs", "store"},
-    "api": {"command", "export", "plugins", "report", "runs", "store"},
+    "command": {"check", "export", "metrics", "plugins", "report", "runs", "store"},
+    "api": {"command", "export", "metrics", "plugins", "report", "runs", "store"},
 }  # by room of benchmark/, the others that it may use besides the waist at the top
 
 

@@ -43,7 +43,7 @@ from tests.made import made
 ROOT = Path(__file__).parent.parent
 LPIPS = Metric("LPIPS", digits=3, lower=True, low=0, about="Learned perceptual distance.")
 CALLS = Cost("Calls", digits=0, low=0, of=lambda run: run.get("oracle_calls"))
-FOREIGN = ("lpips", "kid")
+FOREIGN = ("lpips", "fdd")
 
 
 @dataclass
@@ -62,13 +62,13 @@ def test_metrics_that_nobody_described_have_columns_everywhere(tmp_path):
     """Before: no column, no picture over time, and `--metric lpips` was unknown."""
     store = made(tmp_path / "runs", metrics=FOREIGN)
     ((table, folder),) = report(list(store), tmp_path / "runs" / "report", metric="lpips")
-    assert table.metrics == ["kid", "lpips"]
+    assert table.metrics == ["fdd", "lpips"]
     for shown in (text(table), markdown(table), latex(table), page(table, "", [])):
-        assert re.search(r"\bkid\b(?s:.)*\blpips\b", shown)
-    value = table.rows[0].metrics["kid"].mean
+        assert re.search(r"\bfdd\b(?s:.)*\blpips\b", shown)
+    value = table.rows[0].metrics["fdd"].mean
     assert f"{value:.4g} [" in text(table)
     written = pd.read_csv(folder / "table1.csv")
-    assert list(written["kid"]) == [r.metrics["kid"].mean for r in table.rows]
+    assert list(written["fdd"]) == [r.metrics["fdd"].mean for r in table.rows]
     assert (folder / "quality_over_time.png").exists()
     assert quality_over_time(table).axes[0].get_ylabel() == "lpips"
     assert dict(verify(tmp_path / "runs"))["table report"] == ""
@@ -82,15 +82,15 @@ def test_a_described_metric_is_printed_marked_and_bounded(tmp_path):
     register_metric("lpips", LPIPS)
     store = made(tmp_path / "runs", metrics=(*FOREIGN, "objective"))
     ((table, _),) = report(list(store), tmp_path / "runs" / "report", metric="lpips")
-    assert table.metrics == ["objective", "lpips", "kid"]
+    assert table.metrics == ["objective", "lpips", "fdd"]
     assert "LPIPS ↓" in text(table)
     assert re.search(r"\b\d\.\d{3} \[", text(table))
     assert table.rows[0].bold >= {"lpips"}
     assert quality_over_time(table).axes[0].get_ylabel() == "LPIPS, lower is better"
     assert dict(verify(tmp_path / "runs"))["table report"] == ""
     assert metric_of("lpips").estimate({(0, ""): 0.0, (1, ""): 0.1}).low == 0
-    register_metric("kid", Metric("KID", high=1))
-    assert any("kid is 9" in problem for _, problem in verify(tmp_path / "runs"))
+    register_metric("fdd", Metric("FDD", high=1))
+    assert any("fdd is 9" in problem for _, problem in verify(tmp_path / "runs"))
 
 
 def test_the_picture_over_time_shows_the_metric_that_is_main(tmp_path):
@@ -112,14 +112,14 @@ def test_a_metric_that_is_not_shown_is_in_runs_csv_alone(tmp_path):
 
 def test_what_a_passport_says_of_a_metric_is_said_of_any(tmp_path):
     """Its name in the heading, its features in the footnote, and no reference in the set."""
-    said = {"kid_name": "small", "kid_features": "judge, D = 8", "kid_n": "64"}
-    made(tmp_path / "runs", ("alpha",), metrics=FOREIGN, passport=said | {"kid_reference": "one"})
-    made(tmp_path / "runs", ("beta",), metrics=FOREIGN, passport=said | {"kid_reference": "two"})
+    said = {"fdd_name": "small", "fdd_features": "judge, D = 8", "fdd_n": "64"}
+    made(tmp_path / "runs", ("alpha",), metrics=FOREIGN, passport=said | {"fdd_reference": "one"})
+    made(tmp_path / "runs", ("beta",), metrics=FOREIGN, passport=said | {"fdd_reference": "two"})
     from benchmark.report.notes import footnote
 
     (table,) = tables(Store(tmp_path / "runs"))
-    assert table.heading("kid") == "kid (small)"
-    assert "kid: 64 images, features of judge, D = 8." in footnote(table)
+    assert table.heading("fdd") == "fdd (small)"
+    assert "fdd: 64 images, features of judge, D = 8." in footnote(table)
     assert [r.label for r in table.rows] == ["alpha", "beta"]
 
 
@@ -150,7 +150,7 @@ def _exits():
     [
         (lambda: 1 // 0, "cannot be loaded: ZeroDivisionError: integer division or modulo by zero"),
         (_exits, "cannot be loaded: SystemExit: 3"),
-        (lambda: "KID", "got str"),
+        (lambda: "FDD", "got str"),
     ],
 )
 @pytest.mark.parametrize(("registry", "kind"), [(METRICS, "metric"), (COSTS, "cost")])
@@ -159,18 +159,18 @@ def test_a_broken_package_costs_a_line_and_no_table(
 ):
     """Before: every table was lost, after the budget was spent."""
     monkeypatch.setattr(offered, "_SAID", set())
-    registry.entries["kid"] = Entry("kid", "plug-in theirs:kid", load)
-    made(tmp_path / "runs", metrics=("kid", "objective"))
+    registry.entries["fdd"] = Entry("fdd", "plug-in theirs:fdd", load)
+    made(tmp_path / "runs", metrics=("fdd", "objective"))
     assert main(["report", str(tmp_path / "runs")]) == 0
     said = capsys.readouterr()
-    assert re.search(r"\bF ↓.*\bkid\b", said.out)
+    assert re.search(r"\bF ↓.*\bfdd\b", said.out)
     (line,) = said.err.splitlines()
-    assert line.startswith(f"bench: warning: {kind} 'kid' (plug-in theirs:kid)")
+    assert line.startswith(f"bench: warning: {kind} 'fdd' (plug-in theirs:fdd)")
     assert problem in line
     found = load_results(tmp_path / "runs")
-    assert found.frame["kid"].notna().all()
-    assert "kid" in repr(found)
-    assert "kid" in found._repr_html_()
+    assert found.frame["fdd"].notna().all()
+    assert "fdd" in repr(found)
+    assert "fdd" in found._repr_html_()
     assert capsys.readouterr().err == ""
 
 
@@ -373,21 +373,21 @@ def test_report_and_verify_take_a_plug_in(tmp_path, capsys):
 
 
 def test_the_row_that_a_measurement_makes():
-    said = row_of(Test({"kid": 0.02, "fid": 12.345, "ess": 9.0}, {"fid_name": "digits"}))
+    said = row_of(Test({"fdd": 0.02, "fid": 12.345, "ess": 9.0}, {"fid_name": "digits"}))
     assert said == (
-        "FID (digits) ↓ 12.35, kid 0.02; kid: no description, shown with a default column; "
+        "FID (digits) ↓ 12.35, fdd 0.02; fdd: no description, shown with a default column; "
         "register_metric describes it; in runs.csv alone: ess"
     )
     assert row_of(Test({"objective": 0.5})) == "F ↓ 0.5000"
 
 
 def test_check_shows_the_row_of_a_task(monkeypatch):
-    found = Test({"lpips": 0.3, "kid": 0.02})
+    found = Test({"lpips": 0.3, "fdd": 0.02})
     monkeypatch.setattr(QuadraticTask, "test", lambda self, state, lam: found)
     TASKS.entries["mine"] = Entry("mine", "test", lambda: Quadratic)
     rows = [(what, bad) for what, bad in check_task("mine") if "a row of a table" in what]
     assert rows == [(f"test makes a row of a table: {row_of(found)}", "")]
-    assert "kid 0.02, lpips 0.3; kid: no description" in rows[0][0]
+    assert "fdd 0.02, lpips 0.3; fdd: no description" in rows[0][0]
 
 
 def test_every_built_in_says_what_it_is():
@@ -404,7 +404,7 @@ def test_every_built_in_says_what_it_is():
 def test_the_list_says_what_a_package_offers(monkeypatch, capsys):
     """Before: no description, and what is no `Metric` was listed as if it were one."""
     monkeypatch.setattr(offered, "_SAID", set())
-    for name, target in (("lpips", "LPIPS"), ("kid", "_exits")):
+    for name, target in (("lpips", "LPIPS"), ("fdd", "_exits")):
         point = EntryPoint(name, f"{__name__}:{target}", "bench.metrics")
         METRICS.entries[name] = from_package(point)
     TASKS.entries["plain"] = Entry("plain", f"decorator in {'/long' * 40}", lambda: Plain)
@@ -413,15 +413,15 @@ def test_the_list_says_what_a_package_offers(monkeypatch, capsys):
     assert re.search(r"^  lpips +Learned perceptual distance \(plug-in ", said.out, re.MULTILINE)
     assert "expected a benchmark.Metric, got function" in said.err
     assert re.search(r"^  plain\n +\(decorator in /long", said.out, re.MULTILINE)
-    assert main(["list", "kid"]) == 2
+    assert main(["list", "fdd"]) == 2
     assert "expected a benchmark.Metric, got function" in capsys.readouterr().err
     assert any("printed in units of 1048576" in line for line in about("peak_memory_bytes"))
 
 
 def test_equal_headings_are_told_apart(tmp_path):
     register_metric("lpips", replace(LPIPS, head="FID", digits=2))
-    (table,) = tables(made(tmp_path, metrics=("fid", "lpips", "kid")))
-    assert heads(table)[1:4] == ["FID ↓ [fid]", "FID ↓ [lpips]", "kid"]
+    (table,) = tables(made(tmp_path, metrics=("fid", "lpips", "fdd")))
+    assert heads(table)[1:4] == ["FID ↓ [fid]", "FID ↓ [lpips]", "fdd"]
 
 
 @pytest.mark.parametrize("name", ["table1", "runs", "differences"])
@@ -432,10 +432,12 @@ def test_a_plot_cannot_have_the_name_of_a_table(name):
 
 def test_no_file_but_the_tables_names_a_metric():
     """Of the harness; `objective` is also an account of the ledger, and `reward` a kind."""
-    names = set(TABLE) - {"objective", "reward"}
+    # plain words too
+    names = set(TABLE) - {"objective", "reward", "precision", "recall"}
     word = re.compile(rf"(?<![A-Za-z_])({'|'.join(names)})(?![A-Za-z])")
     report = ROOT / "benchmark" / "report"
-    tables_ = {report / "metrics.py", report / "plots" / "__init__.py"}
+    scores = ROOT / "benchmark" / "metrics" / "scores.py"
+    tables_ = {report / "metrics.py", report / "plots" / "__init__.py", scores}
     for path in set((ROOT / "benchmark").rglob("*.py")) - tables_:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         prose = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}

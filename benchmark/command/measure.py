@@ -9,13 +9,13 @@ from tqdm import tqdm
 
 from benchmark.errors import UsageError
 from benchmark.escape import visible
-from benchmark.runs.measure import check_names, measure, wanted
+from benchmark.metrics.measure import check_names, later, measure, wanted
 from benchmark.store.store import Store
 
 
 def command(args: argparse.Namespace) -> int:
     """Exit status: 0; 1 where some could not be measured. Raises UsageError and StorageError."""
-    names = check_names(filter(None, map(str.strip, args.metrics.split(","))))
+    names = check_names(filter(None, map(str.strip, args.metrics.split(",")))) or tuple(later())
     runs = [run for run in Store(args.dir) if run.done and run.tests]
     if not runs:
         raise UsageError(

@@ -102,9 +102,9 @@ def _add_measure(command: argparse.ArgumentParser) -> None:
     _add_dir(command)
     command.add_argument(
         "--metrics",
-        default="kid,precision,recall,cmmd",
+        default="",
         metavar="NAMES",
-        help="see `bench list` (default: %(default)s)",
+        help="such as kid,recall; `bench list NAME` says what each is (default: all that can be)",
     )
     command.add_argument(
         "--dry-run", action="store_true", help="print how many answers lack them; measure nothing"

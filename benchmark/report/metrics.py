@@ -18,13 +18,13 @@ from typing import cast
 from benchmark.errors import UsageError
 from benchmark.names import refit_of
 from benchmark.plugins.load import at_work
-from benchmark.protocol import Samples
+from benchmark.protocol import FeaturePairs
 from benchmark.registry import METRICS
 from benchmark.report.columns import Column
 from benchmark.report.offered import offered
 
 _FILES = ("table1", "runs")
-Measure = Callable[[Samples], tuple[float, str]]
+Measure = Callable[[FeaturePairs], tuple[float, str]]
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Metric(Column):
     shown: False for a column of runs.csv alone.  main: the picture over time shows it unless
     another is asked for; where a table has none, its first column.  always: of `table1` and `runs`,
     the CSV files that have its column whether or not a run measured it.
-    measure: how `bench measure` computes it of `Samples` (`benchmark/protocol.py`), to the value
-        and a text that says how, or where that function is, as `module:name`. It raises ValueError
-        for samples that do not do.
+    measure: how `bench measure` computes it of `FeaturePairs`, to the value and a text that says
+        how, or where that function is, as `module:name`. It raises ValueError for features that do
+        not do.
     """
 
     lower: bool | None = None
@@ -110,8 +110,8 @@ TABLE = {
         "KID",
         digits=4,
         lower=True,
-        about="Kernel distance to held-out images, without bias (Binkowski et al. 2018).",
-        measure="benchmark.runs.scores:kid",
+        about="Kernel distance to held-out images, without bias (arXiv 1801.01401).",
+        measure="benchmark.metrics.scores:kid",
     ),
     "kid_deviation": Metric(
         "KID deviation",
@@ -119,7 +119,7 @@ TABLE = {
         low=0,
         shown=False,
         about="Of KID over subsets of the images.",
-        measure="benchmark.runs.scores:kid_deviation",
+        measure="benchmark.metrics.scores:kid_deviation",
     ),
     "precision": Metric(
         "Precision",
@@ -127,8 +127,8 @@ TABLE = {
         lower=False,
         low=0,
         high=1,
-        about="Share of the images that lie among held-out ones (Kynkaanniemi et al. 2019).",
-        measure="benchmark.runs.scores:precision",
+        about="Share of the images that lie among held-out ones (arXiv 1904.06991).",
+        measure="benchmark.metrics.scores:precision",
     ),
     "recall": Metric(
         "Recall",
@@ -137,15 +137,15 @@ TABLE = {
         low=0,
         high=1,
         about="Share of held-out images that lie among the generated ones.",
-        measure="benchmark.runs.scores:recall",
+        measure="benchmark.metrics.scores:recall",
     ),
     "cmmd": Metric(
         "CMMD",
         digits=2,
         lower=True,
         low=0,
-        about="Kernel distance to held-out images in CLIP's embeddings (Jayasumana et al. 2024).",
-        measure="benchmark.runs.scores:cmmd",
+        about="Kernel distance to held-out images in CLIP's embeddings (arXiv 2401.09603).",
+        measure="benchmark.metrics.scores:cmmd",
     ),
     # nothing is won by being further away than fresh real images are
     "nearest": Metric(

@@ -14,7 +14,7 @@ from benchmark.budget import Budget, OutOfBudget
 from benchmark.device import in_use, peak_memory_bytes, reset_peak_memory, use
 from benchmark.errors import Refused, StorageError, UsageError
 from benchmark.maker import Priced
-from benchmark.protocol import Prices, Sampled, Simulated, Task
+from benchmark.protocol import Prices, Remeasured, Simulated, Task
 from benchmark.runs.interrupts import Interrupts, Terminated
 from benchmark.runs.progress import Progress
 from benchmark.runs.record import Record
@@ -180,7 +180,7 @@ class ActiveRun:
         self, metered: Metered, task: Task[Any], found: Incumbents
     ) -> Mapping[str, NDArray[Any]] | None:
         """What a later measurement needs of the last answer; None where the task has no such."""
-        if not isinstance(task, Sampled) or found.last is None:
+        if not isinstance(task, Remeasured) or found.last is None:
             return None
         last = found.last.proposal
         return task.answer(metered.states.inside(last.state), last.lam)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.protocol import Samples, Test
+from benchmark.protocol import FeaturePairs, Test
 from benchmark.space import Lam
 from tasks.measure.frechet import Moments, frechet_passport
 from tasks.measure.scores import inception_score, nearest
@@ -55,12 +55,12 @@ class HeldOut:
         found: Tensor = samples.nan_to_num()
         return found
 
-    def compared(self, ema: Tensor, lam: Lam) -> Samples:
+    def compared(self, ema: Tensor, lam: Lam) -> FeaturePairs:
         """Images of these weights beside the test images, in the features of FID."""
         s = self._s
         made = s.features(self._sampled(ema, lam))
         real = s.features(images(self._o, "test"))
-        return Samples({"frechet": made}, {"frechet": real}, {"frechet": self._network})
+        return FeaturePairs({"frechet": made}, {"frechet": real}, {"frechet": self._network})
 
     def figures(self, found: Tensor, features: NDArray[np.float64]) -> dict[str, float]:
         """fid, inception_score and nearest of images (N, C, H, W) with these features, (N, D).

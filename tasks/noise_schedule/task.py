@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.protocol import Samples, Test
+from benchmark.protocol import FeaturePairs, Test
 from benchmark.space import Lam
 from tasks.noise_schedule.derivatives import q_gradient, q_slope, theta_gradient
 from tasks.noise_schedule.held_out import HeldOut
@@ -114,7 +114,7 @@ class NoiseScheduleTask:
         """The averaged weights."""
         return {"ema": state.ema.detach().cpu().numpy()}
 
-    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> FeaturePairs:
         ema = torch.from_numpy(answer["ema"]).to(self.sampling.device)
         return self.held_out.compared(ema, lam)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.protocol import Samples
+from benchmark.protocol import FeaturePairs
 from tasks.measure.frechet import Matrix
 from tasks.measure.remembered import remembered
 from tasks.reward_ft.parts.clip import ClipPart
@@ -26,7 +26,7 @@ class Comparison:
     clip: ClipPart
     device: str
 
-    def __call__(self, images: Tensor, sample: Callable[[int], Tensor]) -> Samples:
+    def __call__(self, images: Tensor, sample: Callable[[int], Tensor]) -> FeaturePairs:
         """images: (N, 3, H, W) in [0, 1].  sample: so many unguided ones. Raises UsageError."""
         network = self.clip.network(self.device)
 
@@ -44,4 +44,4 @@ class Comparison:
         made = {"frechet": self.judge.features(images), "clip": embed(images)}
         key = (self.judge.key, *names.values(), self.device)
         both = remembered(key, real) if self.judge.key else real()
-        return Samples(made, dict(zip(("frechet", "clip"), both, strict=True)), names)
+        return FeaturePairs(made, dict(zip(("frechet", "clip"), both, strict=True)), names)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.protocol import Samples, Test
+from benchmark.protocol import FeaturePairs, Test
 from benchmark.space import Lam
 from tasks.reward_ft.assemble import Networks
 from tasks.reward_ft.guided_task import Guided, GuidedTask
@@ -64,7 +64,7 @@ class _Mixing(RewardTask):
         networks = self._networks
         return Mixture(networks.rewards, tuple(map(float, s)), networks.r1, tilt)
 
-    def samples(self, answer: Mapping[str, Vector], lam: Lam) -> Samples:
+    def samples(self, answer: Mapping[str, Vector], lam: Lam) -> FeaturePairs:
         images = self._sample_test(self.mixture(answer["strengths"]), 1.0).images
         return self.compared(images)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocol import Samples, Test
+from benchmark.protocol import FeaturePairs, Test
 from benchmark.space import Lam
 
 
@@ -94,9 +94,9 @@ class StagedTask:
         solver, own = self._now(state)
         return dict(solver.answer(own, lam))
 
-    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> FeaturePairs:
         # both solvers sample alike, from what either kept
-        found: Samples = self._guided.samples(answer, lam)
+        found: FeaturePairs = self._guided.samples(answer, lam)
         return found
 
     def test(self, state: Stage, lam: Lam) -> Test:

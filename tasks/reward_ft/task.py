@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.errors import UsageError
-from benchmark.protocol import Samples, Test
+from benchmark.protocol import FeaturePairs, Test
 from benchmark.seeds import substream
 from benchmark.space import Lam, Space
 from tasks.measure.scores import clip_score
@@ -127,7 +127,7 @@ class RewardTask:
         """The figures of guided images, and where there are real pictures theirs as a reference."""
         return self._measured(self.sample_test(strength).images)
 
-    def compared(self, images: Tensor) -> Samples:
+    def compared(self, images: Tensor) -> FeaturePairs:
         """Images beside real ones, in features. Raises UsageError."""
         if self._networks.compared is None:
             raise UsageError("reward_ft: expected networks with a judge, got some without")
@@ -138,7 +138,7 @@ class RewardTask:
         """The lam that is sampled with."""
         return {"lam": np.array([self.space.numbers(lam)["lam"]])}
 
-    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> FeaturePairs:
         return self.compared(self.sample_test(float(answer["lam"][0])).images)
 
     def _measured(self, images: Tensor) -> Test:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocol import Samples, Test
+from benchmark.protocol import FeaturePairs, Test
 from benchmark.space import Lam
 
 States = tuple[Any, ...]
@@ -74,7 +74,7 @@ class Together:
         each = ((k, task.answer(own, lam)) for k, (task, own) in pairs)
         return {f"{k}.{name}": v for k, own in each for name, v in own.items()}
 
-    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> FeaturePairs:
         """Of all prompts together."""
         pairs = zip(self._tasks, self._parts(answer), strict=True)
         each = [task.samples(own, lam) for task, own in pairs]
@@ -82,7 +82,7 @@ class Together:
             {kind: np.concatenate([getattr(s, side)[kind] for s in each]) for kind in each[0].made}
             for side in ("made", "real")
         )
-        return Samples(made, real, each[0].names)
+        return FeaturePairs(made, real, each[0].names)
 
     def test(self, state: States, lam: Lam) -> Test:
         """Each metric's mean over the prompts; the images of all, as many of each."""

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.errors import UsageError
-from benchmark.protocol import Samples
+from benchmark.protocol import FeaturePairs
 from tasks.measure import inception
 from tasks.measure.frechet import Moments, frechet, frechet_passport
+from tasks.measure.remembered import remembered
 from tasks.reward_ft import digits, embedded, references
 from tasks.reward_ft.networks import Judge
 from tasks.reward_ft.references import InceptionFeatures
@@ -93,7 +94,7 @@ class Judging:
         with torch.no_grad():
             return self.clip.embed(images).double().cpu().numpy()
 
-    def compared(self, kept: Scored, half: captions.Half) -> Samples:
+    def compared(self, kept: Scored, half: captions.Half) -> FeaturePairs:
         """What was kept of some images beside real ones. Raises UsageError where there are none."""
         if self.real is None or self.features is None:
             raise UsageError(
@@ -110,7 +111,7 @@ class Judging:
         # statistics of the same images: with networks and device they say which these are
         key = (self.reference[half].digest, self.name, self.clip_name, str(self.clip.device))
         real, embedded = remembered(key, make)
-        return Samples(
+        return FeaturePairs(
             {"frechet": kept.table, "clip": np.concatenate(kept.embeddings)},
             {"frechet": real, "clip": embedded},
             {"frechet": self.name, "clip": self.clip_name},

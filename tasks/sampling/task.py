@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark.protocol import Samples, Test
+from benchmark.protocol import FeaturePairs, Test
 from benchmark.seeds import substream
 from benchmark.space import Lam, sides
 from tasks.measure.scores import clip_score
@@ -156,7 +156,7 @@ class SamplingTask:
         """Nothing: lam says all."""
         return {}
 
-    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> Samples:
+    def samples(self, answer: Mapping[str, NDArray[Any]], lam: Lam) -> FeaturePairs:
         (kept,), _ = self._sampled(
             [self.plan(lam)], "test", self._o.test_images, "test", True, True
         )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.protocol import Samples
+from benchmark.protocol import FeaturePairs
 
 Matrix = NDArray[np.float64]
 # of KID, as torch-fidelity and its paper have them
@@ -21,7 +21,7 @@ _NEIGHBOURS = 3
 _SIGMA, _SCALE = 10.0, 1000.0
 
 
-def _pair(samples: Samples, kind: str) -> tuple[Matrix, Matrix, str]:
+def _pair(samples: FeaturePairs, kind: str) -> tuple[Matrix, Matrix, str]:
     """Made, real, and a text that says of what. Raises ValueError where there is no such kind."""
     if kind not in samples.made or kind not in samples.real:
         raise ValueError(
@@ -35,7 +35,7 @@ def _pair(samples: Samples, kind: str) -> tuple[Matrix, Matrix, str]:
     return made, real, f"{len(made)} images against {len(real)}, {name}, D = {made.shape[1]}"
 
 
-def _kid(samples: Samples) -> tuple[float, float, str]:
+def _kid(samples: FeaturePairs) -> tuple[float, float, str]:
     import torch
     from torch_fidelity.metric_kid import kid_features_to_metric
 
@@ -54,19 +54,19 @@ def _kid(samples: Samples) -> tuple[float, float, str]:
     return mean, deviation, f"{what}, {_SUBSETS} subsets of {size}"
 
 
-def kid(samples: Samples) -> tuple[float, str]:
+def kid(samples: FeaturePairs) -> tuple[float, str]:
     """Polynomial kernel of degree 3, without bias (Binkowski et al. 2018), by torch-fidelity."""
     mean, _, how = _kid(samples)
     return mean, how
 
 
-def kid_deviation(samples: Samples) -> tuple[float, str]:
+def kid_deviation(samples: FeaturePairs) -> tuple[float, str]:
     """Of `kid` over its subsets."""
     _, deviation, how = _kid(samples)
     return deviation, how
 
 
-def _neighbourhoods(samples: Samples) -> tuple[float, float, str]:
+def _neighbourhoods(samples: FeaturePairs) -> tuple[float, float, str]:
     import torch
     from torch_fidelity.metric_prc import prc_features_to_metric
 
@@ -85,19 +85,19 @@ def _neighbourhoods(samples: Samples) -> tuple[float, float, str]:
     return float(found["precision"]), float(found["recall"]), how
 
 
-def precision(samples: Samples) -> tuple[float, str]:
+def precision(samples: FeaturePairs) -> tuple[float, str]:
     """Images within the neighbourhoods of real ones (Kynkaanniemi et al. 2019)."""
     share, _, how = _neighbourhoods(samples)
     return share, how
 
 
-def recall(samples: Samples) -> tuple[float, str]:
+def recall(samples: FeaturePairs) -> tuple[float, str]:
     """Real images within the neighbourhoods of generated ones."""
     _, share, how = _neighbourhoods(samples)
     return share, how
 
 
-def cmmd(samples: Samples) -> tuple[float, str]:
+def cmmd(samples: FeaturePairs) -> tuple[float, str]:
     """1,000 times the squared MMD of CLIP embeddings (Jayasumana et al. 2024, arXiv 2401.09603).
 
     Pairs of an image with itself count, as they do there.

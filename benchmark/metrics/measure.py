@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.errors import Refused, StorageError, UsageError, located, suggest
-from benchmark.protocol import Sampled, Samples
+from benchmark.protocol import FeaturePairs, Remeasured
 from benchmark.registry import METRICS
 from benchmark.report.causes import causes
 from benchmark.report.metrics import metric_of
@@ -35,7 +35,7 @@ def later() -> list[str]:
 
 
 def check_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Raises UsageError for a metric that cannot be measured later, and for none."""
+    """Each once. Raises UsageError for a metric that cannot be measured later."""
     known, found = later(), tuple(dict.fromkeys(names))
     for name in found:
         if name not in known:
@@ -43,8 +43,6 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
                 f"--metrics: expected a metric that can be measured later, got {name!r}"
                 f"{suggest(name, known)}; known: {', '.join(known)}"
             )
-    if not found:
-        raise UsageError(f"--metrics: expected one or more of {', '.join(known)}")
     return found
 
 
@@ -89,7 +87,7 @@ def measure(todo: Sequence[Wanted], show: Show = lambda done, of: None) -> tuple
     return done, lines
 
 
-def _samples(spec: RunSpec, one: Wanted) -> Samples:
+def _samples(spec: RunSpec, one: Wanted) -> FeaturePairs:
     """Raises UsageError, Refused, and what a task raises."""
     maker = spec.maker()
     if (now := type(maker).version) != spec.task_version:
@@ -99,13 +97,13 @@ def _samples(spec: RunSpec, one: Wanted) -> Samples:
         )
     same_files(spec, method=False)
     task = maker.open(spec.seed, spec.prompt, spec.lower, spec.device)
-    if not isinstance(task, Sampled):
+    if not isinstance(task, Remeasured):
         raise UsageError(f"task {spec.task!r} keeps nothing that other metrics could be made of")
     lam = np.clip(task.space.point(one.run.tests[-1]["lam"]), 0.0, 1.0)
     return task.samples(read_answer(one.run.folder), lam)
 
 
-def _value(name: str, samples: Samples) -> tuple[float, str] | str:
+def _value(name: str, samples: FeaturePairs) -> tuple[float, str] | str:
     """A metric and how it was made, or why there is none."""
     metric = metric_of(name)
     try:

@@ -1,0 +1,1 @@
+"""Metrics that are computed of stored answers, after the runs."""
