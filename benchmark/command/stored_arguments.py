@@ -104,7 +104,7 @@ def _add_measure(command: argparse.ArgumentParser) -> None:
         "--metrics",
         default="",
         metavar="NAMES",
-        help="such as kid,recall; `bench list NAME` says what each is (default: all that can be)",
+        help="by their names, see `bench list` (default: all that can be measured later)",
     )
     command.add_argument(
         "--dry-run", action="store_true", help="print how many answers lack them; measure nothing"

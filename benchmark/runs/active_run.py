@@ -42,7 +42,7 @@ class ActiveRun:
     device: str
     record: Record
     progress: Progress
-    event: Callable[[str, float | None], None]
+    event: Callable[[str, object], None]
     guard: Guard
     interrupts: Interrupts
 

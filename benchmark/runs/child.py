@@ -12,6 +12,7 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmark.spec import RunSpec
 
@@ -29,7 +30,7 @@ def label(spec: RunSpec) -> str:
     )
 
 
-def _event(line: bytes) -> tuple[str, float | str | None] | None:
+def _event(line: bytes) -> tuple[str, Any] | None:
     """A run's event, or None for another line: its method can write to the descriptor too."""
     try:
         name, left = json.loads(line)
@@ -37,8 +38,22 @@ def _event(line: bytes) -> tuple[str, float | str | None] | None:
         return None
     # `type`, not `isinstance`: true would count as a second
     number = type(left) in (int, float) and math.isfinite(left)
-    fits = {"search": number, "measure": left is None, "refused": isinstance(left, str)}
+    fits = {
+        "search": number,
+        "measure": left is None,
+        "refused": isinstance(left, str),
+        "progress": isinstance(left, list) and _is_progress(left),
+    }
     return (name, left) if isinstance(name, str) and fits.get(name, False) else None
+
+
+def _is_progress(found: list[Any]) -> bool:
+    """Phase, what is spent, and the F of what stands or None."""
+    if len(found) != 3 or not isinstance(found[0], str):
+        return False
+    numbers = [v for v in found[1:] if v is not None]
+    finite = all(type(v) in (int, float) and math.isfinite(v) for v in numbers)
+    return finite and found[1] is not None
 
 
 @dataclass
@@ -47,7 +62,7 @@ class Child:
 
     events, prints: file descriptors of its events and its output; None where it prints itself.
     deadline: when the watchdog acts, by the monotonic clock.  termed: whether SIGTERM was sent.
-    held: releases the run's lock.
+    held: releases the run's lock.  progress: its phase, what it has spent, the F of what stands.
     """
 
     spec: RunSpec
@@ -61,6 +76,8 @@ class Child:
     termed: bool = False
     killed: bool = False
     refused: str = ""
+    progress: tuple[str, float, float | None] = ("starting", 0.0, None)
+    began: float = field(default_factory=time.monotonic)
     looked: float = field(default_factory=time.monotonic)
     stopped: bool = False
     _ended: set[int] = field(default_factory=set)
@@ -99,6 +116,8 @@ class Child:
             event = _event(line)
             if event is None:
                 self._garbage += 1
+            elif event[0] == "progress":
+                self.progress = (event[1][0], float(event[1][1]), event[1][2])
             elif event[0] == "refused":
                 self.refused = str(event[1])
             elif event[0] == "measure":

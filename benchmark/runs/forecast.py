@@ -11,6 +11,7 @@ from benchmark.protocol import Prices, Simulated
 from benchmark.runs.afford import distinct, prices, shortfall, warnings, where
 from benchmark.runs.child import label
 from benchmark.runs.preflight import needs
+from benchmark.runs.words import seconds
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store, Stored
 
@@ -76,12 +77,6 @@ class Probe:
         return shortfall(spec.budget, where(spec), start, fit, detail)
 
 
-def _seconds(value: float) -> str:
-    if value < 120:
-        return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
-
-
 def _bytes(value: float) -> str:
     return f"{value / 2**20:.1f} MiB" if value < 2**30 else f"{value / 2**30:.1f} GiB"
 
@@ -107,7 +102,7 @@ def forecast(
     for need in needs(todo):
         yield f"{need.task}: about {_bytes(need.needed)} of memory at a run's peak"
     probes: dict[tuple[str, str], Probe] = {}
-    evaluations = seconds = disk = 0.0
+    evaluations = whole = disk = 0.0
     short = {spec.run_id for spec in distinct(todo)}
     for spec in todo:
         name = f"{spec.task}, {spec.preset}{', ' if spec.lower else ''}{spec.lower}"
@@ -115,7 +110,7 @@ def forecast(
         if key not in probes:
             p = probes[key] = Probe.of(spec, device)
             yield (
-                f"{name}: {_seconds(p.setup)} until a search begins, then about {p.rate:,.0f} "
+                f"{name}: {seconds(p.setup)} until a search begins, then about {p.rate:,.0f} "
                 f"network evaluations a second (probed on {device}); a state is {_bytes(p.state)}"
             )
         p, budget = probes[key], Budget.parse(spec.budget)
@@ -123,12 +118,12 @@ def forecast(
             yield line
         search = budget.amount if budget.unit == "s" else budget.amount / max(p.rate, 1e-9)
         nfe = budget.amount if budget.unit == "nfe" else budget.amount * p.rate
-        evaluations, seconds = evaluations + nfe, seconds + p.setup + search
+        evaluations, whole = evaluations + nfe, whole + p.setup + search
         # while a run lasts: its journal, and at most about three states at once
         disk = max(disk, _LINE * nfe / max(1.0, p.nfe) + 3 * p.state)
     at_work = disk * min(slots, max(1, len(todo)))
     yield (
         f"{len(todo)} of {len(specs)} runs, at most {evaluations:,.0f} network evaluations and "
-        f"{_seconds(seconds / slots)} ({slots} at a time) before their measurement; disk: at most "
+        f"{seconds(whole / slots)} ({slots} at a time) before their measurement; disk: at most "
         f"{_bytes(at_work)} at work, about {_bytes(len(todo) * 2e5)} stored"
     )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
 
 from benchmark.escape import visible
+
+# seconds between two words on how far a run is
+_OFTEN = 0.25
 
 
 class Progress:
@@ -59,3 +65,34 @@ class Progress:
         if self._bar is not None:
             with suppress(OSError, ValueError):
                 self._bar.close()
+
+
+class Told(Progress):
+    """Tells another process how far it is, a few times a second, and shows nothing itself."""
+
+    def __init__(self, event: Callable[[str, object], None]) -> None:
+        super().__init__("", 1.0, "s", quiet=True)
+        self._event = event
+        self._now: list[object] = ["starting", 0.0, None]
+        self._last = -math.inf
+
+    def _tell(self) -> None:
+        self._last = time.monotonic()
+        self._event("progress", self._now)
+
+    def phase(self, text: str) -> None:
+        self._now[0] = text
+        self._tell()
+
+    def spent(self, amount: float) -> None:
+        self._now[1] = float(amount)
+        if time.monotonic() > self._last + _OFTEN:
+            self._tell()
+
+    def incumbent(self, loss: float) -> None:
+        if loss < self._best:
+            self._best = loss
+            self._now[2] = float(loss)
+
+    def close(self, text: str) -> None:
+        """Its supervisor sees that it has ended."""

@@ -9,6 +9,7 @@ from benchmark.budget import Budget
 from benchmark.device import environment
 from benchmark.runs.neighbours import Neighbours
 from benchmark.runs.remarks import Notes
+from benchmark.runs.words import ended_how
 from benchmark.search.clock import Clock, Ledger
 from benchmark.search.standstill import SUPPORTED, Standstill
 from benchmark.spec import SCHEMA, RunSpec
@@ -61,7 +62,7 @@ class Record:
     def summary(self) -> str:
         error = self.values["error"]
         return (
-            f"{self.status}{': ' if error else ''}{error} "
+            f"{ended_how(self.status)}{': ' if error else ''}{error} "
             f"({sum(self.ledger.accounts().values()):.1f} s)"
         )
 

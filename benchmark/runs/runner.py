@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from benchmark.errors import Refused, StorageError, format_error
 from benchmark.runs.active_run import ActiveRun
 from benchmark.runs.interrupts import Interrupts, Terminated
-from benchmark.runs.progress import Progress
+from benchmark.runs.progress import Progress, Told
 from benchmark.runs.record import Record
 from benchmark.search.audit import AuditError, balanced
 from benchmark.search.clock import Clock
@@ -30,9 +30,10 @@ def run_one(
     store: Store,
     *,
     quiet: bool = False,
+    told: bool = False,
     clock: Clock = time.monotonic,
     device: str = "",
-    event: Callable[[str, float | None], None] = lambda name, left: None,
+    event: Callable[[str, object], None] = lambda name, left: None,
     jobs: int = 1,
     guard: Guard | None = None,
     interrupts: Interrupts | None = None,
@@ -40,12 +41,13 @@ def run_one(
     """Run and store one specification, or resume it; the caller has its lock.
 
     device: which of the specification's kind; "": the first.  jobs: how many share the machine.
-    interrupts: where the caller listens already.
+    interrupts: where the caller listens already.  told: whether `event` is told how far it is, and
+        the run itself shows nothing.
     Returns ok, budget_exhausted or failed. Raises KeyboardInterrupt, Refused where the task cannot
     be set up, and StorageError where the output cannot be written: then it can be resumed.
     """
     record = Record(spec, Writer(store.folder(spec)), clock, jobs)
-    progress = _progress(record, spec, quiet)
+    progress = _progress(record, spec, quiet, event if told else None)
     if interrupts is None:
         interrupts = Interrupts()
         interrupts.listen()
@@ -76,11 +78,15 @@ def run_one(
     return record.status
 
 
-def _progress(record: Record, spec: RunSpec, quiet: bool) -> Progress:
+def _progress(
+    record: Record, spec: RunSpec, quiet: bool, event: Callable[[str, object], None] | None
+) -> Progress:
     parts = (spec.method, spec.lower, f"seed {spec.seed}", spec.prompt)
     label = " ".join(filter(None, parts))
     if record.lost:
         print(f"bench: {label}: {record.lost}", file=sys.stderr)
+    if event is not None:
+        return Told(event)
     return Progress(label, record.budget.amount, record.budget.unit, quiet)
 
 

@@ -56,11 +56,12 @@ def _process(
     )
 
 
-def _job(spec: RunSpec, store: Store, settings: ExecutorSettings) -> dict[str, Any]:
+def _job(spec: RunSpec, store: Store, settings: ExecutorSettings, told: bool) -> dict[str, Any]:
     return {
         "spec": spec.as_json(),
         "out": str(store.root.absolute()),
         "quiet": settings.quiet or len(settings.slots) > 1,
+        "told": told,
         "plugins": [str(p.absolute()) for p in settings.plugins],
         "idle": settings.idle,
     }
@@ -75,16 +76,17 @@ def spawn(
     lock: int,
     held: ExitStack,
     jobs: int,
+    told: bool,
     children: list[Child],
 ) -> None:
     """Start a run's process and add it to the children. Raises OSError where none can be started.
 
     lock: the run's, which the process inherits.  held: releases it here.
-    jobs: how many runs share the machine.
+    jobs: how many runs share the machine.  told: whether it says how far it is.
     """
     with ExitStack() as ours, ExitStack() as theirs:
         reader, writer = _pipe(ours, theirs)
-        prints, printer = _pipe(ours, theirs) if settings.quiet else (None, None)
+        prints, printer = _pipe(ours, theirs) if settings.quiet or told else (None, None)
         # blocked signals are inherited: the worker unblocks them when it is ready, and no handler
         # runs here before the child is in the list
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -95,7 +97,7 @@ def spawn(
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     place = {"device": slot, "events": writer, "lock": lock, "jobs": jobs}
-    job = _job(spec, store, settings) | place
+    job = _job(spec, store, settings, told) | place
     assert process.stdin is not None
     # a process that is gone already is seen by the supervisor
     with suppress(BrokenPipeError):

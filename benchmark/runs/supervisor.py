@@ -13,17 +13,18 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from benchmark.budget import Budget
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.runs.child import Child, label
+from benchmark.runs.display import Lines, Screen, Silent, display
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.spawn import spawn
 from benchmark.runs.worker import INTERRUPTED, REFUSED, STORAGE
 from benchmark.spec import RunSpec
-from benchmark.store.store import Store
+from benchmark.store.store import Store, Stored
 
 _POLL = 0.2  # seconds between two looks at the clock
 _STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -44,7 +45,7 @@ class Supervisor:
     """One call of the local executor.
 
     stopping: how often the user has asked for the end.  broken, refused: as in `Outcome`.
-    sharing: how many runs share the machine.
+    sharing: how many runs share the machine.  display: what the user sees of them.
     """
 
     store: Store
@@ -55,9 +56,12 @@ class Supervisor:
     refused: str = ""
     sharing: int = 1
     waiting_shown: bool = False
+    display: Lines = field(default_factory=lambda: Silent(0))
 
     def __call__(self, specs: Sequence[RunSpec]) -> Outcome:
-        self._carry_out(specs)
+        self.display = display(len(specs), len(self.settings.slots), self.settings.quiet)
+        with self.display:
+            self._carry_out(specs)
         return Outcome(self.broken, self.refused, self.stopping > 0)
 
     def _carry_out(self, specs: Sequence[RunSpec]) -> None:
@@ -124,8 +128,7 @@ class Supervisor:
         return left
 
     def _spawn(self, spec: RunSpec, slot: str, lock: int, held: ExitStack) -> None:
-        if not self.settings.quiet and len(self.settings.slots) > 1:
-            print(f"begun: {label(spec)}", file=sys.stderr, flush=True)
+        self.display.begun(spec)
         spawn(
             spec,
             self.store,
@@ -134,6 +137,7 @@ class Supervisor:
             lock=lock,
             held=held,
             jobs=self.sharing,
+            told=isinstance(self.display, Screen),
             children=self.children,
         )
 
@@ -157,6 +161,7 @@ class Supervisor:
             child.watch(self.settings.grace)
             if child.process.poll() is not None:
                 self._ended(child)
+        self.display.show(self.children)
 
     def _ended(self, child: Child) -> None:
         self.children.remove(child)
@@ -183,8 +188,13 @@ class Supervisor:
             print(f"bench: {one_line(str(error))}", file=sys.stderr)
         finally:
             child.held.close()
-        if not self.settings.quiet and len(self.settings.slots) > 1 and not self.broken:
-            print(f"ended: {label(child.spec)}", file=sys.stderr, flush=True)
+        if not self.broken:
+            self.display.ended(child.spec, self._stored(child))
+
+    def _stored(self, child: Child) -> Stored | None:
+        with suppress(UsageError):
+            return self.store.find(child.spec)
+        return None
 
     def _was_stopped(self, child: Child, code: int) -> bool:
         """Whether a run ended because the user asked for it; then it can be resumed."""

@@ -87,7 +87,7 @@ def same_files(spec: RunSpec, method: bool = True) -> None:
 def _run(job: dict[str, Any]) -> int:
     spec, store = read_spec(job["spec"]), Store(Path(job["out"]))
 
-    def event(name: str, left: float | str | None) -> None:
+    def event(name: str, left: object) -> None:
         # a newline first, for a method may have written half a line to the same descriptor
         line = b"\n" + json.dumps([name, left]).encode() + b"\n"
         # that the supervisor is gone is seen by its end of standard input
@@ -107,6 +107,7 @@ def _run(job: dict[str, Any]) -> int:
                 spec,
                 store,
                 quiet=job["quiet"],
+                told=job["told"],
                 device=job["device"],
                 event=event,
                 jobs=job["jobs"],
