@@ -40,6 +40,7 @@ def methods_of(folder):
         "CONTRIBUTING.md",
         "DESIGN.md",
         "docs/commands.md",
+        "docs/comparison.md",
         "docs/concepts.md",
         "docs/methods.md",
         "docs/paper.md",
