@@ -213,7 +213,7 @@ def test_a_page_of_many_runs_keeps_its_size(tmp_path):
     noise = [rng.integers(0, 255, (8, 64, 64, 3), np.uint8) for _ in range(2)]
     store = made(tmp_path, methods=tuple("abcdef"), seeds=20, images=noise)
     (table,) = tables(list(store))
-    text = explore(table, tmp_path, [], False)
+    text = explore(table, tmp_path, [], False, [])
     assert len(text) < 5_000_000
     runs = json.loads(text.split('id="data">')[1].split("</script>")[0])["runs"]
     assert len(runs) == 120

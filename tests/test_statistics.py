@@ -164,7 +164,7 @@ def searched(tmp_path_factory):
 
 def test_the_sheet_says_of_each_number_how_many_it_is_of_and_how(searched):
     (table_,) = tables(searched)
-    lines = list(csv.DictReader(io.StringIO(sheet(table_))))
+    lines = list(csv.DictReader(io.StringIO(sheet(statistics(table_)))))
     kinds = {line["statistic"].split(" after ")[0] for line in lines}
     assert {
         "mean rank",

@@ -20,7 +20,7 @@ from benchmark.report.reading import reading
 from benchmark.report.record import ReportRecord
 from benchmark.report.runs_csv import write_frame
 from benchmark.report.sheets import csv, differences
-from benchmark.report.statistics.sheet import sheet
+from benchmark.report.statistics.sheet import Statistic, sheet, statistics
 from benchmark.report.table import Table
 from benchmark.store.files import sha256, write_atomic
 
@@ -38,13 +38,14 @@ def write_report(
     """
     before = _before(folder)
     # texts twice: tables must be there even where drawing crashes the process
-    names = _write(folder, _tables(table, formats, layout) | _texts(table, formats, []))
+    found = statistics(table) if {"csv", "page"} & set(formats) else []
+    names = _write(folder, _tables(table, formats, layout, found) | _texts(table, formats, []))
     pictures, undrawn = _draw(table, folder)
     table = replace(table, undrawn=tuple(undrawn))
     _write(folder, _texts(table, formats, pictures))
     files = [*names, *pictures]
     if "page" in formats:
-        files += _explored(table, folder, pictures, across)
+        files += _explored(table, folder, pictures, across, found)
     for name in before - set(files):
         # a picture or a page of an earlier report would be taken for one of this
         if name.endswith((".png", EXPLORE, PAPER)):
@@ -65,12 +66,18 @@ def write_report(
     return table
 
 
-def _explored(table: Table, folder: Path, pictures: Sequence[str], across: bool) -> list[str]:
+def _explored(
+    table: Table,
+    folder: Path,
+    pictures: Sequence[str],
+    across: bool,
+    found: Sequence[Statistic],
+) -> list[str]:
     """The page, by name; [] and a line on stderr where it could not be made. Raises OSError."""
     try:
         from benchmark.report.explorer.page import explore
 
-        text = explore(table, folder, pictures, across)
+        text = explore(table, folder, pictures, across, found)
     # the tables are written, and a page is not worth them
     except Exception as error:
         print(f"bench: no {EXPLORE}: {format_error(error)}", file=sys.stderr)
@@ -128,7 +135,10 @@ def _write(folder: Path, texts: Mapping[str, str]) -> list[str]:
     return list(texts)
 
 
-def _tables(table: Table, formats: Sequence[str], layout: Layout) -> dict[str, str]:
+def _tables(
+    table: Table, formats: Sequence[str], layout: Layout, found: Sequence[Statistic]
+) -> dict[str, str]:
+    """found: statistics of the table."""
     texts = {}
     if "csv" in formats:
         first = columns()
@@ -137,7 +147,7 @@ def _tables(table: Table, formats: Sequence[str], layout: Layout) -> dict[str, s
         texts = {
             "table1.csv": csv(table),
             "differences.csv": differences(table),
-            "statistics.csv": sheet(table),
+            "statistics.csv": sheet(found),
             "runs.csv": write_frame(table.frame[filled]),
         }
     if "latex" in formats:

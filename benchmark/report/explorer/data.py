@@ -22,7 +22,7 @@ from benchmark.report.metrics import metric_of
 from benchmark.report.notes import footnote
 from benchmark.report.reading import reading
 from benchmark.report.sheets import csv, differences
-from benchmark.report.statistics.sheet import sheet
+from benchmark.report.statistics.sheet import Statistic, sheet
 from benchmark.report.table import Table, tables
 from benchmark.store.stored import Stored
 
@@ -34,8 +34,14 @@ _SPENT = ("seconds", "evaluations", "proposals")
 _OWN = ("samples.png", "quality_over_time.png")
 
 
-def data_of(table: Table, folder: Path, pictures: Sequence[str], across: bool) -> dict[str, Any]:
-    """pictures: their names in `folder`. across: see `tables`."""
+def data_of(
+    table: Table,
+    folder: Path,
+    pictures: Sequence[str],
+    across: bool,
+    found: Sequence[Statistic],
+) -> dict[str, Any]:
+    """pictures: their names in `folder`. across: see `tables`.  found: statistics of the table."""
     at = _budgets(table)
     views = [_view(table, mark, across) for mark in at]
     labels, look = [row.label for row in table.rows], looks(table)
@@ -54,7 +60,7 @@ def data_of(table: Table, folder: Path, pictures: Sequence[str], across: bool) -
         ],
         "files": [{"csv": csv(view), "tex": latex(view)} for view in views],
         "differences": differences(table),
-        "statistics": sheet(table),
+        "statistics": sheet(found),
         "points": points,
         "means": _means(table, runs, points),
         "searched": [

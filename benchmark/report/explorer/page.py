@@ -14,21 +14,28 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmark.report.explorer import EXPLORE
 from benchmark.report.explorer.bundle import bundle
 from benchmark.report.explorer.data import data_of
+from benchmark.report.statistics.sheet import Statistic
 from benchmark.report.statistics.shown import shown
 from benchmark.report.table import Table
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
-def explore(table: Table, folder: Path, pictures: Sequence[str], across: bool) -> str:
+def explore(
+    table: Table,
+    folder: Path,
+    pictures: Sequence[str],
+    across: bool,
+    found: Sequence[Statistic],
+) -> str:
     """A page that asks nothing of anybody: data, pictures and scripts are in it."""
-    data = data_of(table, folder, pictures, across)
+    data = data_of(table, folder, pictures, across, found)
     return (
         _environment()
         .get_template(EXPLORE)
         .render(
             title=table.title,
-            statistics=shown(table),
+            statistics=shown(table, found),
             data=as_script(data),
             vega=bundle().replace("</script", r"<\/script"),
         )

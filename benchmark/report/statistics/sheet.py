@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
@@ -47,12 +47,10 @@ def statistics(table: Table) -> list[Statistic]:
     return [*_compared(table), *_anytime(table), *_times(table), *_optimism(table)]
 
 
-def sheet(table: Table) -> str:
+def sheet(found: Sequence[Statistic]) -> str:
     """The text of statistics.csv."""
     names = [f.name for f in fields(Statistic)]
-    lines = [
-        [escape.csv(v) if isinstance(v, str) else v for v in astuple(s)] for s in statistics(table)
-    ]
+    lines = [[escape.csv(v) if isinstance(v, str) else v for v in astuple(s)] for s in found]
     return str(pd.DataFrame(lines, columns=names).to_csv(index=False))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.report.statistics.sheet import Statistic, statistics
+from benchmark.report.statistics.sheet import Statistic
 from benchmark.report.table import Table
 
 _F = "F"
@@ -21,9 +22,8 @@ class Section:
     hows: list[tuple[str, str]]
 
 
-def shown(table: Table) -> list[Section]:
+def shown(table: Table, every: Sequence[Statistic]) -> list[Section]:
     """Metrics in the table's order, then F."""
-    every = statistics(table)
     found = []
     for metric in [*table.metrics, _F]:
         own = [s for s in every if s.metric == metric]
