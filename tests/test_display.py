@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmark import run
+from benchmark.command.cli import main
 from benchmark.runs import display as module
 from benchmark.runs.child import _event
 from benchmark.runs.display import Lines, Screen, Silent, display, sentence
@@ -145,3 +147,16 @@ def test_what_is_no_progress_is_no_event(line):
 
 def test_progress_is_an_event():
     assert _event(b'["progress", ["search", 1, null]]') == ("progress", ["search", 1, None])
+
+
+def test_a_dry_run_knows_the_measurement_from_stored_runs(tmp_path, capsys):
+    words = ["--method", "default", "--task", "quadratic", "--budget", "60nfe", "--dry-run"]
+    words += ["--out", str(tmp_path), "--seeds", "0,1"]
+    assert main(["run", *words]) == 0
+    assert "before their measurement, which is known once" in capsys.readouterr().out
+    run("default", "quadratic", budget="60nfe", out=tmp_path, quiet=True)
+    capsys.readouterr()
+    assert main(["run", *words]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 2 runs" in said
+    assert "and 0 s for their measurement, as that of stored runs" in said

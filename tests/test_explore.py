@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmark.command.cli import main
@@ -126,6 +128,23 @@ def test_every_choice_of_the_curves_draws(page):
     with page.expect_download() as got:
         page.click("#get-csv")
     assert got.value.suggested_filename == "table1.csv"
+
+
+@BROWSER
+def test_statistics_are_there_with_how_they_are_made(page, folder):
+    stored = pd.read_csv(folder / "statistics.csv")
+    part = page.locator("#statistics")
+    shown = part.locator("table").first.locator("tbody tr").first.inner_text()
+    rank = stored.loc[stored["statistic"] == "mean rank", "value"].iloc[0]
+    assert f"{rank:.4g} (n = 6)" in shown
+    # one of two methods, three seeds of two prompts
+    assert part.locator("h3").first.inner_text() == "FID"
+    part.locator("summary").first.click()
+    assert "over seeds and prompts" in part.locator("dd").first.inner_text()
+    with page.expect_download() as got:
+        page.click("#get-statistics")
+    assert got.value.suggested_filename == "statistics.csv"
+    assert Path(got.value.path()).read_text() == (folder / "statistics.csv").read_text()
 
 
 @BROWSER

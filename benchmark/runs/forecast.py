@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import fmean
 
 from benchmark.budget import Budget
 from benchmark.protocol import Prices, Simulated
@@ -77,6 +78,29 @@ class Probe:
         return shortfall(spec.budget, where(spec), start, fit, detail)
 
 
+@dataclass
+class Measured:
+    """What the final measurement of stored runs took, by task, preset and options."""
+
+    _seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, spec: RunSpec, stored: Stored | None) -> None:
+        if stored is not None and stored.done and stored.tests:
+            self._seconds.setdefault(_alike(spec), []).append(stored.run["ledger"]["report"])
+
+    def of(self, todo: Sequence[RunSpec], slots: int) -> str:
+        """For a sum: what it will take, where runs of each kind are stored."""
+        if not todo or any(_alike(spec) not in self._seconds for spec in todo):
+            return "before their measurement, which is known once a run is stored"
+        whole = sum(fmean(self._seconds[_alike(spec)]) for spec in todo)
+        return f"and {seconds(whole / slots)} for their measurement, as that of stored runs"
+
+
+def _alike(spec: RunSpec) -> str:
+    """What decides how long a measurement takes."""
+    return str((spec.task, spec.preset, spec.lower, sorted(spec.task_options.items()), spec.marks))
+
+
 def _bytes(value: float) -> str:
     return f"{value / 2**20:.1f} MiB" if value < 2**30 else f"{value / 2**30:.1f} GiB"
 
@@ -93,9 +117,10 @@ def forecast(
     specs: Sequence[RunSpec], store: Store, device: str, slots: int, retry_failed: bool = False
 ) -> Iterator[str]:
     """Lines for a terminal. The last ones are sums, and upper limits: a run may end early."""
-    todo = []
+    todo, took = [], Measured()
     for spec in specs:
         stored = store.find(spec)
+        took.add(spec, stored)
         yield f"{_state(stored)} {spec.run_id} {label(spec)}, budget {spec.budget}"
         if stored is None or stored.open or (retry_failed and not stored.done):
             todo.append(spec)
@@ -124,6 +149,6 @@ def forecast(
     at_work = disk * min(slots, max(1, len(todo)))
     yield (
         f"{len(todo)} of {len(specs)} runs, at most {evaluations:,.0f} network evaluations and "
-        f"{seconds(whole / slots)} ({slots} at a time) before their measurement; disk: at most "
+        f"{seconds(whole / slots)} ({slots} at a time), {took.of(todo, slots)}; disk: at most "
         f"{_bytes(at_work)} at work, about {_bytes(len(todo) * 2e5)} stored"
     )

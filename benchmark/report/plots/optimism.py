@@ -15,10 +15,12 @@ def optimism(table: Table) -> Figure | None:
 
     None where there are no such means.
     """
+    ledgers = [[own for run in row.stored if (own := ledger(run))] for row in table.rows]
+    if not any(list(standing_at(known)) for known in ledgers):
+        return None
     figure, axes = subplots(figsize=(7, 4.0))
-    for k, row in enumerate(table.rows):
+    for k, (row, known) in enumerate(zip(table.rows, ledgers, strict=True)):
         look = looks(table)[row.label]
-        known = [answers for run in row.stored if (answers := ledger(run))]
         points = [(a.first, a.optimism) for answers in known for a in answers]
         means = [
             (n, estimate({a.cell: a.optimism for a in found})) for n, found in standing_at(known)
@@ -31,8 +33,6 @@ def optimism(table: Table) -> Figure | None:
         bars = [[e.mean - e.low for _, e in means], [e.high - e.mean for _, e in means]]
         axes.errorbar(x, y, yerr=bars, fmt="none", color=look["color"], capsize=2, lw=0.8)
         axes.plot(x, y, label=row.label, lw=1.4, ms=5, **look)
-    if not axes.lines:
-        return None
     axes.axhline(0, color="black", lw=0.8)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
