@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.report.stats import best, difference, enough, estimate
+from benchmark.report.stats import beaten, best, difference, enough, estimate
 from speed.calibration import NOISES, covers, table
 
 PROMPTS = ("a", "b", "c")
@@ -37,6 +37,26 @@ def test_a_row_that_is_better_is_told_apart():
     kept = [best(table(NOISES["normal"], rng, (5, 5, 3), better=2.0), True) for _ in range(50)]
     assert all("row 0" in k for k in kept)
     assert sum(k == {"row 0"} for k in kept) > 40
+
+
+def test_the_corrected_p_says_what_the_marks_say():
+    rng = np.random.default_rng(4)
+    for better in (0.0, 1.0, 3.0):
+        for shape in ((4, 5, 1), (5, 4, 2)):
+            rows = table(NOISES["normal"], rng, shape, better=better)
+            p = beaten(rows, True)
+            assert set(p) == set(rows)
+            assert all(0 <= v <= 1 for v in p.values())
+            assert {name for name, v in p.items() if v > 0.05} == best(rows, True)
+    two = {
+        "a": {(s, ""): float(s) for s in range(5)},
+        "b": {(s, ""): s + 1 + 0.1 * s for s in range(5)},
+    }
+    # Holm over both rows: the one-sided p of the paired test, twice
+    expected = 2 * stats.ttest_rel([*two["b"].values()], [*two["a"].values()]).pvalue / 2
+    assert beaten(two, True)["b"] == pytest.approx(expected, rel=1e-3)
+    assert beaten(two, True)["a"] > 0.99
+    assert beaten({"a": {(0, ""): 1.0}, "b": {(0, ""): 2.0}}, True) == {}
 
 
 def test_one_prompt_is_students_t():

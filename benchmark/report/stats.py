@@ -163,16 +163,16 @@ def enough(rows: Collection[Values]) -> bool:
     return bool(seeds) and min(seeds) >= LEAST_SEEDS
 
 
-def best(rows: Mapping[str, Values], lower_is_better: bool) -> set[str]:
-    """The rows that may be the best: no other is better than them by a paired t test.
+def beaten(rows: Mapping[str, Values], lower_is_better: bool) -> dict[str, float]:
+    """By row, the p-value that no other row is better than it, by paired t tests.
 
-    At most 5 % of such columns lose a row that is the best or equals it. Empty where fewer than two
-    rows have values, or there are too few paired seeds.
+    Corrected for the other rows of a row (Bonferroni) and for all rows (Holm): below 5 % the row is
+    not the best. {} where fewer than two rows have values, or there are too few paired seeds.
     """
     sign = 1 if lower_is_better else -1
     valued = {name: v for name, v in rows.items() if v}
     if len(valued) < 2 or not enough(valued.values()):
-        return set()
+        return {}
     # a row against each other one, and not against the best mean: whoever seems best by chance
     # would be the yardstick of all
     fits = {
@@ -183,11 +183,18 @@ def best(rows: Mapping[str, Values], lower_is_better: bool) -> set[str]:
         ]
         for name, v in valued.items()
     }
-    # Bonferroni over the others of a row, Holm over the rows
     p = {name: (len(valued) - 1) * min(map(_worse, pairs)) for name, pairs in fits.items()}
-    candidates = set(valued)
-    for name in sorted(p, key=lambda name: p[name]):
-        if p[name] > LEVEL / len(candidates):
-            break
-        candidates.remove(name)
-    return candidates
+    found, least = {}, 0.0
+    for k, name in enumerate(sorted(p, key=lambda name: p[name])):
+        least = max(least, (len(p) - k) * p[name])
+        found[name] = min(1.0, least)
+    return found
+
+
+def best(rows: Mapping[str, Values], lower_is_better: bool) -> set[str]:
+    """The rows that may be the best: no other is better than them, see `beaten`.
+
+    At most 5 % of such columns lose a row that is the best or equals it. Empty where fewer than two
+    rows have values, or there are too few paired seeds.
+    """
+    return {name for name, p in beaten(rows, lower_is_better).items() if p > LEVEL}

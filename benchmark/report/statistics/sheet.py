@@ -15,10 +15,11 @@ from benchmark.report.statistics.chances import chances
 from benchmark.report.statistics.optimism import best_at, ledger, standing_at
 from benchmark.report.statistics.quality import Times, curves_of, times
 from benchmark.report.statistics.ranks import ranks
-from benchmark.report.stats import Estimate, Values, estimate
+from benchmark.report.stats import Estimate, Values, beaten, estimate
 from benchmark.report.table import Table
 
 RANK = "mean rank"
+BEATEN = "p of being the best"
 CHANCE = "probability of the best mean"
 STOPPED = "mean while searching"
 TIME = "time to quality"
@@ -26,6 +27,7 @@ REACHED = "share that reached it"
 SPEED_UP = "speed-up over random search"
 OPTIMISM = "optimism"
 BEST_AFTER = "best after"
+_UNKNOWN = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,15 @@ def _compared(table: Table) -> Iterator[Statistic]:
             )
             for label, rank in found.mean.items():
                 yield Statistic(metric, label, RANK, rank, *_UNKNOWN, found.blocks, how)
+        how = (
+            "that no other row is better, by paired t tests with Holm's correction over the rows: "
+            "below 0.05 this row is not the best"
+        )
+        for label, p in beaten(rows, lower).items():
+            yield Statistic(metric, label, BEATEN, p, *_UNKNOWN, len(rows[label]), how)
         how = "from the paired seeds, rows taken as drawn from one normal law"
         for label, chance in chances(rows, lower).items():
             yield Statistic(metric, label, CHANCE, chance, *_UNKNOWN, len(rows[label]), how)
-
-
-_UNKNOWN = (math.nan, math.nan)
 
 
 def _of(metric: str, row: str, what: str, e: Estimate, n: int, how: str) -> Statistic:
