@@ -17,9 +17,9 @@ from benchmark.budget import Unit
 from benchmark.report.hues import PALETTE, hue_of, next_hue
 from benchmark.report.metrics import metric_of
 from benchmark.report.rows import Row
+from benchmark.report.spending import whole
 from benchmark.report.table import Table
 from benchmark.store.files import write_atomic
-from benchmark.store.store import Stored
 
 # of a stored picture at most: a file from elsewhere may unpack to any size
 _PIXELS = 2**26
@@ -108,17 +108,6 @@ def label(table: Table, metric: str) -> str:
 def legend(axes: Axes) -> None:
     """To the right of the axes, where it covers nothing."""
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-
-
-def spent(record: dict[str, Any], unit: Unit) -> float:
-    """What a proposal or a measurement had cost, in the unit of the budget."""
-    # above 0, for the axis is logarithmic
-    return max(float(record["nfe"]), 1.0) if unit == "nfe" else max(float(record["seconds"]), 1e-3)
-
-
-def whole(run: Stored, unit: Unit) -> float:
-    """What the whole search cost, in the unit of the budget."""
-    return spent({"nfe": run.run["nfe"], "seconds": run.run["search_seconds"]}, unit)
 
 
 def last(table: Table) -> float:

@@ -17,11 +17,12 @@ from benchmark.report.explorer.images import drawn
 from benchmark.report.explorer.runs import described, searched
 from benchmark.report.formats import latex
 from benchmark.report.frame import standing
-from benchmark.report.look import looks, spent, whole
+from benchmark.report.look import looks
 from benchmark.report.metrics import metric_of
 from benchmark.report.notes import footnote
 from benchmark.report.reading import reading
 from benchmark.report.sheets import csv, differences
+from benchmark.report.spending import spent, whole
 from benchmark.report.statistics.sheet import Statistic, sheet
 from benchmark.report.table import Table, tables
 from benchmark.store.stored import Stored

@@ -16,12 +16,12 @@ from benchmark.report.look import (
     category_axis,
     last,
     looks,
-    spent,
     spent_axis,
     subplots,
     value_axis,
 )
 from benchmark.report.rows import Row
+from benchmark.report.spending import spent
 from benchmark.report.table import Table
 
 # ratio of the ends of a line that can be seen on the logarithmic axis

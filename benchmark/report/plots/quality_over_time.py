@@ -6,18 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmark.budget import Budget, Unit
-from benchmark.report.look import (
-    APART,
-    SPENT,
-    label,
-    last,
-    legend,
-    looks,
-    spent_axis,
-    subplots,
-    whole,
-)
+from benchmark.report.look import APART, SPENT, label, last, legend, looks, spent_axis, subplots
 from benchmark.report.metrics import metric_of
+from benchmark.report.spending import whole
 from benchmark.report.table import Table
 from benchmark.store.store import Stored
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.budget import Budget, Unit
-from benchmark.report.look import spent
+from benchmark.report.spending import spent
 from benchmark.store.stored import Stored
 
 

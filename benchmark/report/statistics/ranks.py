@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from benchmark.report.stats import LEVEL
 
@@ -37,8 +37,8 @@ def ranks(rows: Mapping[str, Mapping[Any, float]], lower: bool) -> Ranks | None:
     shared = sorted(set.intersection(*(set(v) for v in rows.values())), key=str) if rows else []
     if len(rows) < 2 or not shared:
         return None
-    values = np.array([[rows[name][block] for name in rows] for block in shared])
-    table = rankdata(values if lower else -values, axis=1)
+    values = pd.DataFrame([[rows[name][block] for name in rows] for block in shared])
+    table = values.rank(axis=1, ascending=lower).to_numpy()
     # twice the ranks, which are whole: sums are compared
     dealt = np.random.default_rng(0).permuted(
         np.broadcast_to(np.rint(2 * table), (_DRAWS, *table.shape)), axis=2
