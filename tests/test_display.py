@@ -10,7 +10,7 @@ from benchmark import run
 from benchmark.command.cli import main
 from benchmark.runs import display as module
 from benchmark.runs.child import _event
-from benchmark.runs.display import Lines, Screen, Silent, display, sentence
+from benchmark.runs.display import CountedLines, Screen, Silent, display, sentence
 from benchmark.runs.progress import Told
 from benchmark.runs.words import ended_how, seconds
 from benchmark.spec import RunSpec
@@ -101,7 +101,7 @@ def test_how_a_run_ended_in_words():
 
 def test_lines_are_counted_where_there_is_no_terminal(monkeypatch, capsys):
     shown = display(3, 2, quiet=False)
-    assert type(shown) is Lines
+    assert type(shown) is CountedLines
     shown.begun(spec())
     shown.show([])
     shown.ended(spec(), stored())
@@ -153,7 +153,7 @@ def test_a_dry_run_knows_the_measurement_from_stored_runs(tmp_path, capsys):
     words = ["--method", "default", "--task", "quadratic", "--budget", "60nfe", "--dry-run"]
     words += ["--out", str(tmp_path), "--seeds", "0,1"]
     assert main(["run", *words]) == 0
-    assert "before their measurement, which is known once" in capsys.readouterr().out
+    assert "before their measurement, which a first run will tell" in capsys.readouterr().out
     run("default", "quadratic", budget="60nfe", out=tmp_path, quiet=True)
     capsys.readouterr()
     assert main(["run", *words]) == 0

@@ -19,11 +19,11 @@ from benchmark.device import peak_memory_bytes, reset_peak_memory
 from benchmark.registry import METHODS, Entry
 from benchmark.report.costs import costs
 from benchmark.report.formats import latex, markdown, text
-from benchmark.report.look import spent_axis
+from benchmark.report.look import APART, spent_axis
 from benchmark.report.metrics import metric_of
 from benchmark.report.notes import footnote
 from benchmark.report.page import html_table, page
-from benchmark.report.plots.quality_over_time import _APART, quality_over_time
+from benchmark.report.plots.quality_over_time import quality_over_time
 from benchmark.report.report import report, rewrite
 from benchmark.report.runs_csv import read_frame
 from benchmark.report.stats import estimate
@@ -245,7 +245,7 @@ def test_the_abscissa_is_the_budgets_unit(tmp_path, budget, marks, label, x):
     assert axes.get_ylabel() == "FID, lower is better"
     drawn = next(line for line in axes.lines if line.get_label() == "alpha")
     # two rows stand a little apart
-    assert list(drawn.get_xdata() * _APART**0.5) == pytest.approx(x)
+    assert list(drawn.get_xdata() * APART**0.5) == pytest.approx(x)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def sentence(spec: RunSpec, found: Stored | None) -> str:
     return f"{label(spec)}: {'; '.join(parts)}"
 
 
-class Lines:
+class CountedLines:
     """Where there is no terminal: a line when a run begins, and one when it ends."""
 
     def __init__(self, total: int) -> None:
@@ -65,14 +65,14 @@ class Lines:
             print(visible(text), file=sys.stderr, flush=True)
 
 
-class Silent(Lines):
+class Silent(CountedLines):
     """For --quiet."""
 
     def _say(self, text: str) -> None:
         """Nothing."""
 
 
-class Screen(Lines):
+class Screen(CountedLines):
     """On a terminal, with rich."""
 
     def __init__(self, total: int) -> None:
@@ -153,10 +153,10 @@ class Screen(Lines):
         return share
 
 
-def display(total: int, slots: int, quiet: bool) -> Lines:
+def display(total: int, slots: int, quiet: bool) -> CountedLines:
     """What fits: a screen, lines, or nothing where a lone run prints its own lines."""
     if quiet:
         return Silent(total)
     if sys.stderr.isatty():
         return Screen(total)
-    return Lines(total) if slots > 1 else Silent(total)
+    return CountedLines(total) if slots > 1 else Silent(total)

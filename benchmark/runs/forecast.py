@@ -79,7 +79,7 @@ class Probe:
 
 
 @dataclass
-class Measured:
+class MeasuringTime:
     """What the final measurement of stored runs took, by task, preset and options."""
 
     _seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Measured:
     def of(self, todo: Sequence[RunSpec], slots: int) -> str:
         """For a sum: what it will take, where runs of each kind are stored."""
         if not todo or any(_alike(spec) not in self._seconds for spec in todo):
-            return "before their measurement, which is known once a run is stored"
+            return "before their measurement, which a first run will tell"
         whole = sum(fmean(self._seconds[_alike(spec)]) for spec in todo)
         return f"and {seconds(whole / slots)} for their measurement, as that of stored runs"
 
@@ -117,7 +117,7 @@ def forecast(
     specs: Sequence[RunSpec], store: Store, device: str, slots: int, retry_failed: bool = False
 ) -> Iterator[str]:
     """Lines for a terminal. The last ones are sums, and upper limits: a run may end early."""
-    todo, took = [], Measured()
+    todo, took = [], MeasuringTime()
     for spec in specs:
         stored = store.find(spec)
         took.add(spec, stored)

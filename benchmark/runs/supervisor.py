@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from benchmark.budget import Budget
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.runs.child import Child, label
-from benchmark.runs.display import Lines, Screen, Silent, display
+from benchmark.runs.display import CountedLines, Screen, Silent, display
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.spawn import spawn
 from benchmark.runs.worker import INTERRUPTED, REFUSED, STORAGE
@@ -56,7 +56,7 @@ class Supervisor:
     refused: str = ""
     sharing: int = 1
     waiting_shown: bool = False
-    display: Lines = field(default_factory=lambda: Silent(0))
+    display: CountedLines = field(default_factory=lambda: Silent(0))
 
     def __call__(self, specs: Sequence[RunSpec]) -> Outcome:
         self.display = display(len(specs), len(self.settings.slots), self.settings.quiet)

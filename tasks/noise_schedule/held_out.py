@@ -40,7 +40,7 @@ class HeldOut:
         passport = frechet_passport(features, self.moments, name, s.extract.resize)
         passport["fid_name"] = s.extract.name
         pixels, curves = self._pixels(samples[:16]), self._curves(lam)
-        return Test(metrics, passport, pixels, curves, self.references, metrics["fid"])
+        return Test(metrics, passport, pixels, curves, self.references, metrics.get("fid"))
 
     @property
     def _network(self) -> str:

@@ -39,7 +39,7 @@ class Anytime:
         before: counts until the first answer.
         """
         ends = np.minimum([0.0, *self.since, self.budget], self.budget)
-        return float(np.diff(ends) @ np.array([before, *self.values]) / self.budget)
+        return float(np.diff(ends) / self.budget @ np.array([before, *self.values]))
 
     def until(self, quality: float, lower: bool) -> float:
         """When the first measured answer at least so good was proposed; inf where none was."""

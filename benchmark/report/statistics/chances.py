@@ -24,9 +24,11 @@ def chances(rows: Mapping[str, Values], lower: bool) -> dict[str, float]:
     if len(rows) < 2 or not prompts:
         return {}
     rng, k = np.random.default_rng(0), len(rows)
+    # squares of absurd values would overflow; shares do not hang on the unit
+    unit = max(abs(v) for row in rows.values() for v in row.values()) or 1.0
     middle, noise, error = np.zeros(k), np.zeros((_DRAWS, k)), np.zeros((_DRAWS, 1))
     for prompt in prompts:
-        values = np.array([[rows[r][c] for r in rows] for c in shared if c[1] == prompt])
+        values = np.array([[rows[r][c] / unit for r in rows] for c in shared if c[1] == prompt])
         n = len(values)
         if n < 2:
             return {}
