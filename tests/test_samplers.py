@@ -232,6 +232,7 @@ def run_with(tmp_path, name, init="pass", memory="None"):
     own = [f"reward_ft.{s}" for s in [*SMALL, f"sampler={name}"]]
     words = [w for s in own for w in ("--set", s)]
     asked = ["run", "--method", "default", "--task", "reward_ft", "--plugin", "mine.py"]
+    asked += ["--prompt", "a bold blue three on a yellow background"]
     return bench(*asked, *words, "--budget", "40nfe", "--out", "runs", cwd=tmp_path)
 
 

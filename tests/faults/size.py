@@ -5,5 +5,5 @@ BENCH_FAULTS=full.
 import os
 
 FULL = os.environ.get("BENCH_FAULTS") == "full"
-KILLS = 200 if FULL else 8
+KILLS = 200 if FULL else 5
 FUZZED = 2000 if FULL else 120
