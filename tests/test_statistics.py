@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from benchmark.errors import UsageError
 from benchmark.report.plots.optimism import optimism
 from benchmark.report.plots.ranks import diagram
 from benchmark.report.report import report
@@ -196,6 +197,8 @@ def test_a_target_replaces_random_search(tmp_path):
     assert set(some.rows["alpha"].values()) == {800.0}
     assert set(some.rows["beta"].values()) == {math.inf}
     assert "8.5" in some.what
+    with pytest.raises(UsageError, match="--target: expected a finite number, got nan"):
+        report(found.runs, tmp_path / "out", target=math.nan)
 
 
 def test_several_tables_are_compared_over_tables_and_prompts(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import cast
 
@@ -43,6 +44,8 @@ def report(
     """
     if failures not in FAILURES:
         raise UsageError(f"--failures: expected {' or '.join(FAILURES)}, got {failures!r}")
+    if target is not None and not isfinite(target):
+        raise UsageError(f"--target: expected a finite number, got {target}")
     for name in formats:
         if name not in FORMATS:
             raise UsageError(
