@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from benchmark.report.report import report_folder
+from benchmark.spec import make_task
 from benchmark.store.store import Store
 from speed import sampling
 from speed.rewards import curve, draw, number
+from tasks.noise_schedule import NoiseSchedule
+from tasks.noise_schedule.recipe import axes
 
 RESULTS = Path(__file__).parent.parent / "results"
 SHIPPED = sorted(
@@ -78,6 +81,15 @@ def test_the_picture_of_samplers_is_drawn_again(tmp_path):
     pd.testing.assert_frame_equal(compared, stored, rtol=5e-3, atol=1e-12, check_dtype=False)
     sampling.draw(rows, tmp_path / "sampling.png")
     same_picture(tmp_path / "sampling.png", folder / "sampling.png")
+
+
+def test_the_picture_of_the_axes_is_drawn_again(tmp_path):
+    folder = RESULTS / "noise_schedule" / "axes"
+    options = {k: v for k, v in NoiseSchedule.presets["trials"].items() if "." not in k}
+    space = make_task("noise_schedule", options).space
+    places = dict(zip((a.name for a in space.axes), space.default().tolist(), strict=True))
+    axes.draw(pd.read_csv(folder / "axes.csv"), places, tmp_path / "axes.png")
+    same_picture(tmp_path / "axes.png", folder / "axes.png")
 
 
 def same_picture(one, other):

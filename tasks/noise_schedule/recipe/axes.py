@@ -83,7 +83,9 @@ def main() -> None:
     given = dict(text.split("=", 1) for text in args.set)
     options = NoiseSchedule(**check("noise_schedule", NoiseSchedule, {**own, **given}))
     args.out.mkdir(parents=True, exist_ok=True)
-    rows = by_seed(args.out / "axes.csv", args.seeds, partial(measure, options))
+    by_seed(args.out / "axes.csv", args.seeds, partial(measure, options))
+    # with the digits that are stored, so that the picture can be drawn again from them
+    rows = pd.read_csv(args.out / "axes.csv")
     space = options.space
     places = dict(zip((a.name for a in space.axes), space.default().tolist(), strict=True))
     draw(rows, places, args.out / "axes.png")
