@@ -47,7 +47,6 @@ def test_on_a_toy(tmp_path):
     runs = ran(tmp_path, MANY, "quadratic", "0-1", budget="600nfe")
     assert not wrong(runs)
     assert not wrong(of(runs, "bilevel"))
-    assert not wrong([run for run in runs if run.run["spec"]["seed"] == 0])
 
 
 def test_lam_is_drawn_within_the_range_that_was_searched(tmp_path):

@@ -14,7 +14,7 @@ from benchmark.spec import make_method
 from methods import TABLE
 
 # a Gaussian process takes most of its time for the last points
-FEWER = {"bayesian": 10, "gp": 12}
+FEWER = {"bayesian": 8, "gp": 12}
 
 
 @pytest.mark.parametrize("name", sorted(TABLE))
