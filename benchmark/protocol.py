@@ -109,7 +109,7 @@ class Test:
     __test__ = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeaturePairs:
     """What an answer makes on held-out seeds, and real things beside it, as features of images.
 

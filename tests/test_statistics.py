@@ -225,3 +225,10 @@ def test_a_bar_joins_rows_that_may_be_equal():
     assert _alike([1.0, 2.0], 0.5) == []
     figure = diagram(Ranks({"a": 1.0, "b": 2.0, "c": 4.0}, 5, 1.5), "title")
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["a", "b", "c"]
+
+
+def test_a_users_sheet_of_the_same_name_stays(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "across.csv").write_text("mine\n1\n")
+    report(list(made(tmp_path / "a")), tmp_path / "out")
+    assert (tmp_path / "out" / "across.csv").read_text() == "mine\n1\n"

@@ -5,34 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tqdm import tqdm
-
-from benchmark.errors import UsageError
+from benchmark.command.answers import answered, shown
+from benchmark.command.parse import parse_names
 from benchmark.escape import visible
 from benchmark.metrics.measure import check_names, later, measure, wanted
-from benchmark.store.store import Store
 
 
 def command(args: argparse.Namespace) -> int:
     """Exit status: 0; 1 where some could not be measured. Raises UsageError and StorageError."""
-    names = check_names(filter(None, map(str.strip, args.metrics.split(",")))) or tuple(later())
-    runs = [run for run in Store(args.dir) if run.done and run.tests]
-    if not runs:
-        raise UsageError(
-            f"{args.dir}: expected finished runs with an answer (TASK/METHOD/RUN/run.json), found "
-            "none; make some with bench run"
-        )
+    names = check_names(parse_names(args.metrics)) or tuple(later())
+    runs = answered(args.dir)
     todo = wanted(runs, names)
     if args.dry_run:
         print(f"{len(todo)} of {len(runs)} runs lack {', '.join(names)}")
         return 0
-    # shown on a terminal alone
-    bar = tqdm(total=len(todo), desc="answers", disable=None, leave=False)
-
-    def show(done: int, of: int) -> None:
-        bar.update(done - bar.n)
-
-    with bar:
+    with shown("answers", len(todo)) as show:
         done, lacking = measure(todo, show)
     for line in lacking:
         print(f"bench: {visible(line)}", file=sys.stderr)

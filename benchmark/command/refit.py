@@ -7,25 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
-from benchmark.errors import UsageError
+from benchmark.command.answers import answered, shown
 from benchmark.escape import visible
 from benchmark.runs.executor import ExecutorSettings
 from benchmark.runs.refit import Job, jobs, refit
-from benchmark.store.store import Store
 
 
 def command(args: argparse.Namespace) -> int:
     """Exit status: 0; 1 where a training failed. Raises UsageError and StorageError."""
     workers = ExecutorSettings(jobs=args.jobs).jobs
-    runs = [run for run in Store(args.dir) if run.done and run.tests]
-    if not runs:
-        raise UsageError(
-            f"{args.dir}: expected finished runs with an answer (TASK/METHOD/RUN/run.json), found "
-            "none; make some with bench run"
-        )
-    todo, changed = jobs(runs, args.dir, args.marks)
+    todo, changed = jobs(answered(args.dir), args.dir, args.marks)
     trainings = sum(job.left for job in todo)
     if args.dry_run or not todo:
         for line in changed:
@@ -44,13 +35,7 @@ def refit_shown(
 
     changed: a line for each run that can have none. Raises as `refit`.
     """
-    # shown on a terminal alone
-    bar = tqdm(total=sum(job.left for job in todo), desc="trainings", disable=None, leave=False)
-
-    def show(done: int, of: int) -> None:
-        bar.update(done - bar.n)
-
-    with bar:
+    with shown("trainings", sum(job.left for job in todo)) as show:
         failed = refit(todo, root, workers=workers, plugins=plugins, show=show)
     for line in (*changed, *failed):
         print(f"bench: {visible(line)}", file=sys.stderr)

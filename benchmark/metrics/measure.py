@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,11 @@ from benchmark.protocol import FeaturePairs, Remeasured
 from benchmark.registry import METRICS
 from benchmark.report.causes import causes
 from benchmark.report.metrics import metric_of
-from benchmark.runs.worker import same_files
+from benchmark.runs.refit import Show
+from benchmark.runs.worker import same_task
 from benchmark.spec import RunSpec, read_spec
 from benchmark.store.measured import add_measured
 from benchmark.store.stored import Stored, read_answer
-
-Show = Callable[[int, int], None]
-"""Is called with the runs that are done and those there are."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +87,8 @@ def measure(todo: Sequence[Wanted], show: Show = lambda done, of: None) -> tuple
 
 def _samples(spec: RunSpec, one: Wanted) -> FeaturePairs:
     """Raises UsageError, Refused, and what a task raises."""
-    maker = spec.maker()
-    if (now := type(maker).version) != spec.task_version:
-        raise UsageError(
-            f"expected version {now} of task {spec.task!r}, it was made with {spec.task_version}; "
-            "run it again"
-        )
-    same_files(spec, method=False)
-    task = maker.open(spec.seed, spec.prompt, spec.lower, spec.device)
+    same_task(spec)
+    task = spec.maker().open(spec.seed, spec.prompt, spec.lower, spec.device)
     if not isinstance(task, Remeasured):
         raise UsageError(f"task {spec.task!r} keeps nothing that other metrics could be made of")
     lam = np.clip(task.space.point(one.run.tests[-1]["lam"]), 0.0, 1.0)

@@ -6,6 +6,7 @@ The functions that `bench measure` calls; each returns a value and how it was ma
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ def _pair(samples: FeaturePairs, kind: str) -> tuple[Matrix, Matrix, str]:
     return made, real, f"{len(made)} images against {len(real)}, {name}, D = {made.shape[1]}"
 
 
+# once for the two metrics that come of it
+@lru_cache(maxsize=1)
 def _kid(samples: FeaturePairs) -> tuple[float, float, str]:
     import torch
     from torch_fidelity.metric_kid import kid_features_to_metric
@@ -66,6 +69,7 @@ def kid_deviation(samples: FeaturePairs) -> tuple[float, str]:
     return deviation, how
 
 
+@lru_cache(maxsize=1)
 def _neighbourhoods(samples: FeaturePairs) -> tuple[float, float, str]:
     import torch
     from torch_fidelity.metric_prc import prc_features_to_metric

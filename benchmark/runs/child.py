@@ -180,7 +180,7 @@ class Child:
             with suppress(BrokenPipeError):
                 self.process.stdin.close()
         if self._dropped:
-            shown = f"{_PASSED_ON >> 10} KiB of what it printed are shown (--quiet)"
+            shown = f"{_PASSED_ON >> 10} KiB of what it printed are shown"
             self._report(f"{shown}, {self._dropped} bytes more were dropped")
         if self._garbage:
             what = f"wrote {self._garbage} lines to a file descriptor that is the suite's"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from benchmark.budget import Budget
-from benchmark.protocol import Prices, Simulated
+from benchmark.protocol import Prices, Remeasured, Simulated
 from benchmark.runs.afford import distinct, prices, shortfall, warnings, where
 from benchmark.runs.child import label
 from benchmark.runs.preflight import needs
@@ -26,7 +26,7 @@ class Probe:
     """What a short trial of a task cost.
 
     setup: seconds until a search begins.  rate: network evaluations a second.  state: bytes of a
-        state.  nfe: network evaluations of a step.
+        state.  nfe: network evaluations of a step.  kept: bytes that a run keeps of its answer.
     start, fit: (seconds, network evaluations) of an `init`, and of that with all steps, without F.
     """
 
@@ -36,6 +36,7 @@ class Probe:
     nfe: float
     start: tuple[float, float]
     fit: tuple[float, float]
+    kept: int
 
     @classmethod
     def of(cls, spec: RunSpec, device: str) -> Probe:
@@ -59,7 +60,9 @@ class Probe:
         size = sum(a.nbytes for a in task.pack(state).values())
         times = task.horizon / max(1, steps)
         fit = (start[0] + times * (spent - start[0]), start[1] + times * (nfe - start[1]))
-        return cls(ready - began, nfe / spent, size, nfe / max(1, steps), start, fit)
+        answer = task.answer(state, lam) if isinstance(task, Remeasured) else {}
+        kept = sum(a.nbytes for a in answer.values())
+        return cls(ready - began, nfe / spent, size, nfe / max(1, steps), start, fit, kept)
 
     def shortfall(self, spec: RunSpec, stated: Prices | None) -> str:
         """The warning for a budget that is too small, or ""."""
@@ -127,7 +130,7 @@ def forecast(
     for need in needs(todo):
         yield f"{need.task}: about {_bytes(need.needed)} of memory at a run's peak"
     probes: dict[tuple[str, str], Probe] = {}
-    evaluations = whole = disk = 0.0
+    evaluations = whole = disk = stays = 0.0
     short = {spec.run_id for spec in distinct(todo)}
     for spec in todo:
         name = f"{spec.task}, {spec.preset}{', ' if spec.lower else ''}{spec.lower}"
@@ -144,11 +147,12 @@ def forecast(
         search = budget.amount if budget.unit == "s" else budget.amount / max(p.rate, 1e-9)
         nfe = budget.amount if budget.unit == "nfe" else budget.amount * p.rate
         evaluations, whole = evaluations + nfe, whole + p.setup + search
+        stays += 2e5 + p.kept
         # while a run lasts: its journal, and at most about three states at once
         disk = max(disk, _LINE * nfe / max(1.0, p.nfe) + 3 * p.state)
     at_work = disk * min(slots, max(1, len(todo)))
     yield (
         f"{len(todo)} of {len(specs)} runs, at most {evaluations:,.0f} network evaluations and "
         f"{seconds(whole / slots)} ({slots} at a time), {took.of(todo, slots)}; disk: at most "
-        f"{_bytes(at_work)} at work, about {_bytes(len(todo) * 2e5)} stored"
+        f"{_bytes(at_work)} at work, about {_bytes(stays)} stored"
     )

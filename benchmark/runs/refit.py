@@ -23,7 +23,7 @@ from benchmark.maker import Refitted
 from benchmark.plugins.load import load_plugin
 from benchmark.protocol import Refit
 from benchmark.runs.surroundings import settle
-from benchmark.runs.worker import same_files
+from benchmark.runs.worker import same_task
 from benchmark.search.tested import checked
 from benchmark.seeds import substream
 from benchmark.spec import RunSpec, read_spec
@@ -103,12 +103,7 @@ def _why_not(spec: RunSpec) -> str:
         maker = spec.maker()
         if not isinstance(maker, Refitted):
             return f"task {spec.task!r} has no refits"
-        if (now := type(maker).version) != spec.task_version:
-            return (
-                f"expected version {now} of task {spec.task!r}, it was made with "
-                f"{spec.task_version}; run it again"
-            )
-        same_files(spec, method=False)
+        same_task(spec)
     except (UsageError, Refused) as error:
         return str(error)
     return ""

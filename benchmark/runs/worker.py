@@ -84,6 +84,16 @@ def same_files(spec: RunSpec, method: bool = True) -> None:
         )
 
 
+def same_task(spec: RunSpec) -> None:
+    """Raises UsageError or Refused where a run's task is no longer what it was made with."""
+    if (now := type(spec.maker()).version) != spec.task_version:
+        raise UsageError(
+            f"expected version {now} of task {spec.task!r}, it was made with {spec.task_version}; "
+            "run it again"
+        )
+    same_files(spec, method=False)
+
+
 def _run(job: dict[str, Any]) -> int:
     spec, store = read_spec(job["spec"]), Store(Path(job["out"]))
 

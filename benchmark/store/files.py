@@ -20,6 +20,12 @@ def storing(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def root_of(folder: Path) -> Path:
+    """Where all runs lie, of which one has this folder."""
+    # a run is TASK/METHOD/RUN below it; a copy may lie anywhere
+    return Path(os.path.normpath(folder.absolute() / "../../.."))
+
+
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Replace the file as a whole, or not at all; a link is replaced. Raises OSError."""
     # the process's number, so that two processes never share a scratch file

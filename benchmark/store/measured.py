@@ -5,13 +5,13 @@ So a run's folder stays as it was sealed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter
 
+from benchmark.store.files import root_of
 from benchmark.store.schema import Text
 from benchmark.store.signed import read_signed, write_signed
 
@@ -30,9 +30,7 @@ _RECORD = TypeAdapter(MeasuredRecord)
 
 
 def _path(folder: Path) -> Path:
-    # a run is TASK/METHOD/RUN below the folder of all; a copy may lie anywhere
-    root = Path(os.path.normpath(folder.absolute() / "../../.."))
-    return root / MEASURED / f"{folder.name}.json"
+    return root_of(folder) / MEASURED / f"{folder.name}.json"
 
 
 def measured(folder: Path) -> tuple[dict[str, float], dict[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from benchmark.errors import UsageError, one_line
 from benchmark.spec import SCHEMAS
 from benchmark.store.bounded import read_bounded
+from benchmark.store.files import root_of
 from benchmark.store.measured import MEASURED, measured
 from benchmark.store.refits import REFITS, refitted
 from benchmark.store.schema import DONE, PROPOSAL, RUN, TESTS, TRIAL, check
@@ -134,8 +134,7 @@ def _tests(path: Path, no_incumbent: bool) -> list[dict[str, Any]]:
 
 def _with_refits(tests: list[dict[str, Any]], folder: Path, spec: Mapping[str, Any]) -> None:
     """Add what is known of each answer by itself to its metrics. Raises UsageError."""
-    # a run is TASK/METHOD/RUN below the folder of all; a copy may lie anywhere
-    root = Path(os.path.normpath(folder.absolute() / "../../.."))
+    root = root_of(folder)
     if (root / REFITS).is_dir():
         for test in tests:
             metrics, what = refitted(root, spec, test["lam"])

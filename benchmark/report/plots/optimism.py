@@ -16,17 +16,16 @@ def optimism(table: Table) -> Figure | None:
     None where there are no such means.
     """
     ledgers = [[own for run in row.stored if (own := ledger(run))] for row in table.rows]
-    if not any(list(standing_at(known)) for known in ledgers):
+    stood = [list(standing_at(known)) for known in ledgers]
+    if not any(stood):
         return None
     figure, axes = subplots(figsize=(7, 4.0))
-    for k, (row, known) in enumerate(zip(table.rows, ledgers, strict=True)):
+    for k, (row, known, at) in enumerate(zip(table.rows, ledgers, stood, strict=True)):
+        if not at:
+            continue
         look = looks(table)[row.label]
         points = [(a.first, a.optimism) for answers in known for a in answers]
-        means = [
-            (n, estimate({a.cell: a.optimism for a in found})) for n, found in standing_at(known)
-        ]
-        if not means:
-            continue
+        means = [(n, estimate({a.cell: a.optimism for a in found})) for n, found in at]
         axes.scatter(*zip(*points, strict=True), s=12, color=look["color"], alpha=0.35, lw=0)
         x = [n * APART ** (k - len(table.rows) / 2) for n, _ in means]
         y = [e.mean for _, e in means]

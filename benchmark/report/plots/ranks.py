@@ -9,7 +9,7 @@ from benchmark.report.look import label, subplots
 from benchmark.report.metrics import metric_of
 from benchmark.report.statistics.ranks import Ranks
 from benchmark.report.statistics.ranks import ranks as ranked
-from benchmark.report.statistics.sheet import compared
+from benchmark.report.statistics.sheet import compared, first_compared
 from benchmark.report.table import Table
 
 # a bar and a gap below the last row, in rows
@@ -18,8 +18,7 @@ _BAR = 0.45
 
 def ranks(table: Table) -> Figure | None:
     """Over seeds and prompts, by the table's first metric with a direction."""
-    metric = next((m for m in table.metrics if metric_of(m).lower is not None), None)
-    if metric is None:
+    if (metric := first_compared(table)) is None:
         return None
     found = ranked(compared(table, metric), bool(metric_of(metric).lower))
     # of two rows, or one block, the table says all

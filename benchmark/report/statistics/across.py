@@ -11,11 +11,12 @@ import pandas as pd
 from benchmark import escape
 from benchmark.report.metrics import metric_of
 from benchmark.report.statistics.ranks import Ranks, ranks
-from benchmark.report.statistics.sheet import compared
+from benchmark.report.statistics.sheet import compared, first_compared
 from benchmark.report.table import Table
 from benchmark.store.files import write_atomic
 
 SHEET, PICTURE = "across.csv", "across.png"
+_COLUMNS = ["method", "mean_rank", "blocks", "critical_difference"]
 
 
 def over(tables: Sequence[Table]) -> Ranks | None:
@@ -27,14 +28,13 @@ def over(tables: Sequence[Table]) -> Ranks | None:
     """
     blocks: dict[str, dict[Hashable, float]] = {}
     for table in tables:
-        metric = next((m for m in table.metrics if metric_of(m).lower is not None), None)
-        if metric is None:
+        if (metric := first_compared(table)) is None:
             continue
         lower = bool(metric_of(metric).lower)
+        # less is better in every block
+        sign = 1 if lower else -1
         for method, values in _methods(table, metric, lower).items():
             for prompt, value in values.items():
-                # less is better in every block
-                sign = 1 if lower else -1
                 blocks.setdefault(method, {})[table.title, prompt] = sign * value
     every = {block for own in blocks.values() for block in own}
     return ranks({m: own for m, own in blocks.items() if set(own) == every}, True)
@@ -54,17 +54,22 @@ def _methods(table: Table, metric: str, lower: bool) -> dict[str, dict[str, floa
     return {method: means for method, (_, means) in best.items()}
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a sheet is one that a report wrote, and not a user's of the same name."""
+    return path.is_file() and path.read_bytes().startswith(",".join(_COLUMNS).encode() + b"\n")
+
+
 def write_across(tables: Sequence[Table], out: Path, formats: Sequence[str]) -> None:
     """Of several tables; what an earlier report left goes in any case. Raises OSError."""
-    for name in (SHEET, PICTURE):
-        (out / name).unlink(missing_ok=True)
+    if _is_ours(out / SHEET):
+        for name in (SHEET, PICTURE):
+            (out / name).unlink(missing_ok=True)
     found = over(tables) if len(tables) > 1 else None
     if found is None or "csv" not in formats:
         return
     ordered = sorted(found.mean.items(), key=lambda item: item[1])
     lines = [(escape.csv(m), rank, found.blocks, found.critical) for m, rank in ordered]
-    columns = ["method", "mean_rank", "blocks", "critical_difference"]
-    sheet = pd.DataFrame(lines, columns=columns)
+    sheet = pd.DataFrame(lines, columns=_COLUMNS)
     write_atomic(out / SHEET, str(sheet.to_csv(index=False)))
     from benchmark.report.drawing import write_figure
     from benchmark.report.plots.ranks import diagram

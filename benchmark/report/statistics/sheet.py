@@ -45,7 +45,7 @@ class Statistic:
 
 
 def statistics(table: Table) -> list[Statistic]:
-    """Of the rows that are compared; [] where there is one alone and nothing to compare."""
+    """Of the rows that are compared; of one alone, what needs no other."""
     return [*_compared(table), *_anytime(table), *_times(table), *_optimism(table)]
 
 
@@ -54,6 +54,11 @@ def sheet(found: Sequence[Statistic]) -> str:
     names = [f.name for f in fields(Statistic)]
     lines = [[escape.csv(v) if isinstance(v, str) else v for v in astuple(s)] for s in found]
     return str(pd.DataFrame(lines, columns=names).to_csv(index=False))
+
+
+def first_compared(table: Table) -> str | None:
+    """The first metric of a table that says which way is better."""
+    return next((m for m in table.metrics if metric_of(m).lower is not None), None)
 
 
 def compared(table: Table, metric: str) -> dict[str, Values]:
