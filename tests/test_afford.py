@@ -41,7 +41,7 @@ def test_each_task_and_budget_has_its_own_line():
 
 
 def probe(**parts):
-    return replace(Probe(1.0, 100.0, 8, 7.0, (0.5, 1.0), (2.0, 141.0)), **parts)
+    return replace(Probe(1.0, 100.0, 8, 7.0, (0.5, 1.0), (2.0, 141.0), kept=0), **parts)
 
 
 @pytest.mark.parametrize(
