@@ -3,8 +3,8 @@
 Run and look at results: `run`, `load_results`, `Results`, `Budget`, `UsageError`.
 Write a method: `Method`, `Problem`, `Proposal`, `fit`, `fit_many`, `advance`, `by_callback`,
 `option`, `register_method`.
-Write a task: `Task`, `Batched`, `Test`, `Refit`, `Remeasured`, `FeaturePairs`, `Prices`,
-`Space`, `Float`, `Integer`, `Choice`, `Lam`, `register_task`.
+Write a task: `Task`, `Batched`, `Test`, `Refit`, `Remeasured`, `FeaturePairs`, `ImagePairs`,
+`Prices`, `Space`, `Float`, `Integer`, `Choice`, `Lam`, `register_task`.
 Describe what is shown: `Metric`, `register_metric`, `Cost`, `register_cost`, `register_plot`.
 Add other parts: `register_reward`, `register_sampler`, `register_executor`, `register_data_set`,
 `record_version`.
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from benchmark.protocol import (
         Batched,
         FeaturePairs,
+        ImagePairs,
         Method,
         Prices,
         Problem,
@@ -72,6 +73,7 @@ _WHERE = {
     "Refit": "benchmark.protocol",
     "Remeasured": "benchmark.protocol",
     "FeaturePairs": "benchmark.protocol",
+    "ImagePairs": "benchmark.protocol",
     "Results": "benchmark.api.results",
     "Space": "benchmark.space",
     "Task": "benchmark.protocol",
@@ -102,6 +104,7 @@ __all__ = [
     "Cost",
     "FeaturePairs",
     "Float",
+    "ImagePairs",
     "Integer",
     "Lam",
     "Method",

@@ -9,7 +9,7 @@ tilt: the weight of F beside G.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -110,17 +110,36 @@ class Test:
 
 
 @dataclass(frozen=True, eq=False)
+class ImagePairs:
+    """What an answer makes on held-out seeds, and real things beside it, as images.
+
+    made: (N, H, W, 3) float32 in [0, 1].  prompts: one an image, or () where the task has none.
+    real: the real images in parts, each as `made`.  key: what decides which these are, or "" where
+        no other answer is compared with them.
+    device: of the run.
+    """
+
+    made: NDArray[np.float32]
+    real: Callable[[], Iterable[NDArray[np.float32]]]
+    key: str
+    prompts: tuple[str, ...] = ()
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, eq=False)
 class FeaturePairs:
     """What an answer makes on held-out seeds, and real things beside it, as features of images.
 
     made, real: by the kind of features, (N, D) and (M, D) float: `frechet`, those that the Frechet
         distance is measured in, and `clip`, embeddings of length 1.
-    names: of the networks, by kind, with their hashes.
+    names: of the networks, by kind, with their hashes.  pictures: the images themselves, for
+        metrics with a network of their own.
     """
 
     made: Mapping[str, NDArray[Any]]
     real: Mapping[str, NDArray[Any]]
     names: Mapping[str, str]
+    pictures: ImagePairs | None = None
 
 
 @dataclass(frozen=True)

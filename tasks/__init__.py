@@ -30,6 +30,8 @@ REWARDS = {
     "resnet_head": "tasks.reward_ft.paper_rewards:ResNetHead",
     "aesthetic": "tasks.reward_ft.paper_rewards:Aesthetic",
     "hpsv2": "tasks.reward_ft.paper_rewards:HPSv2",
+    "pick_score": "tasks.reward_ft.preferences:PickScore",
+    "image_reward": "tasks.reward_ft.preferences:ImageReward",
 }
 
 DATA_SETS = {

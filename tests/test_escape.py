@@ -8,6 +8,7 @@ import io
 import re
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -113,7 +114,7 @@ def test_every_output_keeps_its_shape(base, label, variant, heading, note):
     assert {len(re.findall(r"(?<!\\)&", r)) for r in body} == {columns - 1}
     assert not any(r.startswith(("[", "*")) for r in body)
     parsed = Cells()
-    parsed.feed(page(table, footnote(table), []))
+    parsed.feed(page(table, footnote(table), [], Path()))
     assert len(parsed.cells) == 4 * columns
     assert not {"script", "img", "a"} & set(parsed.tags)
     assert parsed.notes[-1].removesuffix("\n") == escape.visible(

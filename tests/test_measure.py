@@ -188,6 +188,18 @@ def test_the_value_is_that_of_the_stored_answer(folder, command):
         assert one.tests[-1]["metrics"]["kid"] == pytest.approx(expected)
 
 
+def test_results_are_measured_in_python_too(folder, command):
+    command("measure", "--metrics", "recall")
+    kept = load_results(folder / "runs").frame["recall"]
+    results = load_results(folder / "runs").measure("kid,recall")
+    assert results.frame["kid"].notna().all()
+    assert list(results.frame["recall"]) == list(kept)
+    with pytest.warns(UserWarning, match="CMMD: expected features of kind 'clip'"):
+        results.measure()
+    with pytest.raises(UsageError, match="did you mean 'kid'"):
+        results.measure(["kidd"])
+
+
 def test_what_cannot_be_measured_is_said_once_and_the_rest_is_stored(folder, command):
     done = command("measure")
     assert done.status == 1

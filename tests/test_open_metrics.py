@@ -63,7 +63,7 @@ def test_metrics_that_nobody_described_have_columns_everywhere(tmp_path):
     store = made(tmp_path / "runs", metrics=FOREIGN)
     ((table, folder),) = report(list(store), tmp_path / "runs" / "report", metric="lpips")
     assert table.metrics == ["fdd", "lpips"]
-    for shown in (text(table), markdown(table), latex(table), page(table, "", [])):
+    for shown in (text(table), markdown(table), latex(table), page(table, "", [], Path())):
         assert re.search(r"\bfdd\b(?s:.)*\blpips\b", shown)
     value = table.rows[0].metrics["fdd"].mean
     assert f"{value:.4g} [" in text(table)

@@ -4,6 +4,7 @@ left half written.
 
 import json
 import os
+import re
 import sys
 
 import pytest
@@ -52,8 +53,11 @@ def test_a_picture_that_fails_is_one_line_and_a_note(tmp_path, monkeypatch, caps
     folder = tmp_path / "runs" / "report"
     for name in ("table1.md", "report.html"):
         assert "Not drawn: curves.png: KeyError" in (folder / name).read_text()
-    assert 'src="curves.png"' not in (folder / "report.html").read_text()
-    assert 'src="lam_over_time.png"' in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert 'alt="curves"' not in page
+    assert 'alt="lam over time"' in page
+    # one file: pictures are in it
+    assert {src[:22] for src in re.findall(r'src="([^"]*)"', page)} == {"data:image/png;base64,"}
     assert (folder / "table1.tex").exists()
     assert not (folder / "curves.png").exists()
     assert dict(verify(tmp_path / "runs"))["table report"] == ""
@@ -78,11 +82,16 @@ def test_a_plug_ins_plot_is_drawn_listed_and_verified(tmp_path, plots):
     assert main(["report", str(tmp_path / "runs"), "--format", "md,csv,html"]) == 0
     folder = tmp_path / "runs" / "report"
     assert (folder / "runs_by_method.png").read_bytes()[:4] == b"\x89PNG"
-    assert 'src="runs_by_method.png"' in (folder / "report.html").read_text()
+    assert 'alt="runs by method"' in (folder / "report.html").read_text()
     made_of = json.loads((folder / "report.json").read_text())
     assert "runs_by_method.png" in made_of["files"]
     assert made_of["pictures"][-1] == "runs_by_method.png"
     assert dict(verify(tmp_path / "runs"))["table report"] == ""
+    altered = {**made_of, "pictures": made_of["pictures"][:-1]}
+    (folder / "report.json").write_text(json.dumps(altered))
+    found = dict(verify(tmp_path / "runs"))["table report"]
+    assert "report.html does not follow" in found
+    (folder / "report.json").write_text(json.dumps(made_of))
     del plots.entries["runs_by_method"]
     assert dict(verify(tmp_path / "runs"))["table report"] == ""
     assert main(["report", str(tmp_path / "runs")]) == 0

@@ -84,7 +84,7 @@ def test_every_format_shows_what_a_search_cost(tmp_path):
         "Failed",
     ]
     wanted = "|".join(rf"\b{re.escape(head)}(?!\w)" for head in heads)
-    shown = (text(table), markdown(table), latex(table), page(table, footnote(table), []))
+    shown = (text(table), markdown(table), latex(table), page(table, footnote(table), [], Path()))
     assert html_table(table) in shown[-1]
     for whole in shown:
         assert re.findall(wanted, whole)[:8] == heads

@@ -143,6 +143,34 @@ class Results:
                     warnings.warn(line, stacklevel=3)
         return Results(read(run.folder) for run in self.runs)
 
+    @explained
+    def measure(
+        self,
+        metrics: str | Iterable[str] = (),
+        *,
+        plugins: str | Path | Sequence[str | Path] = (),
+        data_dir: str | Path | None = None,
+    ) -> Results:
+        """Other metrics of the stored answers, as `bench measure`; returns the runs with them.
+
+        metrics: names, such as "kid,recall"; (): all that need no network to be fetched.  plugins,
+        data_dir: as of `run`. Warns of answers without. Raises UsageError, and StorageError where
+        nothing can be written.
+        """
+        from benchmark.api.given import load_plugins
+        from benchmark.command.data import data_dir as data
+        from benchmark.metrics.measure import at_hand, check_names, measure, wanted
+
+        files = tuple(read_paths("plugins", plugins))
+        asked = read_names("metrics", metrics) if metrics else []
+        with data(None if data_dir is None else read_path("data_dir", data_dir)):
+            load_plugins(files)
+            names = check_names(asked) or at_hand()
+            _, lines = measure(wanted((r for r in self.runs if r.done and r.tests), names))
+        for line in lines:
+            warnings.warn(line, stacklevel=3)
+        return Results(read(run.folder) for run in self.runs)
+
     def kwargs(self) -> list[dict[str, Any]]:
         """What each run found, as values for the library that it is used with, as `bench apply`.
 

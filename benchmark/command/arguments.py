@@ -146,6 +146,12 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
         help="fetch the networks of this preset instead, into the folders of hub and torch",
     )
     fetch.add_argument(
+        "--metrics",
+        default="",
+        metavar="A,B",
+        help="fetch the networks of these metrics instead (`bench measure`)",
+    )
+    fetch.add_argument(
         "--task",
         metavar="NAME",
         help="of this task (default: of those that --set names, else of all with such a preset)",

@@ -8,12 +8,12 @@ import sys
 from benchmark.command.answers import answered, shown
 from benchmark.command.parse import parse_names
 from benchmark.escape import visible
-from benchmark.metrics.measure import check_names, later, measure, wanted
+from benchmark.metrics.measure import at_hand, check_names, measure, wanted
 
 
 def command(args: argparse.Namespace) -> int:
     """Exit status: 0; 1 where some could not be measured. Raises UsageError and StorageError."""
-    names = check_names(parse_names(args.metrics)) or tuple(later())
+    names = check_names(parse_names(args.metrics)) or at_hand()
     runs = answered(args.dir)
     todo = wanted(runs, names)
     if args.dry_run:

@@ -104,7 +104,7 @@ def _add_measure(command: argparse.ArgumentParser) -> None:
         "--metrics",
         default="",
         metavar="NAMES",
-        help="by their names, see `bench list` (default: all that can be measured later)",
+        help="by their names, see `bench list` (default: all that need no network to be fetched)",
     )
     command.add_argument(
         "--dry-run", action="store_true", help="print how many answers lack them; measure nothing"

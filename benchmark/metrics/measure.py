@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +20,17 @@ from benchmark.store.measured import add_measured
 from benchmark.store.stored import Stored, read_answer
 
 
+@runtime_checkable
+class Networked(Protocol):
+    """What computes a metric by a published network of its own."""
+
+    def files(self) -> object:
+        """Where they lie. Raises UsageError where one is missing."""
+
+    def fetch(self, dry_run: bool, base: str) -> None:
+        """As `benchmark.maker.Fetcher`."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """A run, and the metrics that it lacks."""
@@ -32,6 +44,11 @@ def later() -> list[str]:
     return [name for name in METRICS.complete() if metric_of(name).measure is not None]
 
 
+def at_hand() -> tuple[str, ...]:
+    """Those of them that need no network of their own."""
+    return tuple(name for name in later() if not isinstance(metric_of(name).function(), Networked))
+
+
 def check_names(names: Iterable[str]) -> tuple[str, ...]:
     """Each once. Raises UsageError for a metric that cannot be measured later."""
     known, found = later(), tuple(dict.fromkeys(names))
@@ -42,6 +59,15 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
                 f"{suggest(name, known)}; known: {', '.join(known)}"
             )
     return found
+
+
+def fetch_networks(names: Iterable[str], dry_run: bool, base: str) -> None:
+    """Download what metrics need. Raises UsageError, also for one that needs nothing."""
+    for name in check_names(names):
+        function = metric_of(name).function()
+        if not isinstance(function, Networked):
+            raise UsageError(f"fetch: metric {name!r} needs no network of its own")
+        function.fetch(dry_run, base)
 
 
 def wanted(runs: Iterable[Stored], names: Sequence[str]) -> list[Wanted]:
@@ -59,6 +85,10 @@ def measure(todo: Sequence[Wanted], show: Show = lambda done, of: None) -> tuple
 
     Raises UsageError where nothing could be measured, and StorageError.
     """
+    # before any image is made for it
+    for name in sorted({name for one in todo for name in one.names}):
+        if isinstance(function := metric_of(name).function(), Networked):
+            function.files()
     problems: list[tuple[Stored, str]] = []
     done = 0
     for k, one in enumerate(todo):

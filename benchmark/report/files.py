@@ -39,10 +39,12 @@ def write_report(
     before = _before(folder)
     # texts twice: tables must be there even where drawing crashes the process
     found = statistics(table) if {"csv", "page"} & set(formats) else []
-    names = _write(folder, _tables(table, formats, layout, found) | _texts(table, formats, []))
+    names = _write(
+        folder, _tables(table, formats, layout, found) | _texts(table, formats, [], folder)
+    )
     pictures, undrawn = _draw(table, folder)
     table = replace(table, undrawn=tuple(undrawn))
-    _write(folder, _texts(table, formats, pictures))
+    _write(folder, _texts(table, formats, pictures, folder))
     files = [*names, *pictures]
     if "page" in formats:
         files += _explored(table, folder, pictures, across, found)
@@ -97,6 +99,8 @@ def rewrite_files(table: Table, folder: Path) -> None:
     report.json; where it has none, they stay. Raises UsageError and OSError.
     """
     record = ReportRecord.read(folder)
+    # before the page, which holds them
+    _redraw(table, folder)
     _write(folder, {"table1.csv": csv(table), "differences.csv": differences(table)})
     texts = {"table1.tex": latex(table)}
     if record.footnote is not None:
@@ -104,7 +108,7 @@ def rewrite_files(table: Table, folder: Path) -> None:
 
         table = replace(table, title=record.title or table.title)
         texts["table1.md"] = noted(table, record.noted(record.footnote))
-        texts["report.html"] = page(table, record.footnote, record.pictures or [])
+        texts["report.html"] = page(table, record.footnote, record.pictures or [], folder)
         record = record.model_copy(update={"reading": reading(table)})
     elif (folder / "table1.md").exists() or (folder / "report.html").exists():
         print(
@@ -113,7 +117,6 @@ def rewrite_files(table: Table, folder: Path) -> None:
             file=sys.stderr,
         )
     _write(folder, {name: text for name, text in texts.items() if (folder / name).exists()})
-    _redraw(table, folder)
     if record.files is not None:
         # the seal follows what was written again, or `bench verify` would take it for altered
         there = [name for name in record.files if (folder / name).is_file()]
@@ -155,14 +158,16 @@ def _tables(
     return texts
 
 
-def _texts(table: Table, formats: Sequence[str], pictures: Sequence[str]) -> dict[str, str]:
+def _texts(
+    table: Table, formats: Sequence[str], pictures: Sequence[str], folder: Path
+) -> dict[str, str]:
     texts = {}
     if "md" in formats:
         texts["table1.md"] = noted(table, escape.markdown(footnote(table)))
     if "html" in formats:
         from benchmark.report.page import page
 
-        texts["report.html"] = page(table, footnote(table), pictures)
+        texts["report.html"] = page(table, footnote(table), pictures, folder)
     return texts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from benchmark.budget import Budget
 from benchmark.errors import UsageError
 from benchmark.names import NAME, is_taken
 from benchmark.report.costs import PREFIX, recorded
-from benchmark.report.metrics import always_in
+from benchmark.report.metrics import OPTIMISM, always_in
 from benchmark.store.measured import MEASURED
 from benchmark.store.refits import REFITS
 from benchmark.store.store import Stored
@@ -133,11 +134,20 @@ def _measured(run: Stored, at: Budget | None, across: bool) -> dict[str, Any]:
     return {
         **row,
         **test["metrics"],
+        **_optimism(test),
         **{f"{_LAM}{k}": v for k, v in test["lam"].items()},
         **{f"{REFERENCE}{k}.{m}": v for k, line in lines.items() for m, v in line.items()},
         **names,
         "passport": _passport(run.run["spec"], test, across),
     }
+
+
+def _optimism(test: Mapping[str, Any]) -> dict[str, float]:
+    """Held-out F less the F that the search saw, where both are known."""
+    held_out = test.get("held_out")
+    if held_out is None or not math.isfinite(test["loss"]):
+        return {}
+    return {OPTIMISM: held_out - test["loss"]}
 
 
 def _passport(spec: Mapping[str, Any], test: Mapping[str, Any], across: bool) -> str:

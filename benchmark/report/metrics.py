@@ -24,6 +24,8 @@ from benchmark.report.columns import Column
 from benchmark.report.offered import offered
 
 _FILES = ("table1", "runs")
+OPTIMISM = "optimism_of_f"
+"""The column that comes of a run's F and the same on held-out data, where a task measures both."""
 Measure = Callable[[FeaturePairs], tuple[float, str]]
 
 
@@ -147,6 +149,35 @@ TABLE = {
         about="Kernel distance to held-out images in CLIP's embeddings (arXiv 2401.09603).",
         measure="benchmark.metrics.scores:cmmd",
     ),
+    "fd_dinov2": Metric(
+        "FD-DINOv2",
+        digits=1,
+        lower=True,
+        low=0,
+        about="Frechet distance in the features of DINOv2 (arXiv 2306.04675).",
+        measure="tasks.measure.learned:fd_dinov2",
+    ),
+    "hpsv2": Metric(
+        "HPSv2",
+        digits=2,
+        lower=False,
+        about="Human Preference Score v2 of images and prompts (arXiv 2306.09341).",
+        measure="tasks.measure.learned:hpsv2",
+    ),
+    "pick_score": Metric(
+        "PickScore",
+        digits=2,
+        lower=False,
+        about="PickScore of images and prompts (arXiv 2305.01569).",
+        measure="tasks.measure.learned:pick_score",
+    ),
+    "image_reward": Metric(
+        "ImageReward",
+        digits=3,
+        lower=False,
+        about="ImageReward of images and prompts (arXiv 2304.05977).",
+        measure="tasks.measure.learned:image_reward",
+    ),
     # nothing is won by being further away than fresh real images are
     "nearest": Metric(
         "Nearest train",
@@ -172,6 +203,12 @@ TABLE = {
         about="The CLIP score that the bank has at the strengths that were sampled with.",
     ),
     "objective": Metric("F", digits=4, lower=True, about="The upper objective F itself."),
+    # of F, so it is no quality of the answer
+    OPTIMISM: Metric(
+        "Optimism of F",
+        digits=3,
+        about="F on held-out data less the F that the search saw: how much of that was luck.",
+    ),
     # more of them is not tuning
     "training_steps": Metric(
         "Steps", digits=0, low=0, about="Training steps of the network that was measured."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -18,11 +19,20 @@ from benchmark.report.table import Table
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def page(table: Table, footnote: str, pictures: Sequence[str]) -> str:
-    """A page that needs nothing but its pictures, which lie beside it. footnote: `notes`."""
+def page(table: Table, footnote: str, pictures: Sequence[str], folder: Path) -> str:
+    """A page in one file. footnote: `notes`.  pictures: files of the folder, which it holds."""
     texts = {"title": table.title, "reading": reading(table), "footnote": footnote}
+    shown = {Path(name).stem.replace("_", " "): embedded(folder / name) for name in pictures}
     template = _environment().get_template("report.html")
-    return f"{template.render(_cells(table), **texts, pictures=pictures)}\n"
+    return f"{template.render(_cells(table), **texts, pictures=shown)}\n"
+
+
+def embedded(path: Path) -> str:
+    """A picture as a text of a page; its name where it cannot be read."""
+    try:
+        return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError:
+        return path.name
 
 
 def html_table(table: Table) -> str:

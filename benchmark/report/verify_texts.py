@@ -85,7 +85,7 @@ def wrong_texts(folder: Path, table: Table, texts: Texts) -> Iterator[str]:
             right = noted(table, texts.markdown)
         else:
             note = _UNKNOWN if texts.footnote is None else texts.footnote
-            right = page(table, note, texts.pictures)
+            right = page(table, note, texts.pictures, folder)
         if not _is(written, right):
             yield f"{name} does not follow from runs.csv"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -129,12 +129,20 @@ def read(what: str, path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
 
 
-def fill(what: str, network: nn.Module, path: Path, exact: bool = True) -> None:
+def fill(
+    what: str,
+    network: nn.Module,
+    path: Path,
+    exact: bool = True,
+    called: Callable[[str], str] = str,
+) -> None:
     """Give every parameter of a network its value, in float32; it may lie on the meta device.
 
-    exact: the file may hold nothing else. Raises UsageError with the first tensor that is unfit.
+    exact: the file may hold nothing else.  called: from the network's names to the file's. Raises
+    UsageError with the first tensor that is unfit.
     """
-    found, wanted = read(what, path), network.state_dict()
+    found, own = read(what, path), network.state_dict()
+    wanted = {called(name): tensor for name, tensor in own.items()}
     # shapes before surplus names: another network's file should be called that
     for name, tensor in wanted.items():
         if name not in found and not name.endswith("num_batches_tracked"):
@@ -149,7 +157,7 @@ def fill(what: str, network: nn.Module, path: Path, exact: bool = True) -> None:
             f"{what}: {path} holds {more[0]} besides, which this network has not: a checkpoint of "
             "another network"
         )
-    values = {name: found[name] for name in wanted if name in found}
+    values = {name: found[called(name)] for name in own if called(name) in found}
     floats = {name: v.float() if v.is_floating_point() else v for name, v in values.items()}
     # assign: a tensor on the meta device has no memory to copy into
     network.load_state_dict(floats, strict=False, assign=True)

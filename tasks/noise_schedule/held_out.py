@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmark.protocol import FeaturePairs, Test
 from benchmark.space import Lam
 from tasks.measure.frechet import Moments, frechet_passport
+from tasks.measure.pictures import pictures
 from tasks.measure.scores import inception_score, nearest
 from tasks.noise_schedule.images import images
 from tasks.noise_schedule.sampling import Sampling, distance_to
@@ -58,9 +59,12 @@ class HeldOut:
     def compared(self, ema: Tensor, lam: Lam) -> FeaturePairs:
         """Images of these weights beside the test images, in the features of FID."""
         s = self._s
-        made = s.features(self._sampled(ema, lam))
-        real = s.features(images(self._o, "test"))
-        return FeaturePairs({"frechet": made}, {"frechet": real}, {"frechet": self._network})
+        samples, test = self._sampled(ema, lam), images(self._o, "test")
+        made, real = s.features(samples), s.features(test)
+        seen = pictures(
+            (samples + 1) / 2, lambda: [(test + 1) / 2], self.moments.digest, device=s.device
+        )
+        return FeaturePairs({"frechet": made}, {"frechet": real}, {"frechet": self._network}, seen)
 
     def figures(self, found: Tensor, features: NDArray[np.float64]) -> dict[str, float]:
         """fid, inception_score and nearest of images (N, C, H, W) with these features, (N, D).

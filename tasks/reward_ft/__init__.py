@@ -46,8 +46,8 @@ class RewardFt:
 
     reward: str = option(
         "quality",
-        "r2: quality or random_head (embedded), resnet_head (the paper's), aesthetic, hpsv2, or "
-        "another that `bench list` names",
+        "r2: quality or random_head (embedded), resnet_head (the paper's), aesthetic, hpsv2, "
+        "pick_score, image_reward, or another that `bench list` names",
     )
     rewards: str = option(
         "",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchmark.protocol import FeaturePairs
 from tasks.measure.frechet import Matrix
+from tasks.measure.pictures import pictures
 from tasks.measure.remembered import remembered
 from tasks.reward_ft.parts.clip import ClipPart
 from tasks.reward_ft.parts.judge import Compared
@@ -26,7 +27,9 @@ class Comparison:
     clip: ClipPart
     device: str
 
-    def __call__(self, images: Tensor, sample: Callable[[int], Tensor]) -> FeaturePairs:
+    def __call__(
+        self, images: Tensor, sample: Callable[[int], Tensor], prompt: str
+    ) -> FeaturePairs:
         """images: (N, 3, H, W) in [0, 1].  sample: so many unguided ones. Raises UsageError."""
         network = self.clip.network(self.device)
 
@@ -44,4 +47,7 @@ class Comparison:
         made = {"frechet": self.judge.features(images), "clip": embed(images)}
         key = (self.judge.key, *names.values(), self.device)
         both = remembered(key, real) if self.judge.key else real()
-        return FeaturePairs(made, dict(zip(("frechet", "clip"), both, strict=True)), names)
+        own = self.judge.key and f"{self.judge.name} {self.judge.key}"
+        texts = [prompt] * len(images)
+        seen = pictures(images, lambda: self.judge.real(sample), own, texts, self.device)
+        return FeaturePairs(made, dict(zip(("frechet", "clip"), both, strict=True)), names, seen)

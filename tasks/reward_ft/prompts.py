@@ -99,6 +99,7 @@ def _open_clip(spec: str, what: str) -> Tokens:
 
 def tokenizers(o: RewardFt) -> Iterator[Tokens]:
     """All that read the prompt. Raises UsageError."""
+    from tasks.reward_ft import preferences
     from tasks.reward_ft.paper_rewards import HPS_CLIP
 
     yield _model(ModelPart.of(o).folder(), "the model's text encoder")
@@ -108,6 +109,11 @@ def tokenizers(o: RewardFt) -> Iterator[Tokens]:
         yield _model(o.folder / "model", "CLIP (r1)")
     if "hpsv2" in o.names:
         yield _open_clip(o.reward_weights or HPS_CLIP, "hpsv2 (r2)")
+    if "pick_score" in o.names:
+        yield _open_clip(preferences.PICK_CLIP, "pick_score (r2)")
+    if "image_reward" in o.names:
+        words = preferences.words_of(preferences.ImageReward.files(o.reward_weights))
+        yield Tokens("image_reward (r2)", words.encode, words.decode, preferences.BLIP_TOKENS)
 
 
 def note_cuts(o: RewardFt, prompt: str) -> None:

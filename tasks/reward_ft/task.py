@@ -132,7 +132,7 @@ class RewardTask:
         if self._networks.compared is None:
             raise UsageError("reward_ft: expected networks with a judge, got some without")
         with advised():
-            return self._networks.compared()(images, self._unguided)
+            return self._networks.compared()(images, self._unguided, self._prompt)
 
     def answer(self, state: Any, lam: Lam) -> dict[str, NDArray[np.float64]]:
         """The lam that is sampled with."""

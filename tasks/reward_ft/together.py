@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from benchmark.protocol import FeaturePairs, Test
 from benchmark.space import Lam
+from tasks.measure.pictures import together
 
 States = tuple[Any, ...]
 
@@ -82,7 +83,8 @@ class Together:
             {kind: np.concatenate([getattr(s, side)[kind] for s in each]) for kind in each[0].made}
             for side in ("made", "real")
         )
-        return FeaturePairs(made, real, each[0].names)
+        seen = [s.pictures for s in each if s.pictures is not None]
+        return FeaturePairs(made, real, each[0].names, together(seen))
 
     def test(self, state: States, lam: Lam) -> Test:
         """Each metric's mean over the prompts; the images of all, as many of each."""

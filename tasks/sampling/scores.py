@@ -17,6 +17,7 @@ from benchmark.errors import UsageError
 from benchmark.protocol import FeaturePairs
 from tasks.measure import inception
 from tasks.measure.frechet import Moments, frechet, frechet_passport
+from tasks.measure.pictures import pictures
 from tasks.measure.remembered import remembered
 from tasks.reward_ft import digits, embedded, references
 from tasks.reward_ft.networks import Judge
@@ -36,13 +37,14 @@ class Scored:
     """What was kept of some images, in their order. features: (N, D).  cosines: (N,).
 
     right: whether digit and both colours are as asked, (N,), where a judge reads them.
-    embeddings: of CLIP, (N, width), where they are wanted.
+    embeddings: of CLIP, (N, width), and images, (N, 3, H, W), where they are wanted.
     """
 
     features: list[Matrix] = field(default_factory=list)
     cosines: list[Matrix] = field(default_factory=list)
     right: list[Matrix] = field(default_factory=list)
     embeddings: list[Matrix] = field(default_factory=list)
+    images: list[Tensor] = field(default_factory=list)
 
     @property
     def table(self) -> Matrix:
@@ -94,7 +96,7 @@ class Judging:
         with torch.no_grad():
             return self.clip.embed(images).double().cpu().numpy()
 
-    def compared(self, kept: Scored, half: captions.Half) -> FeaturePairs:
+    def compared(self, kept: Scored, half: captions.Half, prompts: Sequence[str]) -> FeaturePairs:
         """What was kept of some images beside real ones. Raises UsageError where there are none."""
         if self.real is None or self.features is None:
             raise UsageError(
@@ -111,10 +113,13 @@ class Judging:
         # statistics of the same images: with networks and device they say which these are
         key = (self.reference[half].digest, self.name, self.clip_name, str(self.clip.device))
         real, embedded = remembered(key, make)
+        made, device = torch.cat(kept.images), str(self.clip.device)
+        seen = pictures(made, lambda: images(half), key[0], prompts, device)
         return FeaturePairs(
             {"frechet": kept.table, "clip": np.concatenate(kept.embeddings)},
             {"frechet": real, "clip": embedded},
             {"frechet": self.name, "clip": self.clip_name},
+            seen,
         )
 
     def distance(self, kept: Scored, half: captions.Half) -> float:

@@ -98,6 +98,10 @@ class SamplingTask:
     def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> int:
         return int(arrays["seed"][0])
 
+    def _prompts(self, half: Half, n: int) -> list[str]:
+        known = captions.prompts(self._o, half)
+        return [known[k % len(known)] for k in range(n)]
+
     def _scored(self, plans: Sequence[Plan], purpose: str, n: int, half: Half) -> list[Scored]:
         kept, _ = self._sampled(plans, purpose, n, half, self._o.objective == "frechet")
         return kept
@@ -113,8 +117,7 @@ class SamplingTask:
     ) -> tuple[list[Scored], list[NDArray[np.uint8]]]:
         """What is kept of n images of each plan, and the first of them."""
         seeds = [substream(self._seed, "sampling", purpose, k) for k in range(n)]
-        known = captions.prompts(self._o, half)
-        prompts = [known[k % len(known)] for k in range(n)]
+        prompts = self._prompts(half, n)
         kept = [Scored() for _ in plans]
         shown: list[list[NDArray[np.uint8]]] = [[] for _ in plans]
         for part, images in self._sample(plans, seeds, prompts):
@@ -122,6 +125,7 @@ class SamplingTask:
                 self._judging.add(scored, own, prompts[part], features)
                 if embedded:
                     scored.embeddings.append(self._judging.embed(own))
+                    scored.images.append(own)
                 if part.start < _SHOWN:
                     pixels = (own.permute(0, 2, 3, 1) * 255).round().to(torch.uint8)
                     shown[k].append(pixels.cpu().numpy())
@@ -160,7 +164,7 @@ class SamplingTask:
         (kept,), _ = self._sampled(
             [self.plan(lam)], "test", self._o.test_images, "test", True, True
         )
-        return self._judging.compared(kept, "test")
+        return self._judging.compared(kept, "test", self._prompts("test", self._o.test_images))
 
     def _curve(self, own: Plan, what: str) -> NDArray[np.float64]:
         """Guidance or time step over the share of the calls: of the plan, and of the default."""

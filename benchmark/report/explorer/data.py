@@ -13,13 +13,13 @@ import numpy as np
 
 from benchmark.budget import Budget
 from benchmark.report.cells import heads, lines
-from benchmark.report.explorer.images import drawn
 from benchmark.report.explorer.runs import described, searched
 from benchmark.report.formats import latex
 from benchmark.report.frame import standing
 from benchmark.report.look import looks
 from benchmark.report.metrics import metric_of
 from benchmark.report.notes import footnote
+from benchmark.report.page import embedded
 from benchmark.report.reading import reading
 from benchmark.report.sheets import csv, differences
 from benchmark.report.spending import spent, whole
@@ -69,7 +69,7 @@ def data_of(
         ],
         "runs": described(runs),
         "pictures": [
-            {"name": name.removesuffix(".png"), "src": drawn(folder / name)}
+            {"name": name.removesuffix(".png"), "src": embedded(folder / name)}
             for name in pictures
             if name not in _OWN
         ],

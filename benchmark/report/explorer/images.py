@@ -1,11 +1,10 @@
-"""Pictures as texts of a page."""
+"""ImagePairs as texts of a page."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from benchmark.report.look import picture
@@ -24,11 +23,6 @@ def as_text(pixels: Any) -> str:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, format="WEBP", quality=_QUALITY)
     return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}"
-
-
-def drawn(path: Path) -> str:
-    """A picture of the report, as it was written. Raises OSError."""
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def strips(run: Stored) -> Iterator[str | None]:
