@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.errors import UsageError
+from benchmark.report.metrics import OPTIMISM
 from benchmark.report.plots.optimism import optimism
 from benchmark.report.plots.ranks import diagram
 from benchmark.report.report import report
@@ -144,6 +145,11 @@ def test_the_ledger_of_a_real_run(searched):
                 # quadratic has no noise but for what 20 steps leave
                 assert a.optimism == pytest.approx(0, abs=1e-3 * max(1, a.searched))
     assert optimism(table_) is not None
+    # the column of the table is that of what stood at the end
+    column = dict(zip(table_.frame["run_id"], table_.frame[OPTIMISM], strict=True))
+    ends = {r.run["run_id"]: ledger(r)[-1].optimism for row in table_.rows for r in row.stored}
+    assert column == pytest.approx(ends)
+    assert OPTIMISM in table_.metrics
 
 
 @pytest.fixture(scope="module")
