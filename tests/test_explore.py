@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmark.command.cli import main
+from benchmark.report.explorer.data import data_of
 from benchmark.report.explorer.page import as_script, explore
 from benchmark.report.explorer.runs import command_of, spread
 from benchmark.report.report import report_folder
@@ -239,6 +240,28 @@ def test_a_page_of_many_runs_keeps_its_size(tmp_path):
     # the lowest seeds of each row have pictures, and the page says where it has none
     assert all(r["images"] for r in runs if r["seed"] < 2)
     assert None in [r["images"] for r in runs]
+
+
+@BROWSER
+def test_of_thousands_of_runs_some_are_listed_and_the_page_says_so(browser, tmp_path, monkeypatch):
+    made(tmp_path / "runs")
+    (table,) = tables(Store(tmp_path / "runs"))
+    whole = data_of(table, tmp_path, [], False, [])
+    monkeypatch.setattr("benchmark.report.explorer.runs._RUNS", 2)
+    data = data_of(table, tmp_path, [], False, [])
+    assert data["run_count"] == len(whole["runs"]) > 2
+    assert [r["seed"] for r in data["runs"]] == sorted(r["seed"] for r in whole["runs"])[:2]
+    assert {p["run"] for p in data["points"]} == {r["id"] for r in data["runs"]}
+    # numbers are those of all runs
+    assert (data["means"], data["tables"]) == (whole["means"], whole["tables"])
+    (tmp_path / "explore.html").write_text(explore(table, tmp_path, [], False, []))
+    opened = browser.new_page()
+    opened.goto((tmp_path / "explore.html").as_uri())
+    opened.wait_for_selector("#chart svg")
+    said = opened.locator("#fewer").inner_text()
+    assert said.startswith(f"The 2 runs of the lowest seeds, of {data['run_count']}:")
+    assert opened.locator("#every tbody tr").count() == 2
+    opened.close()
 
 
 def test_images_of_earlier_marks_are_stored_where_each_mark_has_some(tmp_path):

@@ -5,6 +5,7 @@ import io
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmark.errors import UsageError
@@ -17,7 +18,7 @@ from benchmark.report.statistics.anytime import Anytime
 from benchmark.report.statistics.chances import chances
 from benchmark.report.statistics.optimism import Looked, at, best_at, ledger
 from benchmark.report.statistics.quality import times
-from benchmark.report.statistics.ranks import ranks
+from benchmark.report.statistics.ranks import _dealt, _normal, ranks
 from benchmark.report.statistics.sheet import sheet, statistics
 from benchmark.report.table import tables
 from speed.calibration import NOISES, table
@@ -57,6 +58,18 @@ def test_the_critical_difference_is_nemenyis_where_blocks_are_many():
     found = ranks(table(NOISES["normal"], np.random.default_rng(0), (5, 60, 1)), True)
     # q(0.05; 5 rows, inf) / sqrt 2 = 2.728 (Demsar 2006, table 5)
     assert found.critical == pytest.approx(2.728 * math.sqrt(5 * 6 / (6 * 60)), rel=0.04)
+
+
+def test_of_many_blocks_the_normal_law_is_that_of_dealt_ranks():
+    rng = np.random.default_rng(1)
+    # with ties, which make sums vary less
+    values = np.round(rng.standard_normal((90, 6)), 0)
+    twice = np.rint(2 * pd.DataFrame(values).rank(axis=1).to_numpy())
+    ends = [
+        np.quantile(np.ptp(deal(twice, np.random.default_rng(2)), axis=1), [0.5, 0.95])
+        for deal in (_dealt, _normal)
+    ]
+    assert ends[1] == pytest.approx(ends[0], rel=0.03)
 
 
 def test_a_row_that_always_wins_is_told_apart():

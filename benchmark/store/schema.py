@@ -176,6 +176,7 @@ class Unreadable(ValueError):
 SPEC = TypeAdapter(SpecRecord)
 RUN, PROPOSAL = TypeAdapter(RunRecord), TypeAdapter(ProposalRecord)
 TRIAL = TypeAdapter(TrialRecord)
+ALL_PROPOSALS, ALL_TRIALS = TypeAdapter(list[ProposalRecord]), TypeAdapter(list[TrialRecord])
 TESTS = TypeAdapter(list[TestRecord])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from benchmark.store.bounded import read_bounded
 from benchmark.store.files import root_of
 from benchmark.store.measured import MEASURED, measured
 from benchmark.store.refits import REFITS, refitted
-from benchmark.store.schema import DONE, PROPOSAL, RUN, TESTS, TRIAL, check
+from benchmark.store.schema import ALL_PROPOSALS, ALL_TRIALS, DONE, RUN, TESTS, check
 from benchmark.store.seal import ANSWER, TRIALS
 
 # bytes of one file; a run of 10,000 proposals needs under 3 MB
@@ -80,7 +81,7 @@ def read(folder: Path) -> Stored:
             f"{folder}: its folder is called {folder.name}, the run {run['run_id']}; rename it, "
             "or move it elsewhere"
         )
-    proposals, torn = _lines(folder / "proposals.jsonl", PROPOSAL, "proposals")
+    proposals, torn = _lines(folder / "proposals.jsonl", ALL_PROPOSALS, "proposals")
     tests = _tests(folder / "final.json", run["no_incumbent"]) if run["status"] in DONE else []
     _with_refits(tests, folder, run["spec"])
     _with_measured(tests, folder)
@@ -89,7 +90,7 @@ def read(folder: Path) -> Stored:
 
 def read_trials(folder: Path) -> tuple[list[dict[str, Any]], int]:
     """The evaluations of F of a run, and how many lines were torn. Raises UsageError."""
-    return _lines(folder / TRIALS, TRIAL, "trials")
+    return _lines(folder / TRIALS, ALL_TRIALS, "trials")
 
 
 def trials_of(run: Stored) -> list[dict[str, Any]]:
@@ -101,7 +102,7 @@ def trials_of(run: Stored) -> list[dict[str, Any]]:
 
 
 def _lines(path: Path, kind: Any, what: str) -> tuple[list[dict[str, Any]], int]:
-    """The lines of a file that can be read, and how many are torn."""
+    """The lines of a file that can be read, and how many are torn. kind: of all of them."""
     found: list[dict[str, Any]] = []
     torn = 0
     if not path.exists():
@@ -110,9 +111,15 @@ def _lines(path: Path, kind: Any, what: str) -> tuple[list[dict[str, Any]], int]
         text = read_bounded(path, LIMIT)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: expected a run's {what}; {error}") from error
-    for line in text.splitlines():
+    lines = text.splitlines()
+    # all at once, which is right of nearly every file and takes a third of the time
+    with suppress(ValueError, RecursionError):
+        whole: list[dict[str, Any]] = check(kind, json.loads(b"[%s]" % b",".join(lines)))
+        if len(whole) == len(lines):
+            return whole, 0
+    for line in lines:
         try:
-            found.append(check(kind, json.loads(line)))
+            found += check(kind, [json.loads(line)])
         except (ValueError, RecursionError):
             torn += 1
     return found, torn

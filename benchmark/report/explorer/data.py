@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmark.budget import Budget
 from benchmark.report.cells import heads, lines
-from benchmark.report.explorer.runs import described, searched
+from benchmark.report.explorer.runs import described, fewest, searched
 from benchmark.report.formats import latex
 from benchmark.report.frame import standing
 from benchmark.report.look import looks
@@ -48,6 +48,8 @@ def data_of(
     labels, look = [row.label for row in table.rows], looks(table)
     runs = [(labels.index(row.label), run) for row in table.rows for run in row.stored]
     points = [p for k, mark in enumerate(at) for p in _points(table, runs, k, mark)]
+    few = fewest(runs)
+    listed = {run.run["run_id"] for _, run in few}
     return {
         "title": table.title,
         "unit": "evaluations" if table.unit == "nfe" else "seconds",
@@ -62,12 +64,13 @@ def data_of(
         "files": [{"csv": csv(view), "tex": latex(view)} for view in views],
         "differences": differences(table),
         "statistics": sheet(found),
-        "points": points,
+        "points": [p for p in points if p["run"] in listed],
         "means": _means(table, runs, points),
         "searched": [
-            {"row": row, "run": run.run["run_id"], "points": searched(run)} for row, run in runs
+            {"row": row, "run": run.run["run_id"], "points": searched(run)} for row, run in few
         ],
-        "runs": described(runs),
+        "runs": described(few),
+        "run_count": len(runs),
         "pictures": [
             {"name": name.removesuffix(".png"), "src": embedded(folder / name)}
             for name in pictures

@@ -1,4 +1,4 @@
-"""ImagePairs as texts of a page."""
+"""Pictures as texts of a page."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ from benchmark.store.stored import Stored, trials_of
 # of a long list so many lines are shown, evenly spread
 _LINES = 40
 _POINTS = 120
+# runs of a page: 800 of a toy's are 4 MB
+_RUNS = 800
 
 
 def spread(lines: Sequence[Any], most: int) -> list[Any]:
@@ -35,6 +37,12 @@ def command_of(spec: Mapping[str, Any]) -> str:
         for name, value in sorted(given.items()):
             words += ["--set", f"{spec[part]}.{name}={value}"]
     return shlex.join(words)
+
+
+def fewest(runs: Sequence[tuple[int, Stored]]) -> list[tuple[int, Stored]]:
+    """Those that a page has by themselves, in their order: at most so many, by the lowest seeds."""
+    order = sorted(range(len(runs)), key=lambda k: runs[k][1].run["spec"]["seed"])
+    return [runs[k] for k in sorted(order[:_RUNS])]
 
 
 def described(runs: Sequence[tuple[int, Stored]]) -> list[dict[str, Any]]:

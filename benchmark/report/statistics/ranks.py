@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark.report.stats import LEVEL
 
 _DRAWS = 10_000
+# blocks up to which ranks are dealt
+_FEW = 100
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,23 @@ def ranks(rows: Mapping[str, Mapping[Any, float]], lower: bool) -> Ranks | None:
     values = pd.DataFrame([[rows[name][block] for name in rows] for block in shared])
     table = values.rank(axis=1, ascending=lower).to_numpy()
     # twice the ranks, which are whole: sums are compared
-    dealt = np.random.default_rng(0).permuted(
-        np.broadcast_to(np.rint(2 * table), (_DRAWS, *table.shape)), axis=2
-    )
-    widest = np.ptp(dealt.sum(1), axis=1)
+    deal = _dealt if len(shared) <= _FEW else _normal
+    widest = np.ptp(deal(np.rint(2 * table), np.random.default_rng(0)), axis=1)
     critical = np.quantile(widest, 1 - LEVEL, method="inverted_cdf") / (2 * len(shared))
     return Ranks(dict(zip(rows, table.mean(0).tolist(), strict=True)), len(shared), float(critical))
+
+
+def _dealt(table: Matrix, rng: np.random.Generator) -> Matrix:
+    """Sums over blocks, (draws, rows), where the ranks of each block are dealt anew."""
+    sums: Matrix = rng.permuted(np.broadcast_to(table, (_DRAWS, *table.shape)), axis=2).sum(1)
+    return sums
+
+
+def _normal(table: Matrix, rng: np.random.Generator) -> Matrix:
+    """As `_dealt` of many blocks, whose sums are normal: the same mean, variance, correlation."""
+    rows = table.shape[1]
+    # dealt ranks of a block have its variance, and the covariance -variance / (rows - 1)
+    deviation = np.sqrt(table.var(axis=1).sum() * rows / (rows - 1))
+    drawn = rng.standard_normal((_DRAWS, rows)) * deviation
+    # what the rows share changes no difference
+    return np.asarray(drawn - drawn.mean(1, keepdims=True))

@@ -290,6 +290,8 @@
   byId("every").tBodies[0].append(...data.runs.map((r) => make("tr", {},
     make("td", {}, make("a", { href: `#run=${r.id}` }, r.id)),
     ...[data.rows[r.row].label, r.seed, r.prompt, r.status, r.spent.seconds, r.spent.evaluations].map((c) => make("td", {}, short(c))))));
+  byId("fewer").hidden = data.runs.length === data.run_count;
+  byId("fewer").textContent = `The ${data.runs.length} runs of the lowest seeds, of ${data.run_count}: tables, means and statistics are of all, single runs and their curves of these. bench report on fewer has the others.`;
   byId("get-csv").onclick = () => save("table1.csv", data.files[chosen.budget].csv, "text/csv");
   byId("get-tex").onclick = () => save("table1.tex", data.files[chosen.budget].tex, "text/plain");
   byId("get-differences").onclick = () => save("differences.csv", data.differences, "text/csv");
