@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark import run
 from benchmark.command.cli import main
 from benchmark.report.explorer.data import data_of
 from benchmark.report.explorer.page import as_script, explore
@@ -240,6 +241,50 @@ def test_a_page_of_many_runs_keeps_its_size(tmp_path):
     # the lowest seeds of each row have pictures, and the page says where it has none
     assert all(r["images"] for r in runs if r["seed"] < 2)
     assert None in [r["images"] for r in runs]
+
+
+@BROWSER
+def test_where_methods_searched_on_axes_of_each_kind(browser, tmp_path):
+    found = run(
+        ["random", "bilevel"],
+        "kinds",
+        budget="400nfe",
+        seeds=range(2),
+        out=tmp_path / "runs",
+        options={"random.trials": 8},
+        engine="in_process",
+        quiet=True,
+    )
+    report_folder(tmp_path / "runs")
+    opened, said = browser.new_page(), []
+    opened.on("pageerror", lambda e: said.append(str(e)))
+    opened.goto((tmp_path / "runs" / "report" / "explore.html").as_uri())
+    opened.wait_for_selector("#answers svg")
+    names = opened.locator("#axis option").all_inner_texts()
+    assert names == [a["name"] for a in found.runs[0].run["space"]]
+    # whoever follows a gradient evaluates no F, and has an answer all the same
+    trials = len(found.trials())
+    assert trials == 2 * 8
+    for name in names:
+        opened.select_option("#axis", name)
+        opened.wait_for_function(
+            f"document.querySelectorAll('#slice .mark-symbol path').length == {trials}"
+        )
+        assert opened.locator("#slice .mark-rect path").count() == len(found)
+    points = opened.locator("#answers .mark-symbol path")
+    assert points.count() == len(found) * len(names)
+    opened.locator("#methods input").first.uncheck()
+    opened.wait_for_function(
+        "document.querySelectorAll('#answers .mark-symbol path').length"
+        f" == {len(found) * len(names) // 2}"
+    )
+    # a distance to the best may be on a logarithmic axis, whatever F's sign
+    opened.select_option("#metric", "searched")
+    opened.check("#gap")
+    opened.check("#log-y")
+    opened.wait_for_function("document.querySelector('#chart').textContent.includes('distance')")
+    assert not said
+    opened.close()
 
 
 @BROWSER

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmark.budget import Budget
 from benchmark.report.cells import heads, lines
-from benchmark.report.explorer.runs import described, fewest, searched
+from benchmark.report.explorer.runs import LINES, described, fewest, searched
 from benchmark.report.formats import latex
 from benchmark.report.frame import standing
 from benchmark.report.look import looks
@@ -53,7 +53,12 @@ def data_of(
     return {
         "title": table.title,
         "unit": "evaluations" if table.unit == "nfe" else "seconds",
-        "metrics": [{"name": m, "head": table.heading(m)} for m in table.metrics],
+        "metrics": [
+            {"name": m, "head": table.heading(m), "lower": metric_of(m).lower}
+            for m in table.metrics
+        ],
+        "axes": next((run.run["space"] for _, run in runs if run.run["space"]), []),
+        "trials_shown": LINES,
         "main": table.main,
         "rows": [{"label": label, **_look(look[label])} for label in labels],
         "budgets": [_label(table, mark) for mark in at],

@@ -12,7 +12,7 @@ from benchmark.report.explorer.images import MOST, strips
 from benchmark.store.stored import Stored, trials_of
 
 # of a long list so many lines are shown, evenly spread
-_LINES = 40
+LINES = 40
 _POINTS = 120
 # runs of a page: 800 of a toy's are 4 MB
 _RUNS = 800
@@ -88,9 +88,9 @@ def _described(row: int, run: Stored) -> dict[str, Any]:
             {k: t[k] for k in ("seconds", "nfe", "lam", "metrics", "passport") if k in t}
             for t in run.tests
         ],
-        "proposals": spread(run.proposals, _LINES),
+        "proposals": spread(run.proposals, LINES),
         "proposal_count": len(run.proposals),
-        "trials": spread(trials, _LINES),
+        "trials": spread(trials, LINES),
         "trial_count": len(trials),
     }
 

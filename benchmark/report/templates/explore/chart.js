@@ -1,0 +1,42 @@
+// what all charts share
+
+const theme = () => {
+  const style = getComputedStyle(document.documentElement);
+  return (name) => style.getPropertyValue(name).trim();
+};
+
+const shownRows = () => data.rows.map((_, k) => k).filter((k) => !chosen.off.has(k));
+
+// a channel of Vega-Lite by which methods are told apart
+function perRow(look) {
+  const rows = shownRows().map((k) => data.rows[k]);
+  return { field: "label", type: "nominal", legend: null,
+    scale: { domain: rows.map((r) => r.label), range: rows.map((r) => r[look]) } };
+}
+
+const named = (p, more) => ({ ...p, ...more, label: data.rows[p.row].label });
+
+const number = (field, title) => ({ field, type: "quantitative", format: ".5~g", title });
+
+const scaleOf = (log, values) => (log && values.every((v) => v > 0)
+  ? { type: "log", nice: false } : { type: "linear", zero: false, nice: false });
+
+// what stood in each run at the chosen budget
+function stood() {
+  const last = new Map();
+  for (const p of data.points) if (p.mark <= chosen.budget && !chosen.off.has(p.row)) last.set(p.run, p);
+  return [...last.values()];
+}
+
+// draws into an element, which is hidden where there is nothing; the Vega view, or null
+async function drawIn(id, layers, height) {
+  const layer = layers.filter((l) => l.data.values.length);
+  byId(id).hidden = !layer.length;
+  if (!layer.length) return null;
+  const colour = theme();
+  const axis = { labelColor: colour("--ink"), titleColor: colour("--ink"), gridColor: colour("--line"),
+    domainColor: colour("--soft"), tickColor: colour("--soft") };
+  const found = { width: "container", height, background: colour("--paper"), layer, data: { values: [] },
+    config: { axis, view: { stroke: null }, font: "system-ui, sans-serif" } };
+  return (await vegaEmbed(byId(id), found, { actions: false, renderer: "svg" })).view;
+}
