@@ -21,6 +21,7 @@ from benchmark.report.statistics.quality import times
 from benchmark.report.statistics.ranks import _dealt, _normal, ranks
 from benchmark.report.statistics.sheet import sheet, statistics
 from benchmark.report.table import tables
+from benchmark.report.verify import verify
 from speed.calibration import NOISES, table
 from tests.made import made
 
@@ -230,6 +231,11 @@ def test_several_tables_are_compared_over_tables_and_prompts(tmp_path):
     lines = list(csv.DictReader((tmp_path / "out" / "across.csv").open()))
     assert [line["method"] for line in lines] == ["alpha", "beta"]
     assert (tmp_path / "out" / "across.png").stat().st_size > 1000
+    checked = dict(verify(tmp_path / "out"))
+    assert checked["sheet across.csv"] == ""
+    path = tmp_path / "out" / "across.csv"
+    path.write_text(path.read_text().replace("beta,2.0", "beta,0.5"))
+    assert "does not follow" in dict(verify(tmp_path / "out"))["sheet across.csv"]
     # of one table there is nothing to compare, and nothing old stays
     report(list(made(tmp_path / "a")), tmp_path / "out")
     assert not (tmp_path / "out" / "across.csv").exists()

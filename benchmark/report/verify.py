@@ -8,6 +8,8 @@ from pathlib import Path
 
 from benchmark.errors import UsageError
 from benchmark.report.record import RECORD
+from benchmark.report.statistics.across import SHEET, is_ours
+from benchmark.report.verify_across import check_across
 from benchmark.report.verify_report import check_report
 from benchmark.report.verify_run import check_run
 from benchmark.report.verify_texts import TABLES
@@ -38,3 +40,7 @@ def verify(folder: Path) -> Iterator[tuple[str, str]]:
     for report in reports:
         problem, sealed = check_report(report, runs)
         yield f"table {report.relative_to(folder)}{'' if sealed else _UNSEALED}", problem
+    for above in sorted({report.parent for report in reports}):
+        # beside no table there may be a user's file of that name
+        if is_ours(above / SHEET):
+            yield f"sheet {(above / SHEET).relative_to(folder)}", check_across(above)

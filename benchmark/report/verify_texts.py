@@ -59,11 +59,11 @@ def wrong_numbers(folder: Path, table: Table) -> Iterator[str]:
     """Tables of numbers that are not the table's."""
     for name, text in (("table1.csv", csv(table)), ("differences.csv", differences(table))):
         path = folder / name
-        if path.exists() and not _alike(pd.read_csv(path), pd.read_csv(io.StringIO(text))):
+        if path.exists() and not alike(pd.read_csv(path), pd.read_csv(io.StringIO(text))):
             yield f"{name} does not follow from runs.csv"
 
 
-def _alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+def alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     try:
         pd.testing.assert_frame_equal(one, other, rtol=_TOLERANCE, check_dtype=False)
     except AssertionError:

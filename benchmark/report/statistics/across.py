@@ -54,23 +54,27 @@ def _methods(table: Table, metric: str, lower: bool) -> dict[str, dict[str, floa
     return {method: means for method, (_, means) in best.items()}
 
 
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
     """Whether a sheet is one that a report wrote, and not a user's of the same name."""
     return path.is_file() and path.read_bytes().startswith(",".join(_COLUMNS).encode() + b"\n")
 
 
+def sheet(found: Ranks) -> str:
+    """across.csv."""
+    ordered = sorted(found.mean.items(), key=lambda item: item[1])
+    lines = [(escape.csv(m), rank, found.blocks, found.critical) for m, rank in ordered]
+    return str(pd.DataFrame(lines, columns=_COLUMNS).to_csv(index=False))
+
+
 def write_across(tables: Sequence[Table], out: Path, formats: Sequence[str]) -> None:
     """Of several tables; what an earlier report left goes in any case. Raises OSError."""
-    if _is_ours(out / SHEET):
+    if is_ours(out / SHEET):
         for name in (SHEET, PICTURE):
             (out / name).unlink(missing_ok=True)
     found = over(tables) if len(tables) > 1 else None
     if found is None or "csv" not in formats:
         return
-    ordered = sorted(found.mean.items(), key=lambda item: item[1])
-    lines = [(escape.csv(m), rank, found.blocks, found.critical) for m, rank in ordered]
-    sheet = pd.DataFrame(lines, columns=_COLUMNS)
-    write_atomic(out / SHEET, str(sheet.to_csv(index=False)))
+    write_atomic(out / SHEET, sheet(found))
     from benchmark.report.drawing import write_figure
     from benchmark.report.plots.ranks import diagram
 
