@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from benchmark import run
 from benchmark.command.cli import main
 from benchmark.report.explorer.data import data_of
+from benchmark.report.explorer.importance import importance
 from benchmark.report.explorer.page import as_script, explore
 from benchmark.report.explorer.runs import command_of, spread
 from benchmark.report.report import report_folder
@@ -119,10 +121,11 @@ def _half():
 def test_every_choice_of_the_curves_draws(page):
     for metric in page.locator("#metric option").evaluate_all("o => o.map(x => x.value)"):
         page.select_option("#metric", metric)
-        for x in ("seconds", "evaluations", "proposals"):
+        for x in ("seconds", "evaluations", "proposals", "method"):
             page.select_option("#x", x)
-            for box in ("#log-x", "#log-y", "#each"):
-                page.locator(box).click()
+            for box in map(page.locator, ("#log-x", "#log-y", "#each")):
+                if box.is_enabled():
+                    box.click()
             page.wait_for_function(f"document.querySelectorAll({MARKS!r}).length")
     with page.expect_download() as got:
         page.click("#get-svg")
@@ -271,6 +274,12 @@ def test_where_methods_searched_on_axes_of_each_kind(browser, tmp_path):
             f"document.querySelectorAll('#slice .mark-symbol path').length == {trials}"
         )
         assert opened.locator("#slice .mark-rect path").count() == len(found)
+    # a click on a point opens its run, with a picture of its trials
+    opened.locator("#slice .mark-symbol path").last.click()
+    opened.wait_for_selector("#trials svg")
+    assert opened.locator("#trials .mark-symbol path").count() == 8
+    assert "random, seed" in opened.title()
+    opened.go_back()
     points = opened.locator("#answers .mark-symbol path")
     assert points.count() == len(found) * len(names)
     opened.locator("#methods input").first.uncheck()
@@ -285,6 +294,77 @@ def test_where_methods_searched_on_axes_of_each_kind(browser, tmp_path):
     opened.wait_for_function("document.querySelector('#chart').textContent.includes('distance')")
     assert not said
     opened.close()
+
+
+@BROWSER
+def test_an_address_shows_the_same_again(browser, folder):
+    first = browser.new_page()
+    first.goto((folder / "explore.html").as_uri())
+    first.wait_for_selector("#chart svg")
+    first.locator("#budget").fill("0")
+    first.locator("#methods label").nth(1).dblclick()
+    first.select_option("#x", "method")
+    first.check("#log-y")
+    first.locator("summary", has_text="Columns").click()
+    first.locator("#columns input").first.uncheck()
+    heads = first.locator("#rows thead th:visible").all_inner_texts()
+    again = browser.new_page()
+    again.goto(first.url)
+    again.wait_for_selector("#chart svg")
+    for page in (first, again):
+        assert page.locator("#budget-text").inner_text() == "500nfe"
+        assert cells(page, 1) == ["bilevel"]
+        assert page.locator("#marks-note").is_visible()
+        assert page.input_value("#x") == "method"
+        assert page.is_checked("#log-y")
+        assert page.locator("#rows thead th:visible").all_inner_texts() == heads
+        page.locator("#methods button").click()
+        assert cells(page, 1) == ["alpha", "bilevel"]
+        page.close()
+    hostile = browser.new_page()
+    said = []
+    hostile.on("pageerror", lambda e: said.append(str(e)))
+    words = "budget=99&off=7,x,-1&metric=<b>&x=&on=y&hidden=%22|z"
+    hostile.goto(f"{(folder / 'explore.html').as_uri()}#view?{words}")
+    hostile.wait_for_selector("#chart svg")
+    assert cells(hostile, 1) == ["alpha", "bilevel"]
+    assert not said
+    hostile.close()
+
+
+@BROWSER
+def test_the_list_of_runs_is_sorted(page):
+    page.locator("#every thead button", has_text="Seed").click()
+    page.locator("#every thead button", has_text="Seed").click()
+    seeds = [int(t) for t in page.locator("#every tbody td:nth-child(3)").all_inner_texts()]
+    assert seeds == sorted(seeds, reverse=True)
+    assert len(set(seeds)) > 1
+
+
+def test_the_axis_that_decides_is_the_important_one():
+    rng = np.random.default_rng(0)
+    axes = [
+        {"kind": "float", "name": "a", "low": 0.0, "high": 1.0, "log": False},
+        {"kind": "float", "name": "b", "low": 1e-3, "high": 1.0, "log": True},
+        {"kind": "choice", "name": "c", "values": ["x", "y"], "low": 0.0, "high": 0.0},
+        {"kind": "integer", "name": "d", "low": 1.0, "high": 9.0, "log": False},
+    ]
+    trials = [
+        {
+            "lam": {"a": a, "b": 10 ** (-3 * b), "c": "xy"[k % 2], "d": k % 9 + 1},
+            "loss": (b - 0.5) ** 2,
+            "steps": 3,
+        }
+        for k, (a, b) in enumerate(rng.random((200, 2)).tolist())
+    ]
+    runs = [SimpleNamespace(trials=[*trials, {**trials[0], "steps": 1, "loss": -9.0}])]
+    found = importance(runs, axes)
+    assert found[0]["axis"] == "b"
+    assert sum(f["share"] for f in found) == pytest.approx(1.0)
+    assert found[0]["share"] > 0.6
+    assert importance([SimpleNamespace(trials=trials[:30])], axes) == []
+    assert importance(runs, axes[:1]) == []
+    assert importance([], axes) == []
 
 
 @BROWSER

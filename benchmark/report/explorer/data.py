@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmark.budget import Budget
+from benchmark.plugins.summary import first_sentence
+from benchmark.registry import PLOTS
 from benchmark.report.cells import heads, lines
+from benchmark.report.explorer.importance import importance
 from benchmark.report.explorer.runs import LINES, described, fewest, searched
 from benchmark.report.formats import latex
 from benchmark.report.frame import standing
@@ -49,6 +52,8 @@ def data_of(
     runs = [(labels.index(row.label), run) for row in table.rows for run in row.stored]
     points = [p for k, mark in enumerate(at) for p in _points(table, runs, k, mark)]
     few = fewest(runs)
+    spaces = (run.run["space"] for _, run in runs if run.run["space"])
+    axes: list[dict[str, Any]] = next(spaces, [])
     listed = {run.run["run_id"] for _, run in few}
     return {
         "title": table.title,
@@ -57,7 +62,8 @@ def data_of(
             {"name": m, "head": table.heading(m), "lower": metric_of(m).lower}
             for m in table.metrics
         ],
-        "axes": next((run.run["space"] for _, run in runs if run.run["space"]), []),
+        "axes": axes,
+        "importance": importance([run for _, run in runs], axes),
         "trials_shown": LINES,
         "main": table.main,
         "rows": [{"label": label, **_look(look[label])} for label in labels],
@@ -77,13 +83,23 @@ def data_of(
         "runs": described(few),
         "run_count": len(runs),
         "pictures": [
-            {"name": name.removesuffix(".png"), "src": embedded(folder / name)}
+            {
+                "name": name.removesuffix(".png"),
+                "src": embedded(folder / name),
+                "about": first_sentence(_plot(name)),
+            }
             for name in pictures
             if name not in _OWN
         ],
         "reading": reading(table),
         "footnote": footnote(table),
     }
+
+
+def _plot(name: str) -> Any:
+    """What draws a picture; None for what is no longer registered."""
+    known = name.removesuffix(".png")
+    return PLOTS.get(known) if known in PLOTS else None
 
 
 def _budgets(table: Table) -> list[Budget | None]:

@@ -40,9 +40,12 @@ def command_of(spec: Mapping[str, Any]) -> str:
 
 
 def fewest(runs: Sequence[tuple[int, Stored]]) -> list[tuple[int, Stored]]:
-    """Those that a page has by themselves, in their order: at most so many, by the lowest seeds."""
-    order = sorted(range(len(runs)), key=lambda k: runs[k][1].run["spec"]["seed"])
-    return [runs[k] for k in sorted(order[:_RUNS])]
+    """Those that a page has by themselves, at most so many of the lowest seeds; by row and seed."""
+
+    def place(one: tuple[int, Stored]) -> tuple[int, int, str]:
+        return one[0], one[1].run["spec"]["seed"], one[1].run["spec"]["prompt"]
+
+    return sorted(sorted(runs, key=lambda r: r[1].run["spec"]["seed"])[:_RUNS], key=place)
 
 
 def described(runs: Sequence[tuple[int, Stored]]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from benchmark.report.stats import Estimate, Values, beaten, estimate
 from benchmark.report.table import Table
 
 RANK = "mean rank"
-BEATEN = "p of being the best"
+BEATEN = "p that none is better"
 CHANCE = "probability of the best mean"
 STOPPED = "mean while searching"
 TIME = "time to quality"

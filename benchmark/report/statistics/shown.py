@@ -44,5 +44,10 @@ def _part(title: str, own: list[Statistic]) -> Section:
 
 def _text(s: Statistic) -> str:
     """Such as `12 [10, 15] (5)`."""
-    inside = "" if math.isnan(s.low) else f" [{s.low:.4g}, {s.high:.4g}]"
-    return f"{s.value:.4g}{inside} (n = {s.n})"
+    inside = "" if math.isnan(s.low) else f" [{_short(s.low)}, {_short(s.high)}]"
+    return f"{_short(s.value)}{inside} (n = {s.n})"
+
+
+def _short(value: float) -> str:
+    """Three digits, and no power of ten for what is counted."""
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.3g}"

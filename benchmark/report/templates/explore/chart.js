@@ -16,7 +16,7 @@ function perRow(look) {
 
 const named = (p, more) => ({ ...p, ...more, label: data.rows[p.row].label });
 
-const number = (field, title) => ({ field, type: "quantitative", format: ".5~g", title });
+const number = (field, title) => ({ field, type: "quantitative", format: ",.5~r", title });
 
 const scaleOf = (log, values) => (log && values.every((v) => v > 0)
   ? { type: "log", nice: false } : { type: "linear", zero: false, nice: false });
@@ -38,5 +38,12 @@ async function drawIn(id, layers, height) {
     domainColor: colour("--soft"), tickColor: colour("--soft") };
   const found = { width: "container", height, background: colour("--paper"), layer, data: { values: [] },
     config: { axis, view: { stroke: null }, font: "system-ui, sans-serif" } };
-  return (await vegaEmbed(byId(id), found, { actions: false, renderer: "svg" })).view;
+  const drawn = (await vegaEmbed(byId(id), found, { actions: false, renderer: "svg" })).view;
+  // a point leads to its run
+  drawn.addEventListener("click", (_, item) => {
+    if (item && item.datum && item.datum.run && known.has(item.datum.run)) location.hash = `run=${item.datum.run}`;
+  });
+  return drawn;
 }
+
+const known = new Set(data.runs.map((r) => r.id));

@@ -1,7 +1,6 @@
 // curves
 
-function curves() {
-  const [metric, x] = [byId("metric").value, byId("x").value];
+function curves(metric, x) {
   const limit = data.budgets[chosen.budget].amount;
   const inside = (p) => !chosen.off.has(p.row) && (x !== data.unit || chosen.budget === end || p[x] <= limit * 1.001);
   if (metric === "searched") {
@@ -17,10 +16,10 @@ function curves() {
 // rows a little beside each other, so that their intervals can be told
 function apart(points, x, log) {
   const shown = shownRows();
-  const width = Math.max(...points.map((p) => p[x])) * 0.004;
+  const width = Math.max(...points.map((p) => p[x])) * 0.003;
   for (const p of points) {
     const place = shown.indexOf(p.row) - (shown.length - 1) / 2;
-    p.at = log ? p[x] * 1.012 ** place : p[x] + width * place;
+    p.at = log ? p[x] * 1.006 ** place : p[x] + width * place;
   }
 }
 
@@ -31,26 +30,48 @@ function kept(means) {
   return [...last.values()].filter((p) => p.at < right).flatMap((p) => [p, { ...p, at: right }]);
 }
 
-// how far each is from the best value that is shown
-function gaps(each, means, lower) {
-  const all = [...each, ...means];
-  const best = (lower ? Math.min : Math.max)(...all.map((p) => p.y));
-  for (const p of all) p.y = Math.abs(p.y - best);
-  for (const p of means) [p.low, p.high] = [undefined, undefined];
-  return (points) => points.filter((p) => p.y > 0);
+// how far each is from the best value that is shown; an interval has no place there
+function gaps(points, lower) {
+  const best = (lower ? Math.min : Math.max)(...points.map((p) => p.y));
+  return points.map((p) => ({ ...p, y: Math.abs(p.y - best), low: undefined })).filter((p) => p.y > 0);
 }
 
+// each run's value at the chosen budget, a method beside the other
+async function drawStrip(metric) {
+  const points = stood().filter((p) => metric in p.m).map((p) => named(p, { y: p.m[metric] }));
+  const head = data.metrics.find((m) => m.name === metric).head;
+  const ys = scaleOf(byId("log-y").checked, points.map((p) => p.y));
+  const x = { field: "label", type: "nominal", sort: data.rows.map((r) => r.label), title: null, axis: { labelAngle: -30 } };
+  const y = { field: "y", type: "quantitative", scale: ys, title: head };
+  const told = [{ field: "label", title: "method" }, { field: "seed", title: "seed" }, { field: "prompt", title: "prompt" }, number("y", head)];
+  view = await drawIn("chart", [
+    { data: { values: points }, mark: { type: "point", filled: true, size: 45, opacity: 0.65 },
+      encoding: { x, y, color: perRow("colour"), shape: perRow("shape"), tooltip: told } },
+    { data: { values: points }, mark: { type: "tick", thickness: 2, width: 34 },
+      encoding: { x, y: { ...y, aggregate: "median" }, color: perRow("colour") } },
+  ], 340);
+  byId("chart-note").textContent = "Each point is a run at this budget; the line is their median. A click opens a run.";
+}
+
+const over = { seconds: "seconds of search", evaluations: "network evaluations", proposals: "answers proposed" };
+
 async function drawCurves() {
-  const [metric, x] = [byId("metric").value, byId("x").value];
-  let { each, means } = curves();
+  const metric = byId("metric").value;
   const searched = metric === "searched";
+  const x = searched && byId("x").value === "method" ? data.unit : byId("x").value;
+  const strip = x === "method" && !searched;
+  for (const id of ["log-x", "each"]) byId(id).disabled = strip || (id === "each" && searched);
+  if (strip) return drawStrip(metric);
+  let { each, means } = curves(metric, x);
+  if (!byId("each").checked && !searched) each = [];
   const about = data.metrics.find((m) => m.name === metric);
   let head = searched ? "searched F of the answer that stood" : about.head;
   const directed = searched || about.lower !== null;
   byId("gap").disabled = !directed;
-  if (byId("gap").checked && directed) {
-    const inside = gaps(each, means, searched || about.lower);
-    [each, means] = [inside(each), inside(means)];
+  const gap = byId("gap").checked && directed;
+  if (gap) {
+    const both = gaps([...each, ...means.map((p) => ({ ...p, mean: true }))], searched || about.lower);
+    [each, means] = [both.filter((p) => !p.mean), both.filter((p) => p.mean)];
     head += ": distance to the best shown";
   }
   const points = [...each, ...means];
@@ -58,7 +79,7 @@ async function drawCurves() {
   apart(points, x, xs.type === "log");
   const ys = scaleOf(byId("log-y").checked, points.map((p) => p.y));
   const encoding = (more) => ({
-    x: { field: "at", type: "quantitative", scale: xs, title: byId("x").selectedOptions[0].textContent,
+    x: { field: "at", type: "quantitative", scale: xs, title: over[x],
       axis: { tickCount: 6, format: "~s" } },
     y: { field: "y", type: "quantitative", scale: ys, title: head },
     color: perRow("colour"),
@@ -69,7 +90,7 @@ async function drawCurves() {
   const [dash, shape] = [perRow("dash"), perRow("shape")];
   const step = (more) => ({ type: "line", interpolate: "step-after", ...more });
   const layers = [];
-  if (byId("each").checked || searched) {
+  if (each.length) {
     layers.push({ data: { values: each }, mark: step({ opacity: 0.45, strokeWidth: 1 }),
       encoding: encoding({ detail: { field: "run" }, strokeDash: dash }) });
     layers.push({ data: { values: each }, mark: { type: "point", size: 14, opacity: 0.6, filled: true },
@@ -83,7 +104,8 @@ async function drawCurves() {
   layers.push({ data: { values: means }, mark: { type: "point", filled: true, size: 70, opacity: 1 },
     encoding: encoding({ shape, tooltip: [...hover, number("low", "95 % from"), number("high", "to")] }) });
   view = await drawIn("chart", layers, 340);
+  const bars = searched ? "Each run by itself." : gap ? "Without intervals: the best is one of them." : "Bars are 95 % intervals over seeds.";
   byId("chart-note").textContent = view
-    ? "Steps, for between two marks nothing is measured. Bars are 95 % intervals over seeds."
+    ? `Steps, for between two marks nothing is measured. ${bars} Points at one budget are drawn a little beside each other.`
     : "No chosen method has an answer at this budget.";
 }

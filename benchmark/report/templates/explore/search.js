@@ -6,27 +6,41 @@ function position(axis, value) {
   return (to(value) - to(axis.low)) / (to(axis.high) - to(axis.low));
 }
 
+const longest = (run) => Math.max(...run.trials.map((t) => t.steps));
+const area = { field: "area", type: "quantitative", scale: null, legend: null };
+
 async function drawSlice() {
   const axis = data.axes.find((a) => a.name === byId("axis").value);
   const text = axis.kind === "choice";
   const tried = data.runs.filter((r) => !chosen.off.has(r.row)).flatMap((r) => r.trials
     .filter((t) => t.loss !== null && axis.name in t.lam)
-    .map((t) => named({ row: r.row, run: r.id, y: t.loss, v: t.lam[axis.name], steps: t.steps }, {})));
+    .map((t) => named({ row: r.row, run: r.id, y: t.loss, v: t.lam[axis.name], steps: t.steps, area: t.steps === longest(r) ? 34 : 9 }, {})));
   const answers = stood().filter((p) => axis.name in p.lam).map((p) => named(p, { v: p.lam[axis.name] }));
   const x = { field: "v", type: text ? "nominal" : "quantitative", title: axis.name,
-    ...(text ? { sort: axis.values } : { scale: { type: axis.log ? "log" : "linear", domain: [axis.low, axis.high], nice: false } }) };
+    ...(text ? { sort: axis.values } : { scale: { type: axis.log ? "log" : "linear", domain: [axis.low, axis.high], nice: false }, axis: { tickCount: 8 } }) };
   const ys = scaleOf(byId("slice-log").checked, tried.map((t) => t.y));
   const told = [{ field: "label", title: "method" }, { field: "run", title: "run" }, { ...x, title: axis.name }];
   const drawn = await drawIn("slice", [
     { data: { values: tried }, mark: { type: "point", filled: true, size: 26, opacity: 0.6 },
-      encoding: { x, y: { field: "y", type: "quantitative", scale: ys, title: "F of a trial" }, color: perRow("colour"),
-        shape: perRow("shape"), tooltip: [...told, number("y", "F"), number("steps", "steps")] } },
+      encoding: { x, y: { field: "y", type: "quantitative", scale: { ...ys, range: [276, 0] }, title: "F of a trial" }, color: perRow("colour"),
+        shape: perRow("shape"), size: area, tooltip: [...told, number("y", "F"), number("steps", "steps")] } },
     { data: { values: answers }, mark: { type: "tick", thickness: 2, height: 16, ...(text ? {} : { orient: "vertical" }) },
       encoding: { x, y: { value: 292 }, color: perRow("colour"), tooltip: told } },
   ], 300);
   byId("slice-note").textContent = drawn
-    ? `Points are evaluations of F, at most ${data.trials_shown} a run; marks at the lower edge are the answers at this budget.`
+    ? `Points are evaluations of F of the whole search, at most ${data.trials_shown} a run; those of fewer steps than the run's longest are small. Marks at the lower edge are the answers at this budget. A click opens a run.`
     : "No chosen method has an answer at this budget.";
+}
+
+// how much each axis has to do with the best trials
+function drawImportance() {
+  const found = data.importance;
+  byId("importance").hidden = !found.length;
+  drawIn("importance", [{ data: { values: found }, mark: { type: "bar", height: { band: 0.7 } }, encoding: {
+    y: { field: "axis", type: "nominal", sort: null, title: null },
+    x: { field: "share", type: "quantitative", title: "share of what tells the best tenth of full trials from the rest", axis: { format: "%" } },
+    color: { value: data.rows[0].colour },
+    tooltip: [{ field: "axis", title: "axis" }, { field: "share", type: "quantitative", format: ".0%", title: "share" }] } }], 18 * found.length + 20);
 }
 
 async function drawAnswers() {

@@ -11,6 +11,32 @@ function draw() {
   drawCurves();
   drawSearch();
   drawGallery();
+  remember();
+}
+
+// what is chosen, in the address, so that a link shows the same
+
+const boxes = ["log-x", "log-y", "each", "gap"];
+
+function remember() {
+  if (!byId("run").hidden) return;
+  const words = new URLSearchParams({ budget: chosen.budget, metric: byId("metric").value, x: byId("x").value });
+  if (chosen.off.size) words.set("off", [...chosen.off].join());
+  if (chosen.hidden.size) words.set("hidden", [...chosen.hidden].join("|"));
+  const on = boxes.filter((id) => byId(id).checked);
+  words.set("on", on.join());
+  history.replaceState(null, "", `#view?${words}`);
+}
+
+function recall() {
+  if (!location.hash.startsWith("#view?")) return;
+  const words = new URLSearchParams(location.hash.slice(6));
+  const whole = (text) => Number.isInteger(Number(text)) && text !== "" && text !== null;
+  if (whole(words.get("budget"))) chosen.budget = Math.min(end, Math.max(0, Number(words.get("budget"))));
+  for (const text of (words.get("off") || "").split(",").filter(whole)) if (data.rows[text]) chosen.off.add(Number(text));
+  for (const head of (words.get("hidden") || "").split("|").filter(Boolean)) chosen.hidden.add(head);
+  for (const id of ["metric", "x"]) if ([...byId(id).options].some((o) => o.value === words.get(id))) byId(id).value = words.get(id);
+  if (words.has("on")) for (const id of boxes) byId(id).checked = words.get("on").split(",").includes(id);
 }
 
 byId("reading").textContent = data.reading;
@@ -18,15 +44,29 @@ byId("footnote").textContent = data.footnote;
 Object.assign(byId("budget"), { max: end, value: end, disabled: end === 0 });
 byId("budget").oninput = (e) => { chosen.budget = Number(e.target.value); draw(); };
 byId("filter").oninput = (e) => { chosen.filter = e.target.value.toLowerCase(); drawTable(); };
-data.rows.forEach((row, k) => {
-  const box = make("input", { type: "checkbox", checked: true });
-  box.onchange = () => { chosen.off[box.checked ? "delete" : "add"](k); draw(); };
-  byId("methods").append(make("label", {}, box, make("span", { className: `swatch ${row.shape}`, style: `background:${row.colour}` }), row.label));
-});
 options(byId("metric"), [...data.metrics.map((m) => [m.name, m.head]), ["searched", "searched F"]]);
 byId("metric").value = data.main || "searched";
 byId("x").value = data.unit;
-for (const id of ["metric", "x", "log-x", "log-y", "each", "gap"]) byId(id).onchange = drawCurves;
+for (const id of ["metric", "x", ...boxes]) byId(id).onchange = () => { drawCurves(); remember(); };
+recall();
+byId("budget").value = chosen.budget;
+const methods = data.rows.map((row, k) => {
+  const box = make("input", { type: "checkbox", checked: !chosen.off.has(k) });
+  box.onchange = () => { chosen.off[box.checked ? "delete" : "add"](k); draw(); };
+  const label = make("label", { title: "double click: this one alone" }, box, make("span", { className: `swatch ${row.shape}`, style: `background:${row.colour}` }), row.label);
+  label.ondblclick = () => only([k]);
+  byId("methods").append(label);
+  return box;
+});
+function only(rows) {
+  chosen.off = new Set(methods.map((_, k) => k).filter((k) => !rows.includes(k)));
+  methods.forEach((box, k) => { box.checked = rows.includes(k); });
+  draw();
+}
+const all = make("button", { type: "button" }, "all");
+all.onclick = () => only(methods.map((_, k) => k));
+byId("methods").append(all);
+drawColumns();
 byId("search").hidden = !data.axes.length;
 options(byId("axis"), data.axes.map((a) => [a.name, a.name]));
 byId("axis").onchange = byId("slice-log").onchange = drawSlice;
@@ -40,12 +80,11 @@ if (pictured.length) byId("seed").value = String(Math.min(...pictured.map((r) =>
 byId("seed").onchange = byId("prompt").onchange = drawGallery;
 byId("pictures").hidden = !data.pictures.length;
 byId("pictures").append(...data.pictures.map((p) => make("figure", {},
-  make("img", { src: p.src, alt: p.name.replaceAll("_", " "), loading: "lazy" }),
-  make("figcaption", {}, p.name.replaceAll("_", " ")))));
-byId("every").tHead.append(make("tr", {}, ...["Run", "Method", "Seed", "Prompt", "Status", "Seconds", "Evaluations"].map((h) => make("th", { scope: "col" }, h))));
-byId("every").tBodies[0].append(...data.runs.map((r) => make("tr", {},
-  make("td", {}, make("a", { href: `#run=${r.id}` }, r.id)),
-  ...[data.rows[r.row].label, r.seed, r.prompt, r.status, r.spent.seconds, r.spent.evaluations].map((c) => make("td", {}, short(c))))));
+  make("button", { type: "button", className: "picture", title: "full size", onclick: (e) => e.currentTarget.classList.toggle("full") },
+    make("img", { src: p.src, alt: p.name.replaceAll("_", " "), loading: "lazy" })),
+  make("figcaption", {}, make("b", {}, p.name.replaceAll("_", " ")), p.about ? `: ${p.about}` : ""))));
+if (data.axes.length) drawImportance();
+drawEvery(null, false);
 byId("fewer").hidden = data.runs.length === data.run_count;
 byId("fewer").textContent = `The ${data.runs.length} runs of the lowest seeds, of ${data.run_count}: tables, means and statistics are of all, single runs and their curves of these. bench report on fewer has the others.`;
 byId("get-csv").onclick = () => save("table1.csv", data.files[chosen.budget].csv, "text/csv");
