@@ -88,7 +88,6 @@ def _add_how(run: argparse.ArgumentParser) -> None:
         metavar="DEVICES",
         help="cpu, cuda, cuda:N, or several such as cuda:0,cuda:1, a run on each (default: cpu)",
     )
-    run.add_argument("--out", default="results/runs", metavar="DIR", help="(default: %(default)s)")
     run.add_argument(
         "--jobs",
         type=int,
@@ -113,6 +112,7 @@ def _add_how(run: argparse.ArgumentParser) -> None:
 
 
 def _add_flags(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--out", default="results/runs", metavar="DIR", help="(default: %(default)s)")
     run.add_argument(
         "--retry-failed", action="store_true", help="run failed runs again, from their start"
     )
@@ -133,6 +133,13 @@ def _add_flags(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--no-preflight", action="store_true", help="start even where memory is estimated not to do"
+    )
+    run.add_argument(
+        "--emit",
+        default="",
+        metavar="slurm",
+        help="plan the runs into --out and print the script of an array of --jobs workers that "
+        "carry them out; run nothing",
     )
     text = "then train anew at each answer's lam, as bench refit does"
     run.add_argument("--refit", action="store_true", help=text)
@@ -172,12 +179,29 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_worker(worker: argparse.ArgumentParser) -> None:
+    worker.add_argument("dir", type=Path, metavar="DIR", help="that bench run --emit planned into")
+    _add_how(worker)
+    worker.add_argument(
+        "--patience",
+        default="60s",
+        metavar="TIME",
+        help="take over a run whose worker has not been heard of for so long (default: "
+        "%(default)s)",
+    )
+    worker.add_argument(
+        "--wait", action="store_true", help="stay until the runs of other workers are stored too"
+    )
+    worker.add_argument("--quiet", action="store_true", help="no progress")
+
+
 def _add_shared(commands: Mapping[str, argparse.ArgumentParser]) -> None:
-    for name in ("run", "check", "fetch", "refit", "measure"):
+    for name in ("run", "worker", "check", "fetch", "refit", "measure"):
         commands[name].add_argument(
             "--data-dir", metavar="DIR", help="folder of data sets (default: $BENCH_DATA_DIR)"
         )
-    for name in ("run", "report", "list", "check", "verify", "refit", "measure", "apply", "record"):
+    plugged = ("run", "worker", "report", "list", "check", "verify", "refit", "measure", "apply")
+    for name in (*plugged, "record"):
         commands[name].add_argument(
             "--plugin",
             action="append",
@@ -203,6 +227,7 @@ def parser() -> argparse.ArgumentParser:
     )
     for add in (_add_what, _add_values, _add_how, _add_flags):
         add(run)
+    _add_worker(commands.add_parser("worker", help="carry out the plan of a folder with others"))
     lists = commands.add_parser("list", help="every registered name, or everything about one")
     lists.add_argument("name", nargs="?", metavar="NAME")
 

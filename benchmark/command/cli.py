@@ -51,7 +51,7 @@ def _command(args: argparse.Namespace) -> int:
         os.environ["HF_HUB_OFFLINE"] = "1"
     # imported only now, so that `bench list` does not wait for torch
     command = import_module(f"benchmark.command.{args.command}").command
-    if args.command not in ("run", "check", "refit", "measure"):
+    if args.command not in ("run", "worker", "check", "refit", "measure"):
         return int(command(args))
     from benchmark.command.data import data_dir
 

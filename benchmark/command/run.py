@@ -18,6 +18,7 @@ from benchmark.registry import EXECUTORS
 from benchmark.report.causes import causes, who
 from benchmark.report.explorer import EXPLORE
 from benchmark.report.report import report, stored_beside
+from benchmark.runs.afford import warnings
 from benchmark.runs.executor import (
     IN_PROCESS,
     LOCAL,
@@ -30,7 +31,11 @@ from benchmark.runs.forecast import forecast
 from benchmark.runs.machine import devices_of, files_for, folder_of, seconds_of
 from benchmark.runs.prepare import prepare
 from benchmark.runs.refit import jobs, refittable
+from benchmark.runs.slurm import FORMATS as SCRIPTS
+from benchmark.runs.slurm import script
 from benchmark.spec import RunSpec
+from benchmark.store.lease import Leases
+from benchmark.store.planned import PLAN, write_plan
 from benchmark.store.store import Store, Stored
 
 _IN_SUITE = ("method", "task", "preset", "lower", "budget", "seeds", "prompt", "settings", "marks")
@@ -41,8 +46,10 @@ def command(args: argparse.Namespace) -> int:
     specs = _specs(args)
     if args.refit:
         refittable(specs)
-    settings = _settings(args, specs)
     out = folder_of(args.out)
+    if args.emit:
+        return _emit(args, specs, out)
+    settings = settings_of(args, specs)
     store, engine = Store(out), _engine(args)
     if args.dry_run:
         slots = len(settings.slots)
@@ -66,6 +73,24 @@ def command(args: argparse.Namespace) -> int:
         found = [r for s in specs if (r := store.find(s)) is not None]
     _print(found, out)
     return 1 if broken else _ended(found, len(specs), anew=not stored)
+
+
+def _emit(args: argparse.Namespace, specs: Sequence[RunSpec], out: Path) -> int:
+    """Write the plan, and print a script whose workers carry it out. Raises UsageError."""
+    if args.emit not in SCRIPTS:
+        raise UsageError(f"--emit: expected {' or '.join(SCRIPTS)}, got {args.emit!r}")
+    ExecutorSettings(jobs=args.jobs)
+    store = Store(out, Leases())
+    store.prepare()
+    for line in warnings(specs):
+        print(line, file=sys.stderr)
+    kind = specs[0].device
+    words = ["--device", kind, "--grace", args.grace, "--idle", args.idle, "--quiet"]
+    words += [w for path in args.plugin for w in ("--plugin", str(path.absolute()))]
+    print(script(out, words, min(args.jobs, len(specs)), kind), end="")
+    every = write_plan(out, specs)
+    _note(f"{every} runs are planned in {out / PLAN}; give the script to sbatch")
+    return 0
 
 
 def _refit(runs: Sequence[Stored], out: Path, args: argparse.Namespace) -> bool:
@@ -134,14 +159,16 @@ def _engine(args: argparse.Namespace) -> str:
     return name
 
 
-def _settings(args: argparse.Namespace, specs: Sequence[RunSpec]) -> ExecutorSettings:
-    """Raises UsageError for what this machine does not have."""
+def settings_of(
+    args: argparse.Namespace, specs: Sequence[RunSpec], wait: bool = True
+) -> ExecutorSettings:
+    """Raises UsageError for what this machine does not have. wait: see `ExecutorSettings`."""
     devices = devices_of(args.device or specs[0].device)
     grace, idle = (
         seconds_of(f"--{name}", getattr(args, name), example)
         for name, example in (("grace", "30s"), ("idle", "10m"))
     )
-    found = ExecutorSettings(devices, args.jobs, grace, args.quiet, tuple(args.plugin), idle)
+    found = ExecutorSettings(devices, args.jobs, grace, args.quiet, tuple(args.plugin), idle, wait)
     files_for(min(len(found.slots), len(specs)))
     return found
 

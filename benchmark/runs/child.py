@@ -62,6 +62,7 @@ class Child:
 
     events, prints: file descriptors of its events and its output; None where it prints itself.
     deadline: when the watchdog acts, by the monotonic clock.  termed: whether SIGTERM was sent.
+    lost: whether another worker has the run now.
     held: releases the run's lock.  progress: its phase, what it has spent, the F of what stands.
     """
 
@@ -75,6 +76,7 @@ class Child:
     deadline: float | None = None
     termed: bool = False
     killed: bool = False
+    lost: bool = False
     refused: str = ""
     progress: tuple[str, float, float | None] = ("starting", 0.0, None)
     began: float = field(default_factory=time.monotonic)

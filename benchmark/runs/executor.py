@@ -31,6 +31,7 @@ class ExecutorSettings:
     grace: seconds past a budget of seconds before a run is stopped from outside.
     plugins: files to load.
     idle: seconds that a method may compute without a request, where its budget is in evaluations.
+    wait: whether runs that another process is at work on are awaited.
     """
 
     devices: tuple[str, ...] = ("cpu",)
@@ -39,6 +40,7 @@ class ExecutorSettings:
     quiet: bool = False
     plugins: tuple[Path, ...] = ()
     idle: float = Guard.idle
+    wait: bool = True
 
     def __post_init__(self) -> None:
         """Raises UsageError for jobs that cannot be."""
@@ -60,13 +62,14 @@ class Outcome:
     """Why an executor stopped before all runs were stored; a run that failed is stored.
 
     broken: the output cannot be written.  refused: a run cannot be set up.  stopped: by the user.
-    failed: the executor itself raised an error.
+    failed: the executor itself raised an error.  lost: runs that another worker took over.
     """
 
     broken: str = ""
     refused: str = ""
     stopped: bool = False
     failed: str = ""
+    lost: int = 0
 
     def check(self) -> None:
         """Raises where it stopped before the end.

@@ -46,6 +46,7 @@ class Supervisor:
 
     stopping: how often the user has asked for the end.  broken, refused: as in `Outcome`.
     sharing: how many runs share the machine.  display: what the user sees of them.
+    lost: how many runs another worker took over.
     """
 
     store: Store
@@ -55,6 +56,7 @@ class Supervisor:
     broken: str = ""
     refused: str = ""
     sharing: int = 1
+    lost: int = 0
     waiting_shown: bool = False
     display: CountedLines = field(default_factory=lambda: Silent(0))
 
@@ -62,7 +64,7 @@ class Supervisor:
         self.display = display(len(specs), len(self.settings.slots), self.settings.quiet)
         with self.display:
             self._carry_out(specs)
-        return Outcome(self.broken, self.refused, self.stopping > 0)
+        return Outcome(self.broken, self.refused, self.stopping > 0, lost=self.lost)
 
     def _carry_out(self, specs: Sequence[RunSpec]) -> None:
         waiting = list(specs)
@@ -74,6 +76,8 @@ class Supervisor:
                     return
                 if not (self.stopping or self.refused):
                     waiting = self._start(waiting)
+                    if not (self.children or self.settings.wait):
+                        return
                 if waiting or self.children:
                     self._wait()
         finally:
@@ -141,8 +145,19 @@ class Supervisor:
             children=self.children,
         )
 
+    def _renew(self) -> None:
+        """Keep this worker's leases; a run that is another's now must not be written any more."""
+        if self.store.leases is None:
+            return
+        for folder in self.store.leases.renew():
+            for child in self.children:
+                if self.store.folder(child.spec) == folder:
+                    child.lost = True
+                    child.signal(signal.SIGKILL)
+
     def _wait(self) -> None:
         """Until something may have changed."""
+        self._renew()
         if not self.children:
             if not self.waiting_shown and not self.stopping:
                 self.waiting_shown = True
@@ -171,7 +186,11 @@ class Supervisor:
         child.close()
         code = child.process.returncode
         try:
-            if code == REFUSED:
+            if child.lost:
+                self.lost += 1
+                what = "its lease was lost: another worker has it"
+                print(f"bench: {label(child.spec)}: {what}", file=sys.stderr)
+            elif code == REFUSED:
                 self.refused = self.refused or child.refused
                 self.store.withdraw(child.spec)
                 return

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,22 +62,26 @@ def _terminate(signum: int, frame: object) -> NoReturn:
     raise Terminated
 
 
-def _changed(spec: RunSpec, now: Mapping[str, str]) -> list[str]:
-    """The names whose hashes are no longer those that the run was planned with."""
+def changed_files(spec: RunSpec, method: bool = True) -> list[str]:
+    """Names of files and code that are no longer what a run was planned with. Raises UsageError.
+
+    method: whether its method's code counts too.
+    """
+    own = code(spec.method, spec.task) if method else task_code(spec.task)
+    now = own | dict(spec.maker().fingerprint())
     return [name for name, digest in now.items() if spec.fingerprint.get(name) != digest]
 
 
 def same_files(spec: RunSpec, method: bool = True) -> None:
     """Raises Refused where a file or code is no longer what the run was planned with.
 
-    method: whether its method's code counts too.
+    method: as of `changed_files`.
     """
     try:
-        own = code(spec.method, spec.task) if method else task_code(spec.task)
-        now = own | dict(spec.maker().fingerprint())
+        other = changed_files(spec, method)
     except UsageError as error:
         raise Refused(str(error)) from error
-    if other := _changed(spec, now):
+    if other:
         raise Refused(
             f"{other[0]} was changed after the run had been planned; start `bench run` again"
         )

@@ -16,6 +16,7 @@ from benchmark.spec import SCHEMA, RunSpec
 from benchmark.store.checkpoints import STATES
 from benchmark.store.files import make_folder, storing, write_atomic
 from benchmark.store.journal import CALLS
+from benchmark.store.lease import Leases
 from benchmark.store.locks import see_locks, take
 from benchmark.store.refits import REFITS
 from benchmark.store.seal import TRIALS, sealed
@@ -43,14 +44,18 @@ def _state(folder: Path) -> _State:
 class Store:
     """The runs below one folder: `<task>/<method>/<run id>/`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, leases: Leases | None = None) -> None:
+        """leases: what tells this process's runs from other machines', where those share root."""
+        self.root, self.leases = root, leases
         self._closed: dict[Path, tuple[_State, Stored]] = {}
 
     def prepare(self) -> None:
         """Make the folder and see that it can be written and locked. Raises UsageError."""
         make_folder(self.root)
-        see_locks(self.root)
+        if self.leases is None:
+            see_locks(self.root)
+        else:
+            self.leases.check(self.root)
 
     def folder(self, spec: RunSpec) -> Path:
         return self.root / spec.task / spec.method / spec.run_id
@@ -84,10 +89,23 @@ class Store:
             fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             with storing(folder / ".lock"):
-                held = take(fd)
+                held = self._taken(fd, folder)
             yield fd if held else None
         finally:
+            if self.leases is not None:
+                self.leases.release(folder)
             os.close(fd)
+
+    def _taken(self, fd: int, folder: Path) -> bool:
+        """Raises OSError."""
+        if self.leases is None:
+            return take(fd)
+        # a lease holds where files cannot be locked; where they can, both must be free
+        try:
+            free = take(fd)
+        except OSError:
+            free = True
+        return free and self.leases.take(folder)
 
     def fail(self, spec: RunSpec, error: str) -> None:
         """Record that a run's process ended without a word. Raises StorageError."""

@@ -1,0 +1,58 @@
+"""`bench worker`: runs of a folder's plan that nobody is at work on, on any machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from benchmark.command.run import settings_of
+from benchmark.errors import UsageError
+from benchmark.runs.executor import LOCAL, carry_out, make_executor
+from benchmark.runs.machine import folder_of, seconds_of
+from benchmark.runs.worker import changed_files
+from benchmark.spec import RunSpec
+from benchmark.store.lease import Leases
+from benchmark.store.planned import PLAN, read_plan
+from benchmark.store.store import Store
+
+
+def command(args: argparse.Namespace) -> int:
+    """Exit status: 0; 1 where a run failed or a lease was lost. Raises UsageError."""
+    root = folder_of(str(args.dir))
+    specs = _mine(read_plan(root), args.device or "cpu", str(root / PLAN))
+    _check(specs)
+    store = Store(root, Leases(seconds_of("--patience", args.patience, "60s")))
+    settings = settings_of(args, specs, wait=args.wait)
+    store.prepare()
+    outcome = carry_out(LOCAL, make_executor(LOCAL, settings), specs, store)
+    outcome.check()
+    found = [r for s in specs if (r := store.find(s)) is not None]
+    done, failed = sum(r.done for r in found), sum(r.run["status"] == "failed" for r in found)
+    print(f"{done} of {len(specs)} runs are stored, {failed} failed", file=sys.stderr)
+    return 1 if failed or outcome.lost else 0
+
+
+def _mine(specs: Sequence[RunSpec], device: str, plan: str) -> list[RunSpec]:
+    """The runs for this kind of device. Raises UsageError where there is none."""
+    kind = device.partition(":")[0]
+    found = [spec for spec in specs if spec.device.partition(":")[0] == kind]
+    if not found:
+        known = ", ".join(sorted({spec.device for spec in specs})) or "nothing"
+        raise UsageError(f"--device {device}: expected a device of {plan}, which has {known}")
+    return found
+
+
+def _check(specs: Sequence[RunSpec]) -> None:
+    """Raises UsageError where this machine has not what the runs were planned with."""
+    # one of each kind is enough, and files are hashed once
+    seen: dict[tuple[object, ...], RunSpec] = {}
+    for spec in specs:
+        key = (spec.task, spec.method, str(spec.task_options), str(spec.fingerprint))
+        seen.setdefault(key, spec)
+    for spec in seen.values():
+        if other := changed_files(spec):
+            raise UsageError(
+                f"this machine's {other[0]} is not what the runs were planned with; have the same "
+                "version, plug-ins and files here, or plan again"
+            )

@@ -1,0 +1,141 @@
+"""Leases: one worker at work on a run, whichever machine it is on.
+
+A lease is a file in the run's folder, made by a hard link, which either is made or is there already
+on network file systems too. Its holder touches it. Who has seen it untouched for the patience, by
+its own clock, takes it over: no two machines' clocks are compared.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.errors import UsageError
+
+LEASE = ".lease"
+PATIENCE = 60.0
+"""Seconds."""
+_TOUCHES = 6  # in the patience
+
+_Seen = tuple[str, int]
+"""Whose lease it is, and when it was touched, by the file system."""
+
+
+@dataclass
+class Leases:
+    """Those of one worker. patience: seconds after which an untouched lease is nobody's."""
+
+    patience: float = PATIENCE
+    owner: str = field(
+        default_factory=lambda: f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+    )
+    _held: dict[Path, int] = field(default_factory=dict)
+    _watched: dict[Path, tuple[_Seen, float]] = field(default_factory=dict)
+    _touched: float = 0.0
+
+    def check(self, folder: Path) -> None:
+        """Raises UsageError where a folder's file system cannot do it."""
+        probe = folder / f"{LEASE}.{self.owner}.probe"
+        try:
+            if not (self._link(probe) and not self._link(probe)):
+                raise OSError("a second hard link of one name was made")
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(
+                f"output {str(folder)!r}: expected a file system with hard links, so that no two "
+                f"workers do the same run; {error.strerror or error}; choose another"
+            ) from error
+
+    def take(self, folder: Path) -> bool:
+        """Whether the run is this worker's now. Raises OSError."""
+        path = folder / LEASE
+        seen = _look(path)
+        if seen is not None and not self._is_stale(path, seen):
+            return False
+        if seen is not None and not self._remove(path, seen):
+            return False
+        if not self._link(path):
+            return False
+        self._held[folder] = 0
+        return True
+
+    def release(self, folder: Path) -> None:
+        if self._held.pop(folder, None) is not None:
+            path = folder / LEASE
+            with suppress(OSError):
+                if (seen := _look(path)) is not None and seen[0] == self.owner:
+                    path.unlink()
+
+    def renew(self) -> list[Path]:
+        """Touch those that are held, now and then; the folders of those that are another's now."""
+        now = time.monotonic()
+        if now - self._touched < self.patience / _TOUCHES:
+            return []
+        self._touched = now
+        lost = []
+        for folder, missed in list(self._held.items()):
+            try:
+                seen = _look(folder / LEASE)
+                if seen is not None and seen[0] == self.owner:
+                    os.utime(folder / LEASE)
+                    self._held[folder] = 0
+                    continue
+            # the file system may be away for a while
+            except OSError:
+                seen = None
+            # for a moment it is nowhere while another worker puts it back, see `_remove`
+            self._held[folder] = missed + 1
+            if seen is not None or missed + 1 >= _TOUCHES:
+                del self._held[folder]
+                lost.append(folder)
+        return lost
+
+    def _is_stale(self, path: Path, seen: _Seen) -> bool:
+        now = time.monotonic()
+        before, since = self._watched.get(path, (None, now))
+        if before != seen:
+            self._watched[path] = seen, now
+            return False
+        return now - since > self.patience
+
+    def _remove(self, path: Path, seen: _Seen) -> bool:
+        """Take an untouched lease away; False where it was another's by then."""
+        aside = path.with_name(f"{LEASE}.{self.owner}.old")
+        try:
+            os.rename(path, aside)
+        except FileNotFoundError:
+            return False
+        # what was renamed may be newer than what was looked at
+        same = _look(aside) == seen
+        if not same:
+            with suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink()
+        return same
+
+    def _link(self, path: Path) -> bool:
+        """Make a lease of this name; False where there is one."""
+        scratch = path.with_name(f"{LEASE}.{self.owner}.new")
+        scratch.write_text(self.owner, encoding="utf-8")
+        try:
+            os.link(scratch, path)
+        except FileExistsError:
+            return False
+        finally:
+            scratch.unlink()
+        return True
+
+
+def _look(path: Path) -> _Seen | None:
+    """None where there is no lease. Raises OSError."""
+    try:
+        # opened, for a network file system asks its server then
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(500), os.fstat(file.fileno()).st_mtime_ns
+    except FileNotFoundError:
+        return None

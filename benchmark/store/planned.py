@@ -1,0 +1,44 @@
+"""A plan that workers take runs from: the specifications of a suite, beside its runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.errors import UsageError
+from benchmark.spec import SCHEMA, RunSpec, read_spec
+from benchmark.store.bounded import read_bounded
+from benchmark.store.files import storing, write_atomic
+from benchmark.store.schema import SPEC, check
+
+PLAN = "plan.json"
+# a million runs are no plan
+_LIMIT = 2**30
+
+
+def write_plan(root: Path, specs: Sequence[RunSpec]) -> int:
+    """Add runs to the plan of a folder; returns how many it has.
+
+    Raises UsageError for a plan that cannot be read, and StorageError.
+    """
+    before = read_plan(root) if (root / PLAN).exists() else []
+    every = {spec.run_id: spec for spec in (*before, *specs)}
+    found = {"schema": SCHEMA, "specs": [spec.as_json() for spec in every.values()]}
+    with storing(root / PLAN):
+        write_atomic(root / PLAN, json.dumps(found, indent=1) + "\n")
+    return len(every)
+
+
+def read_plan(root: Path) -> list[RunSpec]:
+    """Raises UsageError where there is none, or none that can be read."""
+    path = root / PLAN
+    try:
+        found = json.loads(read_bounded(path, _LIMIT))
+        if not isinstance(found, dict) or not isinstance(found.get("specs"), list):
+            raise ValueError("it holds no specifications")
+        return [read_spec(check(SPEC, spec)) for spec in found["specs"]]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UsageError(
+            f"{path}: expected a plan of runs; {error}; write one with bench run ... --emit slurm"
+        ) from error

@@ -1,0 +1,274 @@
+"""Workers that share a plan: a run is one worker's at a time, and no run is lost or done twice."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark import UsageError, load_results
+from benchmark.command.cli import main
+from benchmark.store.lease import LEASE, Leases
+from benchmark.store.planned import PLAN, read_plan
+from benchmark.store.store import Store
+
+WHAT = ["--method", "random,grid", "--task", "quadratic", "--budget", "300nfe"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "run"
+
+
+def leases(folder, patience=0.2):
+    folder.mkdir(exist_ok=True)
+    return Leases(patience=patience)
+
+
+def test_a_lease_is_one_workers(folder):
+    first, second = leases(folder), leases(folder)
+    assert first.take(folder)
+    assert not second.take(folder)
+    first.release(folder)
+    assert second.take(folder)
+    # whoever does not hold it cannot give it away
+    first.release(folder)
+    assert not first.take(folder)
+    assert [p.name for p in folder.iterdir()] == [LEASE]
+
+
+def test_an_untouched_lease_is_taken_over_and_a_touched_one_is_not(folder):
+    first, second = leases(folder), leases(folder)
+    first.take(folder)
+    until = time.monotonic() + 0.6
+    while time.monotonic() < until:
+        assert first.renew() == []
+        assert not second.take(folder)
+        time.sleep(0.02)
+    time.sleep(0.3)
+    assert second.take(folder)
+    time.sleep(0.05)
+    assert first.renew() == [folder]
+    assert first.renew() == []
+    first.release(folder)
+    assert second.renew() == []
+    assert (folder / LEASE).read_text() == second.owner
+
+
+def test_patience_counts_from_the_first_look(folder):
+    first = leases(folder)
+    first.take(folder)
+    time.sleep(0.3)
+    # it was never seen before, so nobody knows how long it has been untouched
+    late = leases(folder)
+    assert not late.take(folder)
+    time.sleep(0.3)
+    assert late.take(folder)
+
+
+def test_a_lease_that_was_renewed_just_then_is_put_back(folder):
+    first, second = leases(folder), leases(folder)
+    first.take(folder)
+    stale = (first.owner, 12345)
+    assert not second._remove(folder / LEASE, stale)
+    assert (folder / LEASE).read_text() == first.owner
+    time.sleep(0.05)
+    assert first.renew() == []
+    assert [p.name for p in folder.iterdir()] == [LEASE]
+
+
+def test_a_lease_that_is_away_for_a_moment_is_not_lost_at_once(folder):
+    first = leases(folder, patience=0.06)
+    first.take(folder)
+    (folder / LEASE).rename(folder / "aside")
+    time.sleep(0.02)
+    assert first.renew() == []
+    (folder / "aside").rename(folder / LEASE)
+    time.sleep(0.02)
+    assert first.renew() == []
+    (folder / LEASE).unlink()
+    found = []
+    for _ in range(8):
+        time.sleep(0.015)
+        found += first.renew()
+    assert found == [folder]
+
+
+def test_a_file_system_without_hard_links_is_refused(folder, monkeypatch):
+    def none(*_):
+        raise OSError(95, "Operation not supported")
+
+    first = leases(folder)
+    first.check(folder)
+    assert list(folder.iterdir()) == []
+    monkeypatch.setattr(os, "link", none)
+    with pytest.raises(
+        UsageError, match=r"expected a file system with hard links, .*not supported"
+    ):
+        first.check(folder)
+
+
+@pytest.fixture
+def planned(tmp_path, capsys):
+    """A function that plans runs; returns the script."""
+
+    def plan(*words):
+        capsys.readouterr()
+        out = str(tmp_path / "runs")
+        assert main(["run", *WHAT, "--out", out, "--emit", "slurm", *words]) == 0
+        return capsys.readouterr().out
+
+    return plan
+
+
+def worker(root, *words, **more):
+    command = [sys.executable, "-m", "benchmark", "worker", str(root), "--quiet", *words]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **more)
+
+
+def tables_alike(one, other):
+    """Equal but for what a clock or a machine decides."""
+    columns = ["method", "seed", "status", "objective", "nfe", "lam.a", "run_id"]
+    found = [
+        load_results(x).frame.sort_values("run_id").reset_index(drop=True) for x in (one, other)
+    ]
+    pd.testing.assert_frame_equal(*(f[[c for c in columns if c in f]] for f in found))
+
+
+def test_the_script_carries_out_the_plan(planned, tmp_path):
+    script = planned("--seeds", "0,1", "--jobs", "3")
+    assert "#SBATCH --array=1-3\n" in script
+    assert "gres" not in script
+    (tmp_path / "array.sh").write_text(script)
+    done = subprocess.run(["bash", str(tmp_path / "array.sh")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 runs are stored, 0 failed" in done.stderr
+    assert main(["run", *WHAT, "--seeds", "0,1", "--out", str(tmp_path / "own"), "--quiet"]) == 0
+    tables_alike(tmp_path / "runs", tmp_path / "own")
+    assert main(["verify", str(tmp_path / "runs")]) == 0
+    assert not list((tmp_path / "runs").rglob(f"{LEASE}*"))
+    # planned again, it has the new runs too
+    planned("--seeds", "0-2")
+    assert len(read_plan(tmp_path / "runs")) == 6
+
+
+def test_two_workers_share_the_runs_and_a_killed_one_loses_none(planned, tmp_path):
+    planned("--seeds", "0-3")
+    root, killed = tmp_path / "runs", 0
+    one = worker(root, "--patience", "1s", "--wait")
+    for _ in range(2):
+        other = worker(root, "--patience", "1s", "--wait", start_new_session=True)
+        time.sleep(2.5)
+        if other.poll() is None:
+            other.kill()
+            killed += 1
+        other.communicate()
+    said = one.communicate()[1]
+    assert one.returncode == 0, said
+    assert killed
+    assert "8 of 8 runs are stored, 0 failed" in said
+    assert main(["run", *WHAT, "--seeds", "0-3", "--out", str(tmp_path / "own"), "--quiet"]) == 0
+    tables_alike(root, tmp_path / "own")
+
+
+SLOW = """
+import time
+from benchmark import Proposal, register_method
+
+@register_method("slow")
+def slow(problem, rng):
+    lam = problem.space.default()
+    state = problem.init(0)
+    for _ in range(200):
+        time.sleep(0.05)
+        state = problem.step(state, lam)
+    yield Proposal(lam, state, problem.loss(state, lam))
+"""
+
+
+def test_a_worker_that_stood_still_loses_its_run_to_another(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    root, plugin = tmp_path / "runs", ["--plugin", str(tmp_path / "slow.py")]
+    words = ["--method", "slow", "--task", "quadratic", "--budget", "1000nfe", *plugin]
+    assert main(["run", *words, "--out", str(root), "--emit", "slurm"]) == 0
+    first = worker(root, "--patience", "2s", *plugin)
+    (spec,) = read_plan(root)
+    lease = Store(root).folder(spec) / LEASE
+    while not lease.exists():
+        time.sleep(0.05)
+    # as a node that hangs: its run's process goes on until it is found to be another's, and its
+    # lock on this one machine is let go by hand
+    first.send_signal(signal.SIGSTOP)
+    (Store(root).folder(spec) / ".lock").unlink()
+    second = worker(root, "--patience", "2s", "--wait", *plugin)
+    while lease.exists() and lease.read_text().split(".")[1:2] == [str(first.pid)]:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGCONT)
+    said = first.communicate()[1]
+    assert first.returncode == 1, said
+    assert "its lease was lost: another worker has it" in said
+    said = second.communicate()[1]
+    assert second.returncode == 0, said
+    assert "1 of 1 runs are stored, 0 failed" in said
+    assert main(["verify", str(root)]) == 0
+
+
+def test_a_worker_with_other_code_gets_no_runs(planned, tmp_path, capsys):
+    planned()
+    path = tmp_path / "runs" / PLAN
+    path.write_text(re.sub(r'("suite": "[^"]*)"', r'\1x"', path.read_text()))
+    assert main(["worker", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("bench: this machine's suite is not what the runs were planned with")
+    assert load_is_empty(tmp_path / "runs")
+
+
+def load_is_empty(root: Path) -> bool:
+    return not list(root.glob("*/*/*/run.json"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "expected a plan of runs; "),
+        ("{", "expected a plan of runs; "),
+        ('{"specs": 1}', "it holds no specifications"),
+        ('{"specs": [{}]}', "Field required"),
+    ],
+)
+def test_what_is_no_plan_is_one_line(content, message, tmp_path, capsys):
+    if content is not None:
+        (tmp_path / PLAN).write_text(content)
+    assert main(["worker", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--emit", "pbs"], "--emit: expected slurm, got 'pbs'"),
+        (["--emit", "slurm", "--jobs", "0"], "--jobs: expected a number from 1 to 1024, got 0"),
+    ],
+)
+def test_what_cannot_be_emitted_is_one_line(words, message, tmp_path, capsys):
+    assert main(["run", *WHAT, "--out", str(tmp_path / "runs"), *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs" / PLAN).exists()
+
+
+def test_a_gpu_run_is_no_run_of_a_cpu_worker(planned, tmp_path, capsys):
+    planned()
+    path = tmp_path / "runs" / PLAN
+    found = json.loads(path.read_text())
+    found["specs"] = [{**spec, "device": "cuda"} for spec in found["specs"]]
+    path.write_text(json.dumps(found))
+    assert main(["worker", str(tmp_path / "runs")]) == 2
+    assert "--device cpu: expected a device of" in capsys.readouterr().err
