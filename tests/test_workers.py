@@ -108,9 +108,7 @@ def test_a_file_system_without_hard_links_is_refused(folder, monkeypatch):
     first.check(folder)
     assert list(folder.iterdir()) == []
     monkeypatch.setattr(os, "link", none)
-    with pytest.raises(
-        UsageError, match=r"expected a file system with hard links, .*not supported"
-    ):
+    with pytest.raises(UsageError, match="expected a file system with hard links, .*not supp"):
         first.check(folder)
 
 
