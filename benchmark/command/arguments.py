@@ -122,6 +122,13 @@ def _add_flags(run: argparse.ArgumentParser) -> None:
         help="the executor that carries out runs, see `bench list` (default: local)",
     )
     run.add_argument(
+        "--address",
+        default="",
+        metavar="URL",
+        help="of the scheduler of --engine dask, such as tcp://host:8786 (default: --jobs workers "
+        "of this machine)",
+    )
+    run.add_argument(
         "--in-process",
         action="store_true",
         help="one after the other in this process, for debugging; short for --engine in_process",

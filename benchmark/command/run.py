@@ -163,12 +163,17 @@ def settings_of(
     args: argparse.Namespace, specs: Sequence[RunSpec], wait: bool = True
 ) -> ExecutorSettings:
     """Raises UsageError for what this machine does not have. wait: see `ExecutorSettings`."""
+    address = getattr(args, "address", "")
+    if address and args.engine in (None, LOCAL, IN_PROCESS):
+        raise UsageError("--address: expected --engine dask beside it")
     devices = devices_of(args.device or specs[0].device)
     grace, idle = (
         seconds_of(f"--{name}", getattr(args, name), example)
         for name, example in (("grace", "30s"), ("idle", "10m"))
     )
-    found = ExecutorSettings(devices, args.jobs, grace, args.quiet, tuple(args.plugin), idle, wait)
+    found = ExecutorSettings(
+        devices, args.jobs, grace, args.quiet, tuple(args.plugin), idle, wait, address
+    )
     files_for(min(len(found.slots), len(specs)))
     return found
 

@@ -10,7 +10,7 @@ from benchmark.command.run import settings_of
 from benchmark.errors import UsageError
 from benchmark.runs.executor import LOCAL, carry_out, make_executor
 from benchmark.runs.machine import folder_of, seconds_of
-from benchmark.runs.worker import changed_files
+from benchmark.runs.remote import lacks
 from benchmark.spec import RunSpec
 from benchmark.store.lease import Leases
 from benchmark.store.planned import PLAN, read_plan
@@ -45,14 +45,7 @@ def _mine(specs: Sequence[RunSpec], device: str, plan: str) -> list[RunSpec]:
 
 def _check(specs: Sequence[RunSpec]) -> None:
     """Raises UsageError where this machine has not what the runs were planned with."""
-    # one of each kind is enough, and files are hashed once
-    seen: dict[tuple[object, ...], RunSpec] = {}
-    for spec in specs:
-        key = (spec.task, spec.method, str(spec.task_options), str(spec.fingerprint))
-        seen.setdefault(key, spec)
-    for spec in seen.values():
-        if other := changed_files(spec):
-            raise UsageError(
-                f"this machine's {other[0]} is not what the runs were planned with; have the same "
-                "version, plug-ins and files here, or plan again"
-            )
+    if what := lacks(specs):
+        raise UsageError(
+            f"this machine's {what}; have the same version, plug-ins and files here, or plan again"
+        )

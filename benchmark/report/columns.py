@@ -78,7 +78,8 @@ class Column:
         scaled = value / self.scale
         if self.digits is None or not abs(scaled) < _LONG:
             return f"{scaled:.4g}"
-        return f"{scaled:.{self.digits}f}"
+        # no minus before what is printed as 0
+        return f"{scaled:z.{self.digits}f}"
 
     def text(self, e: Estimate | None) -> str:
         """`mean [low, high]`; the mean alone where the interval is unknown; - without a value."""

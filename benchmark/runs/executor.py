@@ -32,6 +32,7 @@ class ExecutorSettings:
     plugins: files to load.
     idle: seconds that a method may compute without a request, where its budget is in evaluations.
     wait: whether runs that another process is at work on are awaited.
+    address: of a cluster's scheduler, for executors that have one.
     """
 
     devices: tuple[str, ...] = ("cpu",)
@@ -41,6 +42,7 @@ class ExecutorSettings:
     plugins: tuple[Path, ...] = ()
     idle: float = Guard.idle
     wait: bool = True
+    address: str = ""
 
     def __post_init__(self) -> None:
         """Raises UsageError for jobs that cannot be."""
@@ -102,6 +104,7 @@ LOCAL, IN_PROCESS = "local", "in_process"
 TABLE = {
     LOCAL: "benchmark.runs.supervisor:LocalExecutor",
     IN_PROCESS: "benchmark.runs.inprocess:InProcessExecutor",
+    "dask": "benchmark.runs.dask_engine:DaskExecutor",
 }
 
 

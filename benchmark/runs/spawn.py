@@ -29,7 +29,7 @@ def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
     return reader, writer
 
 
-def _environment(slots: int) -> dict[str, str]:
+def environment(slots: int) -> dict[str, str]:
     """The caller's, with its share of threads unless the user has set them."""
     environment = dict(os.environ)
     if slots > 1 and not any(name in environment for name in _THREADS):
@@ -52,7 +52,7 @@ def _process(
         stderr=printer,
         start_new_session=True,
         pass_fds=inherited,
-        env=_environment(slots),
+        env=environment(slots),
     )
 
 

@@ -46,7 +46,8 @@ class Supervisor:
 
     stopping: how often the user has asked for the end.  broken, refused: as in `Outcome`.
     sharing: how many runs share the machine.  display: what the user sees of them.
-    lost: how many runs another worker took over.
+    lost: how many runs another worker took over.  listens: to this process's signals, which only
+    its main thread can.
     """
 
     store: Store
@@ -57,6 +58,7 @@ class Supervisor:
     refused: str = ""
     sharing: int = 1
     lost: int = 0
+    listens: bool = True
     waiting_shown: bool = False
     display: CountedLines = field(default_factory=lambda: Silent(0))
 
@@ -69,7 +71,8 @@ class Supervisor:
     def _carry_out(self, specs: Sequence[RunSpec]) -> None:
         waiting = list(specs)
         self.sharing = min(len(waiting), len(self.settings.slots))
-        before = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
+        heard = (signal.SIGINT, signal.SIGTERM) if self.listens else ()
+        before = {s: signal.signal(s, self._stop) for s in heard}
         try:
             while (waiting or self.children) and not self.broken:
                 if (self.stopping or self.refused) and not self.children:

@@ -1,0 +1,98 @@
+"""What another machine does with a run, and sends back: no shared disk is needed.
+
+`python -m benchmark.runs.remote` says what a machine lacks; a process of its own, for one that has
+served before may hold code of then.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import UsageError, format_error, one_line
+from benchmark.plugins.load import load_plugin
+from benchmark.runs.executor import ExecutorSettings, Outcome
+from benchmark.runs.spawn import environment
+from benchmark.runs.worker import changed_files
+from benchmark.spec import RunSpec, read_spec
+from benchmark.store.packed import Packed, pack
+from benchmark.store.store import Store
+
+Sent = Mapping[str, Any]
+"""`RunSpec.as_json`."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """packed: the stored run, or None.  why: what stopped it."""
+
+    packed: Packed | None
+    why: str = ""
+
+
+def one_of_each(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """A run of each task, method and set of options: what one needs, its likes need too."""
+    found: dict[tuple[str, ...], RunSpec] = {}
+    for spec in specs:
+        key = (spec.task, spec.method, str(spec.task_options), str(spec.fingerprint))
+        found.setdefault(key, spec)
+    return list(found.values())
+
+
+def lacks(specs: Iterable[RunSpec]) -> str:
+    """What this process lacks for runs, by name, or "". Raises UsageError."""
+    for spec in one_of_each(specs):
+        if other := changed_files(spec):
+            return f"{other[0]} is not what the runs were planned with"
+    return ""
+
+
+def ask(sent: list[Sent], plugins: list[str]) -> str:
+    """As `lacks`, of the machine that this is called on."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "benchmark.runs.remote"],
+        input=json.dumps([sent, plugins]),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(1),
+    )
+    if done.returncode:
+        return one_line(done.stderr[-300:]) or f"Python ended with {done.returncode}"
+    return done.stdout.strip()
+
+
+def carry_out_alone(sent: Sent, settings: ExecutorSettings) -> Answered:
+    """One run in a process of its own, with the watchdog of the local executor."""
+    from benchmark.runs.supervisor import Supervisor
+
+    spec = read_spec(dict(sent))
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        store = Store(Path(folder))
+        # a cluster calls from a thread, which hears no signals
+        outcome = Supervisor(store, replace(settings, jobs=1, quiet=True), listens=False)([spec])
+        found = store.find(spec)
+        if outcome == Outcome() and found is not None and not found.open:
+            return Answered(pack(store.folder(spec)))
+        return Answered(None, outcome.refused or outcome.broken or "it was stopped")
+
+
+def main() -> None:
+    sent, plugins = json.load(sys.stdin)
+    try:
+        for path in plugins:
+            load_plugin(Path(path))
+        print(lacks(map(read_spec, sent)))
+    # whatever a machine without a package, a file or a plug-in raises
+    except Exception as error:
+        print(one_line(str(error) if isinstance(error, UsageError) else format_error(error)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The executor on a Dask cluster: runs come back whole, and lost workers lose none."""
+
+import hashlib
+import re
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from benchmark import UsageError
+from benchmark.command.cli import main
+from benchmark.command.parse import plan_from_text as plan
+from benchmark.errors import StorageError
+from benchmark.runs import dask_engine
+from benchmark.runs.dask_engine import DaskExecutor
+from benchmark.runs.executor import ExecutorSettings, Outcome
+from benchmark.runs.remote import ask, lacks
+from benchmark.runs.runner import run_one
+from benchmark.store.packed import Packed, pack, unpack
+from benchmark.store.store import Store
+from tests.test_workers import tables_alike
+
+WHAT = ["--method", "random", "--task", "quadratic", "--budget", "300nfe", "--seeds", "0-2"]
+
+
+@pytest.fixture
+def stored(tmp_path):
+    (spec,) = plan("random", "quadratic", budget="60nfe", seeds="0", marks=[])
+    store = Store(tmp_path / "one")
+    run_one(spec, store, quiet=True)
+    return spec, store
+
+
+def test_a_packed_run_is_the_same_run(stored, tmp_path):
+    spec, store = stored
+    other = Store(tmp_path / "two")
+    (store.folder(spec) / ".lock").write_text("")
+    unpack(pack(store.folder(spec)), spec, other)
+    names = {p.name for p in other.folder(spec).iterdir()}
+    assert names == {p.name for p in store.folder(spec).iterdir()} - {".lock"}
+    assert other.find(spec).run == store.find(spec).run
+    assert main(["verify", str(tmp_path / "two")]) == 0
+
+
+def test_what_was_altered_on_its_way_is_refused_and_nothing_is_stored(stored, tmp_path):
+    spec, store = stored
+    packed, other = pack(store.folder(spec)), Store(tmp_path / "two")
+    with pytest.raises(StorageError, match="is not what it sent"):
+        unpack(replace(packed, content=packed.content + b"x"), spec, other)
+    junk = b"no archive"
+    with pytest.raises(StorageError, match="is no run"):
+        unpack(Packed(junk, hashlib.sha256(junk).hexdigest()), spec, other)
+    assert other.find(spec) is None
+    assert not list((tmp_path / "two").rglob("*.*"))
+
+
+def test_what_a_machine_lacks_is_named(tmp_path):
+    (spec,) = plan("random", "quadratic", budget="60nfe", seeds="0")
+    assert ask([spec.as_json()], []) == ""
+    other = replace(spec, fingerprint={**spec.fingerprint, "suite": "another"})
+    assert lacks([other]) == "suite is not what the runs were planned with"
+    assert "missing.py" in ask([spec.as_json()], [str(tmp_path / "missing.py")])
+    unknown = {**spec.as_json(), "method": "unheard"}
+    assert "unknown method 'unheard'" in ask([unknown], [])
+
+
+def test_workers_of_this_machine_carry_out_a_suite(tmp_path, loopback):
+    out = str(tmp_path / "runs")
+    assert main(["run", *WHAT, "--out", out, "--engine", "dask", "--jobs", "2", "--quiet"]) == 0
+    assert main(["run", *WHAT, "--out", str(tmp_path / "own"), "--quiet"]) == 0
+    tables_alike(tmp_path / "runs", tmp_path / "own")
+    assert main(["verify", out]) == 0
+
+
+@pytest.fixture
+def cluster(loopback):
+    """A scheduler's address, and a function that starts a worker."""
+    python = [sys.executable, "-m", "distributed.cli"]
+    started = []
+
+    def start(name, *words, listen=None):
+        command = [*python[:2], f"distributed.cli.dask_{name}", *words]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        while listen and (line := process.stderr.readline()):
+            if found := re.search(listen, line):
+                return found.group(1), process
+        return "", process
+
+    address, _ = start(
+        "scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dashboard",
+        listen=r"Scheduler at:\s+(tcp\S+)",
+    )
+
+    def work():
+        words = [address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+        return start("worker", *words, listen=r"(Registered) to")[1]
+
+    yield address, work
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_killed_worker_loses_no_run(cluster, tmp_path):
+    address, work = cluster
+    first = work()
+    words = [*WHAT, "--seeds", "0-5", "--out", str(tmp_path / "runs"), "--quiet"]
+    command = [sys.executable, "-m", "benchmark", "run", *words, "--engine", "dask"]
+    driver = subprocess.Popen([*command, "--address", address], stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "runs").glob("*/*/*/run.json")):
+        assert driver.poll() is None, driver.communicate()[1]
+        time.sleep(0.05)
+    work()
+    first.kill()
+    said = driver.communicate(timeout=120)[1]
+    assert driver.returncode == 0, said
+    assert len(list((tmp_path / "runs").glob("*/*/*/run.json"))) == 6
+    assert main(["verify", str(tmp_path / "runs")]) == 0
+
+
+def test_what_a_cluster_has_not_is_one_line(cluster, tmp_path, monkeypatch):
+    address, work = cluster
+    (spec,), store = plan("random", "quadratic", budget="60nfe", seeds="0"), Store(tmp_path)
+    executor = DaskExecutor(ExecutorSettings(quiet=True, address=address))
+    with pytest.raises(UsageError, match="its scheduler has no workers; start some"):
+        executor([spec], store)
+    work()
+    with pytest.raises(UsageError, match=r"none of 1 has one; start them with `dask worker"):
+        executor([replace(spec, device="cuda")], store)
+    other = replace(spec, fingerprint={**spec.fingerprint, "suite": "another"})
+    with pytest.raises(UsageError, match="no worker can take the runs; the first: suite is not"):
+        executor([other], store)
+    assert executor([spec], store) == Outcome()
+    monkeypatch.setattr(dask_engine, "_PATIENCE", 0.5)
+    nobody = DaskExecutor(ExecutorSettings(quiet=True, address="tcp://127.0.0.1:1"))
+    with pytest.raises(UsageError, match="--address tcp://127.0.0.1:1: expected a Dask scheduler"):
+        nobody([spec], store)
+
+
+def test_two_drivers_of_one_folder(tmp_path):
+    store = Store(tmp_path)
+    with (
+        dask_engine._alone(store),
+        pytest.raises(UsageError, match="another one is at work on"),
+        dask_engine._alone(store),
+    ):
+        raise AssertionError
+
+
+def test_without_the_package_the_cure_is_said(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main(["run", *WHAT, "--out", str(tmp_path), "--engine", "dask"]) == 2
+    assert "pip install 'diffusion-hpo-bench[cluster]'" in capsys.readouterr().err
+    assert main(["run", *WHAT, "--out", str(tmp_path), "--address", "tcp://x:1"]) == 2
+    assert "--address: expected --engine dask beside it" in capsys.readouterr().err
