@@ -47,6 +47,7 @@ def methods_of(folder):
         "docs/results.md",
         "docs/sampling.md",
         "docs/statistics.md",
+        "docs/cluster.md",
         "results/README.md",
         "tasks/reward_ft/MODEL_CARD.md",
         "tasks/noise_schedule/MODEL_CARD.md",
