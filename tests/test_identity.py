@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from benchmark.plugins import sources
 from benchmark.registry import METHODS, TASKS
 from benchmark.report.table import tables
 from benchmark.report.verify import verify
-from benchmark.runs.worker import _changed
+from benchmark.runs.worker import changed_files
 from benchmark.spec import earlier_identity, identity
 from benchmark.store.store import Store
 from tests.made import made
@@ -243,12 +244,14 @@ def test_a_plan_of_many_runs_hashes_code_once(monkeypatch):
 
 def test_code_that_changed_before_the_run_began_is_noticed():
     (spec,) = plan("random", "quadratic", budget="100nfe")
-    assert _changed(spec, spec.fingerprint) == []
-    assert _changed(spec, dict(spec.fingerprint) | {"method code": "other"}) == ["method code"]
+    assert changed_files(spec) == []
+    other = replace(spec, fingerprint={**spec.fingerprint, "method code": "other"})
+    assert changed_files(other) == ["method code"]
 
 
 EDITED = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from benchmark.errors import UsageError
 from benchmark.command.parse import plan_from_text as plan

@@ -14,7 +14,6 @@ from benchmark.command.parse import plan_from_text as plan
 from benchmark.device import environment
 from benchmark.plugins.load import load_plugin
 from benchmark.registry import METHODS, TASKS, Registry
-from benchmark.spec import code
 from tests.test_cli import bench
 
 METHOD = """
@@ -134,14 +133,14 @@ def test_an_edited_helper_gives_another_run(tmp_path):
 
 def test_a_helper_that_changed_before_the_run_began_is_refused(tmp_path):
     """The worker compares what it loads with what was planned."""
-    from benchmark.runs.worker import _changed
+    from benchmark.runs.worker import changed_files
 
     path = write(tmp_path, "import helper_c", helper_c="X = 1")
     load_plugin(path)
     (spec,) = plan("mine", "quadratic", budget="50nfe")
-    assert _changed(spec, code("mine", "quadratic")) == []
+    assert changed_files(spec) == []
     (tmp_path / "helper_c.py").write_text("X = 2")
-    assert _changed(spec, code("mine", "quadratic")) == ["method code"]
+    assert changed_files(spec) == ["method code"]
 
 
 @pytest.mark.parametrize(

@@ -421,7 +421,9 @@ def test_nothing_that_a_method_sees_depends_on_what_is_reported(
 
 
 @pytest.mark.parametrize("where", ["warm_up", "init", "step"])
-def test_a_ctrl_c_that_a_library_swallows_ends_the_run_all_the_same(where, tmp_path, monkeypatch):
+def test_a_ctrl_c_that_a_library_swallows_ends_the_run_all_the_same(
+    where, tmp_path, monkeypatch, request
+):
     """As C code may, which clears whatever error it meets."""
     before, sent = getattr(QuadraticTask, where), []
 
@@ -435,6 +437,9 @@ def test_a_ctrl_c_that_a_library_swallows_ends_the_run_all_the_same(where, tmp_p
     monkeypatch.setattr("benchmark.search.heartbeat._EVERY", 0.0)
     (spec,) = plan("random", "quadratic", budget="400nfe")
     store = Store(tmp_path)
+    # a shell's background job would ignore it
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, earlier))
     with monkeypatch.context() as patch:
         patch.setattr(QuadraticTask, where, swallows)
         with pytest.raises(KeyboardInterrupt):

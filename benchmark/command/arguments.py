@@ -148,6 +148,13 @@ def _add_flags(run: argparse.ArgumentParser) -> None:
         help="plan the runs into --out and print the script of an array of --jobs workers that "
         "carry them out; run nothing",
     )
+    run.add_argument(
+        "--track",
+        default="",
+        metavar="TOOL",
+        help="then write the runs to mlflow, tensorboard (below --out) or wandb, as bench export "
+        "does",
+    )
     text = "then train anew at each answer's lam, as bench refit does"
     run.add_argument("--refit", action="store_true", help=text)
     run.add_argument("--quiet", action="store_true", help="no progress, only the table")

@@ -14,6 +14,7 @@ from benchmark.command.refit import refit_shown
 from benchmark.command.suite import read_suite
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.escape import visible
+from benchmark.export.tracking import TRACKERS, track
 from benchmark.registry import EXECUTORS
 from benchmark.report.causes import causes, who
 from benchmark.report.explorer import EXPLORE
@@ -46,6 +47,8 @@ def command(args: argparse.Namespace) -> int:
     specs = _specs(args)
     if args.refit:
         refittable(specs)
+    if args.track and args.track not in TRACKERS:
+        raise UsageError(f"--track: expected {', '.join(TRACKERS)}, got {args.track!r}")
     out = folder_of(args.out)
     if args.emit:
         return _emit(args, specs, out)
@@ -72,6 +75,9 @@ def command(args: argparse.Namespace) -> int:
     if args.refit:
         found = [r for s in specs if (r := store.find(s)) is not None]
     _print(found, out)
+    if args.track:
+        place = str(out / "tensorboard") if args.track == "tensorboard" else ""
+        _note(f"{track(found, args.track, place)} runs written to {args.track}")
     return 1 if broken else _ended(found, len(specs), anew=not stored)
 
 

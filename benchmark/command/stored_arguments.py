@@ -78,7 +78,8 @@ def _add_export(export: argparse.ArgumentParser) -> None:
         required=True,
         metavar=("TOOL", "FILE"),
         help="optuna sqlite:///FILE.db, optuna FILE.log, csv FILE or parquet FILE (default of the "
-        "last two: trials.csv, trials.parquet)",
+        "last two: trials.csv, trials.parquet); whole runs: mlflow [URI], tensorboard FOLDER, "
+        "wandb [PROJECT]",
     )
     export.add_argument(
         "--replace", action="store_true", help="studies or a file of the same name may go"

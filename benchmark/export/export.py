@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.errors import UsageError, suggest
+from benchmark.export.tracking import TRACKERS
 from benchmark.store.store import Stored
 
 TOOLS = ("optuna", "csv", "parquet")
@@ -37,7 +38,8 @@ def export(
     nothing can be written.
     """
     if tool not in TOOLS:
-        raise UsageError(f"--to {tool!r}: expected one of {', '.join(TOOLS)}{suggest(tool, TOOLS)}")
+        known = (*TOOLS, *TRACKERS)
+        raise UsageError(f"--to {tool!r}: expected one of {', '.join(known)}{suggest(tool, known)}")
     full = [run for run in runs if run.trials]
     if not full:
         raise UsageError(

@@ -1,0 +1,115 @@
+"""Stored runs for experiment trackers, each written with the tracker's own client."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import UsageError, format_error, suggest
+from benchmark.store.seal import SAMPLES
+from benchmark.store.store import Stored
+
+TRACKERS = {
+    "mlflow": "benchmark.export.to_mlflow:write",
+    "tensorboard": "benchmark.export.to_tensorboard:write",
+    "wandb": "benchmark.export.to_wandb:write",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """Numbers by name after so many network evaluations and seconds of search."""
+
+    evaluations: int
+    seconds: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A run as trackers have it. group: of runs that are comparable.  points: in their order.
+
+    final: what the answer was measured at, and what the search cost.  pictures: files.
+    """
+
+    run_id: str
+    name: str
+    group: str
+    status: str
+    parameters: Mapping[str, str]
+    points: tuple[Point, ...]
+    final: Mapping[str, float]
+    pictures: tuple[Path, ...]
+
+
+Write = Callable[[Sequence[Tracked], str], int]
+"""To a place, or "" for the tracker's own default; returns how many runs were not there yet."""
+
+
+def track(runs: Iterable[Stored], tool: str, place: str) -> int:
+    """Returns how many runs were written. Raises UsageError, also for what the tracker raises."""
+    if tool not in TRACKERS:
+        raise UsageError(
+            f"tracker {tool!r}: expected one of {', '.join(TRACKERS)}{suggest(tool, TRACKERS)}"
+        )
+    module, _, name = TRACKERS[tool].partition(":")
+    write: Write = getattr(import_module(module), name)
+    try:
+        return write([tracked(run) for run in runs if not run.open], place)
+    except UsageError:
+        raise
+    except ImportError as error:
+        raise UsageError(
+            f"{tool}: expected the package, which is not installed; pip install "
+            "'diffusion-hpo-bench[track]'"
+        ) from error
+    # a tracker's client raises many kinds, of places and of servers
+    except Exception as error:
+        where = f" {place!r}" if place else ""
+        raise UsageError(f"{tool}{where}: {format_error(error)[:300]}") from error
+
+
+def tracked(run: Stored) -> Tracked:
+    spec = run.run["spec"]
+    parts = (spec["method"], spec["lower"], f"seed {spec['seed']}", spec["prompt"])
+    options = {
+        f"{spec[owner]}.{k}": str(v)
+        for owner, of in (("task", "task_options"), ("method", "method_options"))
+        for k, v in spec[of].items()
+    }
+    own = ("task", "method", "preset", "lower", "budget", "seed", "prompt", "device")
+    last = run.tests[-1] if run.tests else None
+    final = {} if last is None else {**last["metrics"], **_lam(last)}
+    costs = {"seconds": run.run.get("search_seconds"), "evaluations": run.run.get("nfe")}
+    return Tracked(
+        run.run["run_id"],
+        ", ".join(filter(None, parts)),
+        f"{spec['task']} {spec['preset']} {spec['budget']}",
+        run.run["status"],
+        {**{k: str(spec[k]) for k in own}, **options},
+        tuple(_points(run)),
+        _finite({**final, **{k: v for k, v in costs.items() if v is not None}}),
+        tuple(p for p in (run.folder / SAMPLES,) if p.is_file()),
+    )
+
+
+def _points(run: Stored) -> Iterable[Point]:
+    """F of the incumbents and what they were measured at, by what was spent."""
+    stood = (Point(p["nfe"], p["seconds"], {"F": p["loss"], **_lam(p)}) for p in run.proposals)
+    tests = (Point(t["nfe"], t["seconds"], t["metrics"]) for t in run.tests)
+    found = [replace(p, values=_finite(p.values)) for p in (*stood, *tests)]
+    return sorted((p for p in found if p.values), key=lambda p: (p.seconds, p.evaluations))
+
+
+def _lam(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"lam.{k}": v for k, v in line["lam"].items()}
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among them: a text of a Choice is none."""
+    numbers = {k: float(v) for k, v in values.items() if isinstance(v, (int, float))}
+    return {k: v for k, v in numbers.items() if math.isfinite(v)}
