@@ -11,7 +11,7 @@ from PIL import Image
 from benchmark.report.report import report_folder
 from benchmark.spec import make_task
 from benchmark.store.store import Store
-from speed import sampling
+from speed import knots, sampling
 from speed.rewards import curve, draw, number
 from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.recipe import axes
@@ -90,6 +90,23 @@ def test_the_picture_of_the_axes_is_drawn_again(tmp_path):
     places = dict(zip((a.name for a in space.axes), space.default().tolist(), strict=True))
     axes.draw(pd.read_csv(folder / "axes.csv"), places, tmp_path / "axes.png")
     same_picture(tmp_path / "axes.png", folder / "axes.png")
+
+
+def test_the_picture_of_knots_is_drawn_again(tmp_path):
+    folder = RESULTS / "noise_schedule" / "knots"
+    runs = []
+    for name in ("trials", "knots"):
+        with tarfile.open(folder.parent / name / "runs.tar.xz") as packed:
+            packed.extractall(tmp_path / name, filter="data")
+        runs += list(Store(tmp_path / name))
+    rows = pd.read_csv(folder / "rows.csv")
+    pd.testing.assert_frame_equal(knots.rows_of(runs), rows, rtol=1e-5, check_dtype=False)
+    assert rows.groupby(["knots", "method"]).size().eq(5).all()
+    compared = pd.DataFrame(knots.against(rows))
+    stored = pd.read_csv(folder / "against.csv")
+    pd.testing.assert_frame_equal(compared, stored, rtol=5e-3, atol=1e-12, check_dtype=False)
+    knots.draw(rows, tmp_path / "knots.png")
+    same_picture(tmp_path / "knots.png", folder / "knots.png")
 
 
 def same_picture(one, other):
