@@ -368,6 +368,23 @@ def test_the_axis_that_decides_is_the_important_one():
     assert importance([], axes) == []
 
 
+def test_where_no_axis_matters_none_is_named():
+    rng = np.random.default_rng(1)
+    axes = [
+        {"kind": "float", "name": str(k), "low": 0.0, "high": 1.0, "log": False} for k in range(6)
+    ]
+    alarms = 0
+    for _ in range(200):
+        x, losses = rng.random((120, 6)), rng.standard_normal(120)
+        trials = [
+            {"lam": dict(zip("012345", row, strict=True)), "loss": f, "steps": 1}
+            for row, f in zip(x.tolist(), losses.tolist(), strict=True)
+        ]
+        alarms += importance([SimpleNamespace(trials=trials)], axes) != []
+    # of 5 %; a standard error is 0.015
+    assert alarms / 200 < 0.05 + 3 * 0.015
+
+
 @BROWSER
 def test_of_thousands_of_runs_some_are_listed_and_the_page_says_so(browser, tmp_path, monkeypatch):
     made(tmp_path / "runs")

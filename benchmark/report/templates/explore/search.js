@@ -38,7 +38,7 @@ function drawImportance() {
   byId("importance").hidden = !found.length;
   drawIn("importance", [{ data: { values: found }, mark: { type: "bar", height: { band: 0.7 } }, encoding: {
     y: { field: "axis", type: "nominal", sort: null, title: null },
-    x: { field: "share", type: "quantitative", title: "share of what tells the best tenth of full trials from the rest", axis: { format: "%" } },
+    x: { field: "share", type: "quantitative", title: "share of what tells the best tenth of full trials from all; none: no more than chance", axis: { format: "%" } },
     color: { value: data.rows[0].colour },
     tooltip: [{ field: "axis", title: "axis" }, { field: "share", type: "quantitative", format: ".0%", title: "share" }] } }], 18 * found.length + 20);
 }
