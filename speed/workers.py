@@ -43,7 +43,7 @@ def main() -> None:
             while len(workers) < 2:
                 workers.append(bench("worker", str(root), "--quiet", "--patience", PATIENCE))
                 started += 1
-            time.sleep(rng.uniform(0.5, 5.0))
+            time.sleep(rng.uniform(0.3, 3.5))
             if killed < KILLS and left > 1:
                 workers[rng.randrange(2)].kill()
                 killed += 1

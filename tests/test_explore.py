@@ -163,6 +163,7 @@ def test_a_point_says_its_values(page):
 def test_a_runs_own_page(page, folder):
     page.locator("#every a").first.click()
     run = page.locator("#run")
+    run.locator("h2").wait_for()
     text = run.inner_text()
     assert "bench run --method alpha --task schedule" in text
     assert "Answers proposed (2)" in text
