@@ -253,6 +253,8 @@ def test_what_is_no_plan_is_one_line(content, message, tmp_path, capsys):
     ("words", "message"),
     [
         (["--emit", "pbs"], "--emit: expected slurm, got 'pbs'"),
+        (["--emit", "slurm", "--dry-run"], "--emit: expected no --dry-run beside it"),
+        (["--emit", "slurm", "--track", "mlflow"], "--emit: expected no --track beside it"),
         (["--emit", "slurm", "--jobs", "0"], "--jobs: expected a number from 1 to 1024, got 0"),
     ],
 )

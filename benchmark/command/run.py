@@ -85,6 +85,10 @@ def _emit(args: argparse.Namespace, specs: Sequence[RunSpec], out: Path) -> int:
     """Write the plan, and print a script whose workers carry it out. Raises UsageError."""
     if args.emit not in SCRIPTS:
         raise UsageError(f"--emit: expected {' or '.join(SCRIPTS)}, got {args.emit!r}")
+    # a worker does none of these, and a plan that leaves them out without a word would mislead
+    others = ("dry_run", "refit", "retry_failed", "track", "engine", "in_process")
+    if given := next((name for name in others if getattr(args, name)), ""):
+        raise UsageError(f"--emit: expected no --{given.replace('_', '-')} beside it")
     ExecutorSettings(jobs=args.jobs)
     store = Store(out, Leases())
     store.prepare()
