@@ -96,6 +96,27 @@ def locate(what: str, source: OnHub | OnWeb, option: str = "", choice: str = "")
     return found
 
 
+def in_folder(
+    what: str, wanted: Mapping[str, OnHub], folder: str, also: Mapping[str, str] | None = None
+) -> dict[str, Path]:
+    """The files of a folder, by part. Raises UsageError where one is missing.
+
+    also: other names that a part may have there.
+    """
+    found = {}
+    for part, source in wanted.items():
+        names = (source.name, *filter(None, ((also or {}).get(part),)))
+        paths = [place(folder) / own for own in names]
+        there = next((path for path in paths if os.path.isfile(path)), None)
+        if there is None:
+            raise UsageError(
+                f"{what}: expected {' or '.join(names)} in the folder, got {folder!r}, which has "
+                "none"
+            )
+        found[part] = there
+    return found
+
+
 def given(what: str, path: str) -> Path:
     """A file that the user named. Raises UsageError."""
     found = place(path)

@@ -24,7 +24,7 @@ from benchmark.protocol import FeaturePairs, ImagePairs
 from benchmark.registry import REWARDS
 from tasks.files.download import fetch
 from tasks.files.folders import pretrained
-from tasks.files.weights import OnHub, digest, place
+from tasks.files.weights import OnHub, digest, in_folder, place
 from tasks.measure.frechet import Moments, frechet
 from tasks.measure.remembered import remembered
 
@@ -87,11 +87,7 @@ class FrechetOnDino:
         folder = given(self.name)
         if not folder:
             return {part: _fetched("DINOv2", s, self.name) for part, s in DINO_FILES.items()}
-        found = {part: place(folder) / s.name for part, s in DINO_FILES.items()}
-        for path in found.values():
-            if not path.is_file():
-                raise UsageError(f"DINOv2: expected {path.name} in {folder}, which has none")
-        return found
+        return in_folder("DINOv2", DINO_FILES, folder)
 
     def fetch(self, dry_run: bool, base: str) -> None:
         fetch(DINO_FILES.values(), dry_run, base)

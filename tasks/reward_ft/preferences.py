@@ -5,7 +5,6 @@ Two networks of transformers, filled from the published files; nothing in those 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +18,7 @@ from torch.nn import functional
 from benchmark.errors import UsageError, format_error
 from tasks.files.download import Source
 from tasks.files.folders import pretrained
-from tasks.files.weights import OnHub, digest, fill, locate, place
+from tasks.files.weights import OnHub, digest, fill, in_folder, locate
 
 OPTION = "reward_ft.reward_weights"
 SIDE = 224
@@ -81,23 +80,13 @@ def _located(
 ) -> dict[str, Path]:
     """The files by `name/part`, of a folder or of the hub's cache. Raises UsageError.
 
-    also: other names that a part may have in a folder.
+    also: as of `in_folder`.
     """
     if not folder:
         choice = f"reward_ft.reward={name}"
         return {f"{name}/{p}": locate(what, s, OPTION, choice) for p, s in wanted.items()}
-    found = {}
-    for part, source in wanted.items():
-        names = (source.name, *filter(None, (also.get(part),)))
-        paths = [place(folder) / own for own in names]
-        there = next((path for path in paths if os.path.isfile(path)), None)
-        if there is None:
-            raise UsageError(
-                f"{what}: expected {' or '.join(names)} in the folder, got {folder!r}, which has "
-                "none"
-            )
-        found[f"{name}/{part}"] = there
-    return found
+    found = in_folder(what, wanted, folder, also)
+    return {f"{name}/{part}": path for part, path in found.items()}
 
 
 @lru_cache(maxsize=1)
