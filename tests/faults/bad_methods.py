@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -66,6 +67,8 @@ def _(problem):
 
 @bad("hangs_in_native_code")
 def _(problem):
+    if "HANGS" in os.environ:
+        Path(os.environ["HANGS"]).touch()
     collections.deque(itertools.repeat(0), maxlen=0)
 
 

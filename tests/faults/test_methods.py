@@ -229,6 +229,15 @@ def wait_for_proposals(cwd, most=30):
     pytest.fail("nothing was proposed")
 
 
+def wait_for_a_hang(path, most=30):
+    """Until `hangs_in_native_code` with $HANGS at `path` is where no signal reaches Python."""
+    end = time.monotonic() + most
+    while not path.exists():
+        assert time.monotonic() < end, "nothing hangs"
+        time.sleep(0.05)
+    time.sleep(0.5)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_once_it_stores_and_goes_on_later(number, tmp_path):
     words = ["--method", "slow", "--budget", "300nfe"]
@@ -251,9 +260,10 @@ def test_stopped_once_it_stores_and_goes_on_later(number, tmp_path):
     assert found.run["resumed"] == 1
 
 
-def test_stopped_twice_it_stops_at_once(tmp_path):
+def test_stopped_twice_it_stops_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
     process = started(tmp_path, "--method", "hangs_in_native_code", "--budget", "300s")
-    wait_for_proposals(tmp_path)
+    wait_for_a_hang(tmp_path / "hangs")
     process.send_signal(signal.SIGINT)
     time.sleep(1.0)
     assert process.poll() is None, "it waits for the run to store"
@@ -326,10 +336,10 @@ def test_stopped_while_a_run_starts_it_is_no_failure(delay, tmp_path):
     assert all(r.open for r in Store(tmp_path / "runs"))
 
 
-def test_a_native_hang_ends_with_its_supervisor(tmp_path):
+def test_a_native_hang_ends_with_its_supervisor(tmp_path, monkeypatch):
+    monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
     process = started(tmp_path, "--method", "hangs_in_native_code", "--budget", "300s")
-    wait_for_proposals(tmp_path)
-    time.sleep(0.5)
+    wait_for_a_hang(tmp_path / "hangs")
     process.kill()
     process.communicate(timeout=60)
     (found,) = Store(tmp_path / "runs")
