@@ -18,6 +18,8 @@ class TaskMaker(Protocol):
     lowers: the lower-level solvers; the first is for methods that use the gradient oracle, the
         last for the others.
     smallest: option values with which the conformance suite takes seconds.
+    A class may also have `imports`, the names of modules that a run imports late: a suite imports
+    them once for all its runs. So may the class of a method's options.
     """
 
     version: ClassVar[int]

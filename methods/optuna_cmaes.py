@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ class CMAES:
     """Generations of a normal distribution that starts in the middle. Whole numbers are rounded,
     and a Choice is the index of its text.
     """
+
+    imports: ClassVar[tuple[str, ...]] = ("methods.optuna_study", "cmaes")
 
     trials: int = option(20, "evaluations, as many as other searches get", low=1, high=10**6)
     population: int = option(

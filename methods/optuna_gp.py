@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from benchmark.protocol import Problem, Proposal, S
 @dataclass(frozen=True)
 class GP:
     """The next point maximises the expected improvement under the process."""
+
+    imports: ClassVar[tuple[str, ...]] = ("methods.optuna_study", "scipy.optimize", "torch")
 
     trials: int = option(20, "evaluations, as many as other searches get", low=1, high=10**6)
     initial: int = option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -55,6 +55,8 @@ def _of_optuna(name: str) -> Any:
 @dataclass(frozen=True)
 class OptunaSampler:
     """A sampler by its name, with keyword arguments of its own. It has one objective."""
+
+    imports: ClassVar[tuple[str, ...]] = ("methods.optuna_study",)
 
     trials: int = option(20, "evaluations, as many as other searches get", low=1, high=10**6)
     sampler: str = option(

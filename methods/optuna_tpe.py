@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from benchmark.protocol import Problem, Proposal, S
 @dataclass(frozen=True)
 class TPE:
     """Two densities, of the good points and of the others; the next point maximises their ratio."""
+
+    imports: ClassVar[tuple[str, ...]] = ("methods.optuna_study",)
 
     trials: int = option(20, "evaluations, as many as other searches get", low=1, high=10**6)
     initial: int = option(

@@ -16,9 +16,10 @@ from benchmark.command.parse import plan_from_text as plan
 from benchmark.registry import REWARDS, TASKS, Entry
 from methods.bilevel import Bilevel
 from tasks import REWARDS as REWARD_TABLE
-from tasks.reward_ft import EMBEDDED, RewardFt, conflicts, embedded
+from tasks.reward_ft import RewardFt, conflicts, embedded
 from tasks.reward_ft.importance import ess
 from tasks.reward_ft.mixture import MixedBank, mixed, trusted
+from tasks.reward_ft.presets import EMBEDDED
 from tasks.reward_ft.pull import Direct
 from tasks.reward_ft.staged_task import StagedTask
 

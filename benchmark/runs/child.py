@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.runs.forked import Forked
 from benchmark.spec import RunSpec
 
 # reads of 64 KiB at one look: a process that writes without end must not keep the others waiting
@@ -68,7 +69,7 @@ class Child:
 
     spec: RunSpec
     slot: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     events: int
     held: ExitStack
     prints: int | None = None
@@ -98,7 +99,10 @@ class Child:
     @property
     def listening(self) -> list[int]:
         """The file descriptors that are still open at the other end; a method may close them."""
-        return [n for n in (self.events, self.prints) if n is not None and n not in self._ended]
+        own = [n for n in (self.events, self.prints) if n is not None and n not in self._ended]
+        if isinstance(self.process, Forked) and self.process.returncode is None:
+            own.append(self.process.status)
+        return own
 
     def _read(self, number: int) -> bytes:
         content = b""

@@ -15,14 +15,17 @@ _EVERY = 3.0
 # of the time, at most, for looking
 _SHARE = 0.005
 _COMMAND = ["-m", "benchmark.runs.worker"]
+FORK = "bench-run"
+"""The name of a process that a fork server has forked for a run."""
 
 
 def workers() -> set[int]:
     """The sessions of all runs that are alive on this machine; each worker process has one."""
     sessions = set()
-    for process in psutil.process_iter(["cmdline"]):
+    for process in psutil.process_iter(["cmdline", "name"]):
         words = process.info["cmdline"] or []
-        if any(words[k : k + 2] == _COMMAND for k in range(1, len(words))):
+        forked = process.info["name"] == FORK
+        if forked or any(words[k : k + 2] == _COMMAND for k in range(1, len(words))):
             # sessions, since a method's forks have the same command line as their worker
             with suppress(OSError):
                 sessions.add(os.getsid(process.pid))

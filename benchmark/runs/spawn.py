@@ -1,4 +1,4 @@
-"""Starts a run's process: `python -m benchmark.runs.worker`, with its job on standard input."""
+"""Starts a run's process, by a fork server or fresh, with its job on standard input."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmark.runs.child import Child
 from benchmark.runs.executor import ExecutorSettings
+from benchmark.runs.forked import Forked, WarmParent
 from benchmark.runs.worker import SIGNALS
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
@@ -38,6 +39,18 @@ def environment(slots: int) -> dict[str, str]:
     # what this process can import, the worker can too, wherever it is started
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in sys.path)
     return environment
+
+
+def _forked(warm: WarmParent, printer: int | None, inherited: tuple[int, int]) -> Forked:
+    reader, writer = os.pipe()
+    stdin = os.fdopen(writer, "wb")
+    try:
+        return warm.start(stdin, [reader, *inherited, *([] if printer is None else [printer])])
+    except BaseException:
+        stdin.close()
+        raise
+    finally:
+        os.close(reader)
 
 
 def _process(
@@ -78,8 +91,11 @@ def spawn(
     jobs: int,
     told: bool,
     children: list[Child],
+    warm: WarmParent | None,
 ) -> None:
     """Start a run's process and add it to the children. Raises OSError where none can be started.
+
+    warm: the server that forks it; None: it is a fresh one.
 
     lock: the run's, which the process inherits.  held: releases it here.
     jobs: how many runs share the machine.  told: whether it says how far it is.
@@ -91,7 +107,11 @@ def spawn(
         # runs here before the child is in the list
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            process = _process(printer, (writer, lock), len(settings.slots))
+            process: Forked | subprocess.Popen[bytes]
+            if warm is None:
+                process = _process(printer, (writer, lock), len(settings.slots))
+            else:
+                process = _forked(warm, printer, (writer, lock))
             children.append(Child(spec, slot, process, reader, held, prints))
             ours.pop_all()
         finally:

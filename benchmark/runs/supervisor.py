@@ -21,7 +21,8 @@ from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.runs.child import Child, label
 from benchmark.runs.display import CountedLines, Screen, Silent, display
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.spawn import spawn
+from benchmark.runs.forked import WarmParent, modules
+from benchmark.runs.spawn import environment, spawn
 from benchmark.runs.worker import INTERRUPTED, REFUSED, STORAGE
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store, Stored
@@ -47,7 +48,7 @@ class Supervisor:
     stopping: how often the user has asked for the end.  broken, refused: as in `Outcome`.
     sharing: how many runs share the machine.  display: what the user sees of them.
     lost: how many runs another worker took over.  listens: to this process's signals, which only
-    its main thread can.
+    its main thread can.  warm: the server that forks the runs; None: each gets a fresh process.
     """
 
     store: Store
@@ -60,6 +61,9 @@ class Supervisor:
     lost: int = 0
     listens: bool = True
     waiting_shown: bool = False
+    warm: WarmParent | None = None
+    asked: bool = False
+    imported: list[str] = field(default_factory=list)
     display: CountedLines = field(default_factory=lambda: Silent(0))
 
     def __call__(self, specs: Sequence[RunSpec]) -> Outcome:
@@ -71,6 +75,7 @@ class Supervisor:
     def _carry_out(self, specs: Sequence[RunSpec]) -> None:
         waiting = list(specs)
         self.sharing = min(len(waiting), len(self.settings.slots))
+        self.imported = modules(waiting)
         heard = (signal.SIGINT, signal.SIGTERM) if self.listens else ()
         before = {s: signal.signal(s, self._stop) for s in heard}
         try:
@@ -89,6 +94,8 @@ class Supervisor:
                 child.signal(signal.SIGKILL)
                 child.process.wait()
                 child.held.close()
+            if self.warm is not None:
+                self.warm.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -115,6 +122,9 @@ class Supervisor:
                     left.append(spec)
                 # looked up under the lock: another process may just have finished it
                 elif (found := self.store.find(spec)) is None or found.open:
+                    self._warm_up()
+                    if self.stopping:
+                        return left + waiting[k:]
                     self._spawn(spec, free.pop(0), lock, held)
                     # the lock is the child's now, and `finally` must not release it
                     held = ExitStack()
@@ -134,6 +144,25 @@ class Supervisor:
                 held.close()
         return left
 
+    def _warm_up(self) -> None:
+        """Start the fork server before the first run, once it is known that there is one."""
+        # on other systems a fork of what has used a library may not work, and on a GPU never
+        cpu = self.settings.devices == ("cpu",)
+        if self.warm is not None and self.warm.gone:
+            self.warm.close()
+            self.warm, self.asked = None, False
+        if self.asked or not (cpu and sys.platform == "linux"):
+            return
+        self.asked, warm = True, WarmParent(self.imported, environment(len(self.settings.slots)))
+        while warm.why is None and not self.stopping:
+            warm.wait(_POLL)
+        if not warm.why:
+            self.warm = warm
+            return
+        warm.close()
+        what = f"each run starts in a fresh process, for {warm.why}"
+        print(f"bench: {what}", file=sys.stderr, flush=True)
+
     def _spawn(self, spec: RunSpec, slot: str, lock: int, held: ExitStack) -> None:
         self.display.begun(spec)
         spawn(
@@ -146,6 +175,7 @@ class Supervisor:
             jobs=self.sharing,
             told=isinstance(self.display, Screen),
             children=self.children,
+            warm=self.warm,
         )
 
     def _renew(self) -> None:
@@ -187,7 +217,7 @@ class Supervisor:
         # to its whole process group, for what it left behind
         child.signal(signal.SIGKILL)
         child.close()
-        code = child.process.returncode
+        code = child.process.wait()
         try:
             if child.lost:
                 self.lost += 1

@@ -1,4 +1,4 @@
-"""One run in a process of its own: `python -m benchmark.runs.worker`, started by the supervisor.
+"""One run in a process of its own: a fork of the fork server, or `python -m benchmark.runs.worker`.
 
 The job comes as one line of JSON on standard input, which then stays open: when it closes, the
 supervisor is gone, and this process goes too. Events are written to a file descriptor of the job.
@@ -39,10 +39,13 @@ def _end_with(supervisor: Any) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _die_with_parent() -> None:
+def die_with(parent: int) -> None:
     """The kernel's way, where it has one: it works while native code holds the interpreter."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # it may be gone already
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _keep(*numbers: int) -> None:
@@ -143,11 +146,13 @@ def _run(job: dict[str, Any]) -> int:
     return 0
 
 
-def main() -> int:
-    _die_with_parent()
+def main(events: int | None = None, lock: int | None = None) -> int:
+    """events, lock: their file descriptors where they are not those of the job."""
     signal.signal(signal.SIGTERM, _terminate)
     settle()
     job = json.loads(sys.stdin.readline())
+    if events is not None:
+        job |= {"events": events, "lock": lock}
     _keep(job["lock"], job["events"])
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     # what a method prints is no part of the table on standard output
@@ -155,9 +160,13 @@ def main() -> int:
     return _run(job)
 
 
-if __name__ == "__main__":
-    status = main()
+def end(status: int) -> NoReturn:
+    """End this process, without waiting for threads or children that a method left behind."""
     with suppress(OSError):
         sys.stderr.flush()
-    # no waiting for threads or children that a method left behind
     os._exit(status)
+
+
+if __name__ == "__main__":
+    die_with(os.getppid())
+    end(main())

@@ -28,6 +28,11 @@ class NoiseSchedule:
     version: ClassVar[int] = 1
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = PRESETS
     lowers: ClassVar[tuple[str, ...]] = ("",)
+    imports: ClassVar[tuple[str, ...]] = (
+        "tasks.noise_schedule.task",
+        "diffusers.models.unets.unet_2d",
+        "sklearn.datasets",
+    )
     smallest: ClassVar[Mapping[str, object]] = {
         "channels": "8,16",
         "batch": 16,

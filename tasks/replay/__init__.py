@@ -30,6 +30,7 @@ class ReplayMaker:
     version: ClassVar[int] = 1
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"recorded": {}}
     lowers: ClassVar[tuple[str, ...]] = ("",)
+    imports: ClassVar[tuple[str, ...]] = ("tasks.replay.task", "sklearn.gaussian_process")
     smallest: ClassVar[Mapping[str, object]] = {}
 
     table: str = option(

@@ -13,15 +13,12 @@ from benchmark.options import option
 from benchmark.protocol import Prices, Task
 from benchmark.space import Float, Space
 from tasks.reward_ft import several
-from tasks.reward_ft.presets import PRESETS
+from tasks.reward_ft.presets import IMPORTS, PRESETS
 
 # default 10: weak guidance, what a cautious user would take; neither the optimum nor an end
 SPACE = Space(
     (Float("lam", 0.01, 100.0, default=10.0, log=True, grid=(0.01, 0.1, 1.0, 10.0, 100.0)),)
 )
-# rewards on the embedded preset's own networks
-EMBEDDED: tuple[str, ...] = ("quality", "random_head", "head_2", "head_3", "head_4")
-EMBEDDED += ("other_digit", "other_ink", "other_ground")
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,7 @@ class RewardFt:
 
     version: ClassVar[int] = 1
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = PRESETS
+    imports: ClassVar[tuple[str, ...]] = IMPORTS
     # the first for methods that use `grad`, the last for the others, as in the paper
     lowers: ClassVar[tuple[str, ...]] = ("importance", "staged", "guided")
     smallest: ClassVar[Mapping[str, object]] = {

@@ -7,6 +7,17 @@ from collections.abc import Mapping
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 # the default of the released code; the paper's own were not at hand
 PAPER_PROMPTS = ("A beautiful landscape",)
+# rewards on the embedded preset's own networks
+EMBEDDED: tuple[str, ...] = ("quality", "random_head", "head_2", "head_3", "head_4")
+EMBEDDED += ("other_digit", "other_ink", "other_ground")
+
+# what a run imports late, by its longest names
+IMPORTS = (
+    "tasks.reward_ft.opening",
+    "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
+    "open_clip",
+    "sklearn.datasets",
+)
 
 PRESETS: Mapping[str, Mapping[str, object]] = {
     "embedded": {},

@@ -11,6 +11,7 @@ from benchmark.errors import UsageError, refuse_prompt
 from benchmark.options import option
 from benchmark.protocol import Prices, Task, Use
 from benchmark.space import Native, Space
+from tasks.reward_ft.presets import IMPORTS
 
 LEAST = 2
 """Images that have a covariance."""
@@ -37,6 +38,7 @@ class SamplingMaker:
         },
     }
     lowers: ClassVar[tuple[str, ...]] = ("",)
+    imports: ClassVar[tuple[str, ...]] = ("tasks.sampling.task", *IMPORTS)
     smallest: ClassVar[Mapping[str, object]] = {"evaluations": 3, "images": 12, "test_images": 8}
 
     objective: str = option(

@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from benchmark.runs.neighbours import FORK
 from benchmark.store.store import Store
 from tests.faults.test_methods import BAD, bench, started, wait_for_proposals
 
@@ -81,8 +82,8 @@ def test_an_oracle_may_take_longer_than_a_method(tmp_path):
 
 
 def worker_of(process):
-    for child in psutil.Process(process.pid).children():
-        if "benchmark.runs.worker" in child.cmdline():
+    for child in psutil.Process(process.pid).children(recursive=True):
+        if child.name() == FORK:
             return child.pid
     raise AssertionError("no worker")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmark.registry import REWARDS
 from tasks.files.download import Source
-from tasks.reward_ft import EMBEDDED
+from tasks.reward_ft.presets import EMBEDDED
 from tasks.reward_ft.rewards import reward_files, reward_kind, reward_source
 
 # a table of names is in no hash of the task's code, so what it names is reached from here too
