@@ -5,7 +5,10 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -16,6 +19,7 @@ from benchmark.errors import StorageError
 from benchmark.runs import dask_engine
 from benchmark.runs.dask_engine import DaskExecutor
 from benchmark.runs.executor import ExecutorSettings, Outcome
+from benchmark.runs.gather import alone
 from benchmark.runs.remote import ask, lacks
 from benchmark.runs.runner import run_one
 from benchmark.store.packed import Packed, pack, unpack
@@ -74,9 +78,28 @@ def test_workers_of_this_machine_carry_out_a_suite(tmp_path, loopback):
     assert main(["verify", out]) == 0
 
 
+class Cluster(NamedTuple):
+    """schedule, work: start a scheduler on a port, and a worker."""
+
+    address: str
+    scheduler: subprocess.Popen
+    schedule: Callable
+    work: Callable
+
+    def drive(self, *words):
+        """`bench run` on it, until the first run is stored; its process."""
+        command = [sys.executable, "-m", "benchmark", "run", *WHAT, "--seeds", "0-5", *words]
+        command += ["--quiet", "--engine", "dask", "--address", self.address]
+        driver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while not list(Path(words[-1]).glob("*/*/*/run.json")):
+            assert driver.poll() is None, driver.communicate()[1]
+            time.sleep(0.02)
+        return driver
+
+
 @pytest.fixture
 def cluster(loopback):
-    """A scheduler's address, and a function that starts a worker."""
+    """A scheduler, and functions that start another and a worker."""
     python = [sys.executable, "-m", "distributed.cli"]
     started = []
 
@@ -89,36 +112,26 @@ def cluster(loopback):
                 return found.group(1), process
         return "", process
 
-    address, _ = start(
-        "scheduler",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-dashboard",
-        listen=r"Scheduler at:\s+(tcp\S+)",
-    )
+    def schedule(port="0"):
+        words = ["--host", "127.0.0.1", "--port", port, "--no-dashboard"]
+        return start("scheduler", *words, listen=r"Scheduler at:\s+(tcp\S+)")
+
+    address, scheduler = schedule()
 
     def work():
         words = [address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny"]
         return start("worker", *words, listen=r"(Registered) to")[1]
 
-    yield address, work
+    yield Cluster(address, scheduler, schedule, work)
     for process in started:
         process.kill()
         process.communicate()
 
 
 def test_a_killed_worker_loses_no_run(cluster, tmp_path):
-    address, work = cluster
-    first = work()
-    words = [*WHAT, "--seeds", "0-5", "--out", str(tmp_path / "runs"), "--quiet"]
-    command = [sys.executable, "-m", "benchmark", "run", *words, "--engine", "dask"]
-    driver = subprocess.Popen([*command, "--address", address], stderr=subprocess.PIPE, text=True)
-    while not list((tmp_path / "runs").glob("*/*/*/run.json")):
-        assert driver.poll() is None, driver.communicate()[1]
-        time.sleep(0.05)
-    work()
+    first = cluster.work()
+    driver = cluster.drive("--out", str(tmp_path / "runs"))
+    cluster.work()
     first.kill()
     said = driver.communicate(timeout=120)[1]
     assert driver.returncode == 0, said
@@ -126,8 +139,31 @@ def test_a_killed_worker_loses_no_run(cluster, tmp_path):
     assert main(["verify", str(tmp_path / "runs")]) == 0
 
 
+def test_a_killed_scheduler_is_one_line_and_the_suite_goes_on_with_the_next(cluster, tmp_path):
+    out = str(tmp_path / "runs")
+    cluster.work()
+    driver = cluster.drive("--out", out)
+    cluster.scheduler.kill()
+    said = driver.communicate(timeout=60)[1]
+    stored = {p: p.stat().st_mtime_ns for p in Path(out).glob("*/*/*/run.json")}
+    assert driver.returncode == 1, said
+    assert 1 <= len(stored) < 6
+    assert "Traceback" not in said
+    assert "--engine dask: the scheduler is gone" in said
+    assert f"{len(stored)} of 6 runs are stored; the same command goes on" in said
+    cluster.scheduler.wait()
+    cluster.schedule(cluster.address.rpartition(":")[2])
+    cluster.work()
+    driver = cluster.drive("--out", out)
+    said = driver.communicate(timeout=60)[1]
+    assert driver.returncode == 0, said
+    assert all(p.stat().st_mtime_ns == at for p, at in stored.items()), "none is run twice"
+    assert main(["run", *WHAT, "--seeds", "0-5", "--out", str(tmp_path / "own"), "--quiet"]) == 0
+    tables_alike(tmp_path / "runs", tmp_path / "own")
+
+
 def test_what_a_cluster_has_not_is_one_line(cluster, tmp_path, monkeypatch):
-    address, work = cluster
+    address, work = cluster.address, cluster.work
     (spec,), store = plan("random", "quadratic", budget="60nfe", seeds="0"), Store(tmp_path)
     executor = DaskExecutor(ExecutorSettings(quiet=True, address=address))
     with pytest.raises(UsageError, match="its scheduler has no workers; start some"):
@@ -148,9 +184,9 @@ def test_what_a_cluster_has_not_is_one_line(cluster, tmp_path, monkeypatch):
 def test_two_drivers_of_one_folder(tmp_path):
     store = Store(tmp_path)
     with (
-        dask_engine._alone(store),
+        alone(store, "dask"),
         pytest.raises(UsageError, match="another one is at work on"),
-        dask_engine._alone(store),
+        alone(store, "dask"),
     ):
         raise AssertionError
 
@@ -160,4 +196,4 @@ def test_without_the_package_the_cure_is_said(monkeypatch, tmp_path, capsys):
     assert main(["run", *WHAT, "--out", str(tmp_path), "--engine", "dask"]) == 2
     assert "pip install 'diffusion-hpo-bench[cluster]'" in capsys.readouterr().err
     assert main(["run", *WHAT, "--out", str(tmp_path), "--address", "tcp://x:1"]) == 2
-    assert "--address: expected --engine dask beside it" in capsys.readouterr().err
+    assert "--address: expected --engine dask or ray beside it" in capsys.readouterr().err

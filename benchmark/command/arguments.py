@@ -125,8 +125,8 @@ def _add_flags(run: argparse.ArgumentParser) -> None:
         "--address",
         default="",
         metavar="URL",
-        help="of the scheduler of --engine dask, such as tcp://host:8786 (default: --jobs workers "
-        "of this machine)",
+        help="of the cluster of --engine dask or ray, such as tcp://host:8786 or host:6379 "
+        "(default: --jobs workers of this machine)",
     )
     run.add_argument(
         "--in-process",

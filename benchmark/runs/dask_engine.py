@@ -6,21 +6,18 @@ packed run back; weights and data are never sent, their hashes are compared befo
 
 from __future__ import annotations
 
-import os
-import sys
+import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmark.errors import StorageError, UsageError, format_error, one_line
-from benchmark.runs.display import CountedLines, Silent
+from benchmark.errors import UsageError, format_error
 from benchmark.runs.executor import ExecutorSettings, Outcome
+from benchmark.runs.gather import SchedulerLost, able, alone, gather, left
 from benchmark.runs.remote import Answered, ask, carry_out_alone, one_of_each
 from benchmark.spec import RunSpec
-from benchmark.store.files import storing
-from benchmark.store.locks import take
-from benchmark.store.packed import unpack
 from benchmark.store.store import Store
 
 _INSTALL = "pip install 'diffusion-hpo-bench[cluster]'"
@@ -52,91 +49,59 @@ class DaskExecutor:
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
         """Raises UsageError where no worker can take the runs."""
-        kind = Silent if self.settings.quiet else CountedLines
-        with _alone(store), _client(self.settings) as client:
-            waiting = [s for s in specs if (found := store.find(s)) is None or found.open]
-            if not waiting:
+        with alone(store, "dask"), _client(self.settings) as client:
+            if not (waiting := left(specs, store)):
                 return Outcome()
-            able = _able(client, waiting, self.settings)
-            with kind(len(specs)) as shown:
-                return self._gather(client, waiting, able, store, shown)
+            sent = self._sent(client, waiting)
+            try:
+                return gather(_answers(sent), store, len(specs), self.settings.quiet)
+            finally:
+                client.cancel(list(sent))
 
-    def _gather(
-        self,
-        client: Any,
-        specs: Sequence[RunSpec],
-        able: list[str] | None,
-        store: Store,
-        shown: CountedLines,
-    ) -> Outcome:
-        """Send the runs, and store each as it comes."""
+    def _sent(self, client: Any, specs: Sequence[RunSpec]) -> dict[Any, RunSpec]:
+        """The runs by their futures."""
+        workers = _able(client, specs, self.settings)
         # the device is the worker's to choose, which has one card for each run
         settings = replace(self.settings, devices=(specs[0].device,))
         gpu = {"GPU": 1} if specs[0].device == "cuda" else None
-        sent = {}
-        for spec in specs:
-            future = client.submit(
+        return {
+            client.submit(
                 carry_out_alone,
                 spec.as_json(),
                 settings,
                 key=f"bench-{spec.run_id}",
                 pure=False,
-                workers=able,
+                workers=workers,
                 resources=gpu,
                 retries=_RETRIES,
-            )
-            sent[future] = spec
-        try:
-            for future in _dask().as_completed(list(sent)):
-                spec, answer = sent.pop(future), _answer(future)
-                if answer.packed is None:
-                    who = f"{spec.task} {spec.method} seed {spec.seed}"
-                    return Outcome(refused=f"{who}, on a worker: {answer.why}")
-                with store.lock(spec) as lock:
-                    # another process may have it, or have just stored it
-                    found = store.find(spec)
-                    if lock is not None and (found is None or found.open):
-                        unpack(answer.packed, spec, store)
-                shown.ended(spec, store.find(spec))
-        except StorageError as error:
-            return Outcome(broken=one_line(str(error)))
-        except KeyboardInterrupt:
-            return Outcome(stopped=True)
-        finally:
-            client.cancel(list(sent))
-        return Outcome()
+            ): spec
+            for spec in specs
+        }
+
+
+def _answers(sent: dict[Any, RunSpec]) -> Iterator[tuple[RunSpec, Answered]]:
+    """As they come; each is forgotten then."""
+    for future in _dask().as_completed(list(sent)):
+        yield sent.pop(future), _answer(future)
 
 
 def _answer(future: Any) -> Answered:
     try:
         found: Answered = future.result()
         return found
+    except CancelledError as error:
+        raise SchedulerLost(f"--engine dask: the scheduler is gone ({error})") from error
     # Dask hands on whatever ended the run there
     except Exception as error:
         return Answered(None, format_error(error))
 
 
 @contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    """One driver a folder: two would have each run done twice. Raises UsageError."""
-    path = store.root / ".dask.lock"
-    with storing(path):
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        if not take(fd):
-            raise UsageError(
-                f"--engine dask: another one is at work on {store.root}; wait for it, or choose "
-                "another --out"
-            )
-        yield
-    finally:
-        os.close(fd)
-
-
-@contextmanager
 def _client(settings: ExecutorSettings) -> Iterator[Any]:
     """Of the given scheduler, or of workers of this machine. Raises UsageError."""
     dask = _dask()
+    # a lost scheduler is one line of this suite, not Dask's tracebacks
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     if settings.address:
         try:
             client = dask.Client(settings.address, timeout=_PATIENCE)
@@ -182,15 +147,8 @@ def _able(client: Any, specs: Sequence[RunSpec], settings: ExecutorSettings) -> 
     plugins = [str(path.absolute()) for path in settings.plugins]
     kinds = [spec.as_json() for spec in one_of_each(specs)]
     said = client.run(ask, kinds, plugins, workers=chosen, on_error="return")
-    lacking = {
-        w: one_line(format_error(s) if isinstance(s, BaseException) else str(s))
-        for w, s in said.items()
-        if s != ""
-    }
-    for worker, what in lacking.items():
-        print(f"bench: worker {worker} gets no runs: {what}", file=sys.stderr)
-    able = [w for w in chosen if w not in lacking]
-    if not able:
-        first = next(iter(lacking.values()))
-        raise UsageError(f"--engine dask: no worker can take the runs; the first: {first}")
-    return able if len(able) < len(workers) else None
+    found = able(
+        {w: format_error(s) if isinstance(s, BaseException) else str(s) for w, s in said.items()},
+        "dask",
+    )
+    return found if len(found) < len(workers) else None

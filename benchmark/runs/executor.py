@@ -105,6 +105,7 @@ TABLE = {
     LOCAL: "benchmark.runs.supervisor:LocalExecutor",
     IN_PROCESS: "benchmark.runs.inprocess:InProcessExecutor",
     "dask": "benchmark.runs.dask_engine:DaskExecutor",
+    "ray": "benchmark.runs.ray_engine:RayExecutor",
 }
 
 

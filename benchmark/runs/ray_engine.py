@@ -1,0 +1,137 @@
+"""The executor `ray`: runs as tasks of a Ray cluster, or of one that it starts here.
+
+As with Dask, a node gets a specification and sends the packed run back; lost workers are Ray's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmark.errors import UsageError, format_error
+from benchmark.runs.executor import ExecutorSettings, Outcome
+from benchmark.runs.gather import able, alone, gather, left
+from benchmark.runs.remote import Answered, ask, carry_out_alone, one_of_each
+from benchmark.spec import RunSpec
+from benchmark.store.store import Store
+
+_INSTALL = "pip install 'diffusion-hpo-bench[ray]'"
+# so often is a run given to another worker when its own dies
+_RETRIES = 10
+_PATIENCE = 15.0
+_NODE = "ray.io/node-id"
+
+
+def _ray() -> Any:
+    """The package. Raises UsageError where it is not installed."""
+    # else it sends reports of its use to its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError(
+            f"--engine ray: expected the package ray, there is none; {_INSTALL}"
+        ) from error
+    return ray
+
+
+@dataclass(frozen=True)
+class RayExecutor:
+    """On the cluster of --address, such as host:6379, or on --jobs workers started here."""
+
+    settings: ExecutorSettings
+
+    def __post_init__(self) -> None:
+        _ray()
+
+    def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
+        """Raises UsageError where no node can take the runs."""
+        with alone(store, "ray"), _session(self.settings):
+            if not (waiting := left(specs, store)):
+                return Outcome()
+            needs = {"num_cpus": 1, "num_gpus": float(specs[0].device == "cuda")}
+            nodes = _able(waiting, self.settings, needs)
+            # the device is the worker's to choose, which has one card for each run
+            settings = replace(self.settings, devices=(specs[0].device,))
+            run = (
+                _ray()
+                .remote(carry_out_alone)
+                .options(
+                    max_retries=_RETRIES, label_selector={_NODE: f"in({','.join(nodes)})"}, **needs
+                )
+            )
+            sent = {run.remote(spec.as_json(), settings): spec for spec in waiting}
+            try:
+                return gather(_answers(sent), store, len(specs), self.settings.quiet)
+            finally:
+                for reference in sent:
+                    _ray().cancel(reference, force=True)
+
+
+def _answers(sent: dict[Any, RunSpec]) -> Iterator[tuple[RunSpec, Answered]]:
+    """As they come; each is forgotten then."""
+    while sent:
+        (reference,), _ = _ray().wait(list(sent))
+        spec = sent.pop(reference)
+        try:
+            yield spec, _ray().get(reference)
+        # Ray hands on whatever ended the run there
+        except _ray().exceptions.RayError as error:
+            yield spec, Answered(None, format_error(getattr(error, "cause", None) or error))
+
+
+def _reach(address: str) -> None:
+    """Raises UsageError where nobody listens there: Ray itself would try for minutes."""
+    parts = urlsplit(address if "//" in address else f"//{address}")
+    with suppress(ValueError):
+        if not (parts.hostname and parts.port):
+            return
+        try:
+            socket.create_connection((parts.hostname, parts.port), _PATIENCE).close()
+        except OSError as error:
+            raise UsageError(
+                f"--address {address}: expected a Ray cluster that answers within {_PATIENCE:g} s; "
+                f"{format_error(error)}"
+            ) from error
+
+
+@contextmanager
+def _session(settings: ExecutorSettings) -> Iterator[None]:
+    """Raises UsageError for an address that does not answer."""
+    _reach(settings.address)
+    own: Mapping[str, Any] = {"num_cpus": len(settings.slots), "_node_ip_address": "127.0.0.1"}
+    where = {"address": settings.address} if settings.address else own
+    try:
+        _ray().init(**where, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"--address {settings.address}: expected a Ray cluster that answers; "
+            f"{format_error(error)[:200]}"
+        ) from error
+    try:
+        yield
+    finally:
+        _ray().shutdown()
+
+
+def _able(
+    specs: Sequence[RunSpec], settings: ExecutorSettings, needs: Mapping[str, Any]
+) -> list[str]:
+    """The nodes that have all that the runs need; a line for each other. Raises UsageError."""
+    ray, gpu = _ray(), needs["num_gpus"]
+    nodes = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("GPU", 0) >= gpu]
+    if not nodes:
+        raise UsageError("--device cuda: expected a node with a card, the Ray cluster has none")
+    kinds = [spec.as_json() for spec in one_of_each(specs)]
+    plugins = [str(path.absolute()) for path in settings.plugins]
+    asked = {
+        n["NodeID"]: ray.remote(ask).options(num_cpus=0, label_selector={_NODE: n["NodeID"]})
+        for n in nodes
+    }
+    said = {name: ray.get(task.remote(kinds, plugins)) for name, task in asked.items()}
+    return able(said, "ray")
