@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from shutil import get_terminal_size
-from textwrap import fill
 
 from benchmark.escape import visible
-from benchmark.report.formats import text
-from benchmark.report.notes import footnote
-from benchmark.report.reading import reading
-from benchmark.report.table import Table
-
-
-def print_table(table: Table) -> None:
-    """With its notes, for a terminal."""
-    notes = visible(f"{reading(table)} {footnote(table)}")
-    # a terminal would break it within words
-    if sys.stdout.isatty():
-        notes = fill(notes, get_terminal_size().columns, break_long_words=False)
-    print(f"{text(table)}\n{notes}")
 
 
 def print_checks(results: Iterable[tuple[str, str]], name: object, good: str) -> int:

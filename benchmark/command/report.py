@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from benchmark.budget import Budget
-from benchmark.command.output import print_table
 from benchmark.errors import UsageError
 from benchmark.report.explorer import EXPLORE
+from benchmark.report.formats import text_table
 from benchmark.report.paper import Layout
 from benchmark.report.report import report_folder
 from benchmark.runs.machine import folder_of
@@ -28,7 +28,7 @@ def command(args: argparse.Namespace) -> int:
         layout=Layout(_words(args.columns), args.sort),
     )
     for table, folder in written:
-        print_table(table)
+        text_table(table).print()
         print(f"\nwritten to {folder}\n")
     if args.open:
         _open([folder / EXPLORE for _, folder in written])

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.command.arguments import SHORT
-from benchmark.command.output import print_table
 from benchmark.command.parse import parse_names, plan_from_text
 from benchmark.command.refit import refit_shown
 from benchmark.command.suite import read_suite
@@ -17,8 +16,8 @@ from benchmark.escape import visible
 from benchmark.export.tracking import TRACKERS, track
 from benchmark.registry import EXECUTORS
 from benchmark.report.causes import causes, who
+from benchmark.report.current import Shown, recall, remember, stamp
 from benchmark.report.explorer import EXPLORE
-from benchmark.report.report import report, stored_beside
 from benchmark.runs.afford import warnings
 from benchmark.runs.executor import (
     IN_PROCESS,
@@ -74,7 +73,7 @@ def command(args: argparse.Namespace) -> int:
     broken = args.refit and _refit(found, out, args)
     if args.refit:
         found = [r for s in specs if (r := store.find(s)) is not None]
-    _print(found, out)
+    _print(found, store, args.plugin)
     if args.track:
         place = str(out / "tensorboard") if args.track == "tensorboard" else ""
         _note(f"{track(found, args.track, place)} runs written to {args.track}")
@@ -175,7 +174,7 @@ def settings_of(
     """Raises UsageError for what this machine does not have. wait: see `ExecutorSettings`."""
     address = getattr(args, "address", "")
     if address and args.engine in (None, LOCAL, IN_PROCESS):
-        raise UsageError("--address: expected --engine dask beside it")
+        raise UsageError("--address: expected --engine dask or ray beside it")
     devices = devices_of(args.device or specs[0].device)
     grace, idle = (
         seconds_of(f"--{name}", getattr(args, name), example)
@@ -192,11 +191,34 @@ def _note(text: str) -> None:
     print(visible(text), file=sys.stderr)
 
 
-def _print(runs: list[Stored], out: Path) -> None:
-    """The tables of these runs, which are also written below `out`."""
-    for table, folder in report(runs, out / "report", beside=stored_beside(out, runs)):
+def _shown(runs: list[Stored], store: Store, plugins: Sequence[Path]) -> Shown:
+    """The report of these runs, written again where it does not stand."""
+    out, folder = store.root, store.root / "report"
+
+    def now() -> str:
+        return stamp(out, (r.folder for r in runs), store.records(), plugins)
+
+    if (stands := recall(folder, now())) is not None:
+        return stands
+    # only now: what it draws with takes longer to import than a finished suite to answer
+    from benchmark.report.formats import text_table
+    from benchmark.report.report import report, stored_beside
+
+    before = now()
+    made = report(runs, folder, beside=stored_beside(out, runs))
+    shown = [(text_table(table), place) for table, place in made]
+    # a picture that could not be drawn may be the next time
+    if not any(table.undrawn for table, _ in made):
+        remember(folder, before, shown)
+    return shown
+
+
+def _print(runs: list[Stored], store: Store, plugins: Sequence[Path]) -> None:
+    """The tables of these runs, which are also written below the store's folder."""
+    out = store.root
+    for shown, folder in _shown(runs, store, plugins):
         print()
-        print_table(table)
+        shown.print()
         print(f"\nresults  {out}\ntables   {folder}/table1.md, .csv, .tex")
         print(f"plots    {folder}/*.png")
         if (folder / EXPLORE).exists():

@@ -2,65 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from shutil import get_terminal_size
-
 from benchmark import escape
 from benchmark.report.cells import body, heads
+from benchmark.report.notes import footnote
+from benchmark.report.reading import reading
 from benchmark.report.table import Table
+from benchmark.report.text_table import TextTable
 
-# characters of a line at most: a wider one is hard to follow on any screen
-_WIDTH = 130
-_GAP = 2
+
+def text_table(table: Table) -> TextTable:
+    """For a terminal, with its notes."""
+    rows = body(table, escape.visible, ("", "*"), ("", "="))
+    return TextTable(
+        escape.visible(table.title),
+        [list(map(escape.visible, heads(table))), *map(list, rows)],
+        len(table.metrics),
+        escape.visible(f"{reading(table)} {footnote(table)}"),
+    )
 
 
 def text(table: Table) -> str:
-    """For a terminal; `*` marks the best mean, `=` a tie with it.
-
-    What is wider than the terminal goes into blocks, metrics first, each with the rows' names.
-    """
-    lines = [
-        list(map(escape.visible, heads(table))),
-        *body(table, escape.visible, ("", "*"), ("", "=")),
-    ]
-    wide = min(_WIDTH, get_terminal_size((_WIDTH, 24)).columns)
-    split, end = 1 + len(table.metrics), len(lines[0])
-    blocks = [range(1, end)]
-    if _width(lines, blocks[0]) > wide:
-        blocks = [*_blocks(lines, range(1, split), wide), *_blocks(lines, range(split, end), wide)]
-    shown = ([[x[0], *(x[k] for k in block)] for x in lines] for block in blocks)
-    # no method made a line of reference, so it has no costs
-    parts = [_aligned([x for x in part if set(x[1:]) != {"-"}]) for part in shown]
-    return "\n".join([escape.visible(table.title), "\n\n".join(map("\n".join, parts))])
-
-
-def _width(lines: Sequence[Sequence[str]], columns: Sequence[int]) -> int:
-    """Characters of the first column and some others beside each other."""
-    return sum(max(len(x[k]) for x in lines) + _GAP for k in (0, *columns)) - _GAP
-
-
-def _blocks(lines: Sequence[Sequence[str]], columns: range, wide: int) -> list[range]:
-    """The columns in as few blocks of this width as hold them in their order."""
-    found: list[range] = []
-    for k in columns:
-        longer = range(found[-1].start, k + 1) if found else range(k, k + 1)
-        if found and _width(lines, longer) <= wide:
-            found[-1] = longer
-        else:
-            found.append(range(k, k + 1))
-    return found
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of equal width, the first to the left, with a rule under the first line."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    head, *rest = [
-        (" " * _GAP).join(
-            [x[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(x[1:], widths[1:], strict=True))]
-        )
-        for x in lines
-    ]
-    return [head, "-" * len(head), *rest]
+    """For a terminal, without notes."""
+    return text_table(table).text()
 
 
 def markdown(table: Table) -> str:
