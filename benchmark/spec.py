@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from benchmark.maker import TaskMaker
@@ -78,7 +79,7 @@ class RunSpec:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         return identity(self.as_json())
 

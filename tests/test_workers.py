@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 from benchmark import UsageError, load_results
 from benchmark.command.cli import main
+from benchmark.command.parse import plan_from_text as plan
+from benchmark.store.hints import HINTS, hint_held, hint_stored, read_hints, unhint
 from benchmark.store.lease import LEASE, Leases
 from benchmark.store.planned import PLAN, read_plan
 from benchmark.store.store import Store
@@ -198,7 +201,7 @@ def test_a_worker_that_stood_still_loses_its_run_to_another(tmp_path):
     first = worker(root, "--patience", "2s", *plugin)
     (spec,) = read_plan(root)
     lease = Store(root).folder(spec) / LEASE
-    while not lease.exists():
+    while not (lease.parent / "run.json").exists():
         time.sleep(0.05)
     # as a node that hangs: its run's process goes on until it is found to be another's, and its
     # lock on this one machine is let go by hand
@@ -272,3 +275,55 @@ def test_a_gpu_run_is_no_run_of_a_cpu_worker(planned, tmp_path, capsys):
     path.write_text(json.dumps(found))
     assert main(["worker", str(tmp_path / "runs")]) == 2
     assert "--device cpu: expected a device of" in capsys.readouterr().err
+
+
+def run_of(root, method, seed):
+    (spec,) = plan(method, "quadratic", budget="60nfe", seeds=str(seed), marks=[])
+    return spec, Store(root).folder(spec)
+
+
+def test_hints_say_what_others_have_and_decide_nothing(tmp_path):
+    specs, folders = zip(*(run_of(tmp_path, "random", seed) for seed in range(6)), strict=True)
+    hint_held(folders[0], True)
+    hint_stored(folders[1], failed=False)
+    hint_stored(folders[2], failed=True)
+    hints = read_hints(tmp_path)
+    free, others = hints.choose(specs, random.Random(0))
+    assert {s.seed for s in free} == {3, 4, 5}
+    assert [s.seed for s in others] == [0]
+    assert (hints.done, hints.failed) == ({specs[1].run_id}, {specs[2].run_id})
+    hint_held(folders[0], False)
+    unhint(folders[1])
+    unhint(folders[2])
+    assert not list((tmp_path / HINTS).iterdir())
+    # where there is no folder of them, nobody has anything
+    assert read_hints(tmp_path / "other").choose(specs, random.Random(0))[1] == []
+
+
+def test_workers_that_start_at_once_try_different_runs_first(tmp_path):
+    specs = plan("random", "quadratic", budget="60nfe", seeds="0-99", marks=[])
+    for spec in specs[:20]:
+        hint_held(Store(tmp_path).folder(spec), True)
+    hints = read_hints(tmp_path)
+    first = {hints.choose(specs, random.Random(k))[0][0].seed for k in range(20)}
+    assert len(first) > 10
+    # and near the head of the plan, so that a suite cut short is balanced
+    assert max(first) < 20 + 2 * 21
+
+
+def test_a_stale_hint_costs_no_run(planned, tmp_path):
+    """Of a worker that was killed, and of runs that somebody has removed."""
+    root = tmp_path / "runs"
+    planned("--seeds", "0")
+    first, second = (Store(root).folder(spec) for spec in read_plan(root))
+    hint_held(first, True)
+    hint_stored(second, failed=False)
+    done = worker(root, "--patience", "1s")
+    said = done.communicate()[1]
+    assert "2 of 2 runs are stored" in said
+    assert (first / "run.json").exists()
+    assert not (second / "run.json").exists(), "it was told that this is stored"
+    planned("--seeds", "0")
+    said = worker(root, "--patience", "1s").communicate()[1]
+    assert "2 of 2 runs are stored, 0 failed" in said
+    assert (second / "run.json").exists()

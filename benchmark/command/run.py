@@ -31,11 +31,12 @@ from benchmark.runs.forecast import forecast
 from benchmark.runs.machine import devices_of, files_for, folder_of, seconds_of
 from benchmark.runs.prepare import prepare
 from benchmark.runs.refit import jobs, refittable
+from benchmark.runs.sharing import Sharing
 from benchmark.runs.slurm import FORMATS as SCRIPTS
 from benchmark.runs.slurm import script
 from benchmark.spec import RunSpec
 from benchmark.store.lease import Leases
-from benchmark.store.planned import PLAN, write_plan
+from benchmark.store.planned import PLAN, read_plan, write_plan
 from benchmark.store.store import Store, Stored
 
 _IN_SUITE = ("method", "task", "preset", "lower", "budget", "seeds", "prompt", "settings", "marks")
@@ -98,6 +99,9 @@ def _emit(args: argparse.Namespace, specs: Sequence[RunSpec], out: Path) -> int:
     words += [w for path in args.plugin for w in ("--plugin", str(path.absolute()))]
     print(script(out, words, min(args.jobs, len(specs)), kind), end="")
     every = write_plan(out, specs)
+    sharing = Sharing(store)
+    for spec in read_plan(out):
+        sharing.hint(spec)
     _note(f"{every} runs are planned in {out / PLAN}; give the script to sbatch")
     return 0
 

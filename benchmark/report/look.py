@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter, NullLocator
 from PIL import Image
 
 from benchmark.budget import Unit
@@ -125,7 +125,12 @@ def spent_axis(axes: Axes, low: float, high: float, unit: Unit, most: int = 5) -
     decades = tuple(10.0**k for k in range(-3, 12))
     inside = [[t for t in ticks if low <= t <= high] for ticks in (every, decades)]
     ticks = next((t for t in inside if 1 < len(t) <= most), None)
-    axes.set_xticks(ticks if ticks is not None else inside[0][:: -(-len(inside[0]) // most) or 1])
+    if ticks is None and len(inside[0]) > most:
+        ticks = inside[0][:: -(-len(inside[0]) // most)]
+    # a short part of a decade has no two of the usual ones
+    elif ticks is None:
+        ticks = [t for t in MaxNLocator(most - 1).tick_values(low, high) if low <= t <= high]
+    axes.set_xticks(ticks)
     axes.xaxis.set_major_formatter(EngFormatter(sep="") if unit == "nfe" else "{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
 

@@ -22,10 +22,11 @@ from benchmark.runs.child import Child, label
 from benchmark.runs.display import CountedLines, Screen, Silent, display
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.forked import WarmParent, modules
+from benchmark.runs.sharing import Sharing
 from benchmark.runs.spawn import environment, spawn
 from benchmark.runs.worker import INTERRUPTED, REFUSED, STORAGE
 from benchmark.spec import RunSpec
-from benchmark.store.store import Store, Stored
+from benchmark.store.store import Store
 
 _POLL = 0.2  # seconds between two looks at the clock
 _STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -46,7 +47,7 @@ class Supervisor:
     """One call of the local executor.
 
     stopping: how often the user has asked for the end.  broken, refused: as in `Outcome`.
-    sharing: how many runs share the machine.  display: what the user sees of them.
+    at_once: how many runs share the machine.  display: what the user sees of them.
     lost: how many runs another worker took over.  listens: to this process's signals, which only
     its main thread can.  warm: the server that forks the runs; None: each gets a fresh process.
     """
@@ -57,7 +58,7 @@ class Supervisor:
     stopping: int = 0
     broken: str = ""
     refused: str = ""
-    sharing: int = 1
+    at_once: int = 1
     lost: int = 0
     listens: bool = True
     waiting_shown: bool = False
@@ -65,6 +66,9 @@ class Supervisor:
     asked: bool = False
     imported: list[str] = field(default_factory=list)
     display: CountedLines = field(default_factory=lambda: Silent(0))
+
+    def __post_init__(self) -> None:
+        self.sharing = Sharing(self.store)
 
     def __call__(self, specs: Sequence[RunSpec]) -> Outcome:
         self.display = display(len(specs), len(self.settings.slots), self.settings.quiet)
@@ -74,7 +78,7 @@ class Supervisor:
 
     def _carry_out(self, specs: Sequence[RunSpec]) -> None:
         waiting = list(specs)
-        self.sharing = min(len(waiting), len(self.settings.slots))
+        self.at_once = min(len(waiting), len(self.settings.slots))
         self.imported = modules(waiting)
         heard = (signal.SIGINT, signal.SIGTERM) if self.listens else ()
         before = {s: signal.signal(s, self._stop) for s in heard}
@@ -111,7 +115,9 @@ class Supervisor:
         free = list(self.settings.slots)
         for child in self.children:
             free.remove(child.slot)
-        left: list[RunSpec] = []
+        if not free:
+            return waiting
+        waiting, left = self.sharing.choose(waiting)
         for k, spec in enumerate(waiting):
             if not free or self.broken or self.stopping:
                 return left + waiting[k:]
@@ -125,9 +131,15 @@ class Supervisor:
                     self._warm_up()
                     if self.stopping:
                         return left + waiting[k:]
+                    # that takes seconds, in which this process may have stood still
+                    if not self.store.holds(spec):
+                        self._lose(spec)
+                        continue
                     self._spawn(spec, free.pop(0), lock, held)
                     # the lock is the child's now, and `finally` must not release it
                     held = ExitStack()
+                else:
+                    self.sharing.stored(spec, found)
             except OSError as error:
                 # while other runs are at work, one that ends makes room for this one
                 if not self.children:
@@ -172,7 +184,7 @@ class Supervisor:
             slot=slot,
             lock=lock,
             held=held,
-            jobs=self.sharing,
+            jobs=self.at_once,
             told=isinstance(self.display, Screen),
             children=self.children,
             warm=self.warm,
@@ -211,6 +223,11 @@ class Supervisor:
                 self._ended(child)
         self.display.show(self.children)
 
+    def _lose(self, spec: RunSpec) -> None:
+        self.lost += 1
+        what = "its lease was lost: another worker has it"
+        print(f"bench: {label(spec)}: {what}", file=sys.stderr)
+
     def _ended(self, child: Child) -> None:
         self.children.remove(child)
         child.hear(self.settings.grace)
@@ -220,10 +237,9 @@ class Supervisor:
         code = child.process.wait()
         try:
             if child.lost:
-                self.lost += 1
-                what = "its lease was lost: another worker has it"
-                print(f"bench: {label(child.spec)}: {what}", file=sys.stderr)
-            elif code == REFUSED:
+                self._lose(child.spec)
+                return
+            if code == REFUSED:
                 self.refused = self.refused or child.refused
                 self.store.withdraw(child.spec)
                 return
@@ -241,12 +257,11 @@ class Supervisor:
         finally:
             child.held.close()
         if not self.broken:
-            self.display.ended(child.spec, self._stored(child))
-
-    def _stored(self, child: Child) -> Stored | None:
-        with suppress(UsageError):
-            return self.store.find(child.spec)
-        return None
+            stored = None
+            with suppress(UsageError):
+                stored = self.store.find(child.spec)
+            self.sharing.stored(child.spec, stored)
+            self.display.ended(child.spec, stored)
 
     def _was_stopped(self, child: Child, code: int) -> bool:
         """Whether a run ended because the user asked for it; then it can be resumed."""

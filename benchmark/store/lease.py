@@ -64,17 +64,31 @@ class Leases:
         self._held[folder] = 0
         return True
 
-    def release(self, folder: Path) -> None:
-        if self._held.pop(folder, None) is not None:
-            path = folder / LEASE
-            with suppress(OSError):
-                if (seen := _look(path)) is not None and seen[0] == self.owner:
-                    path.unlink()
+    def holds(self, folder: Path) -> bool:
+        """Whether it is still this worker's. Raises OSError."""
+        seen = _look(folder / LEASE)
+        return seen is not None and seen[0] == self.owner
+
+    def release(self, folder: Path) -> bool:
+        """Whether it was this worker's until now."""
+        if self._held.pop(folder, None) is None:
+            return False
+        path = folder / LEASE
+        with suppress(OSError):
+            if (seen := _look(path)) is not None and seen[0] == self.owner:
+                path.unlink()
+                return True
+        return False
+
+    @property
+    def rest(self) -> float:
+        """Seconds between two looks at what others have."""
+        return self.patience / _TOUCHES
 
     def renew(self) -> list[Path]:
         """Touch those that are held, now and then; the folders of those that are another's now."""
         now = time.monotonic()
-        if now - self._touched < self.patience / _TOUCHES:
+        if now - self._touched < self.rest:
             return []
         self._touched = now
         lost = []

@@ -15,6 +15,7 @@ from benchmark.errors import UsageError, one_line
 from benchmark.spec import SCHEMA, RunSpec
 from benchmark.store.checkpoints import STATES
 from benchmark.store.files import make_folder, storing, write_atomic
+from benchmark.store.hints import hint_held, unhint
 from benchmark.store.journal import CALLS
 from benchmark.store.lease import Leases
 from benchmark.store.locks import see_locks, take
@@ -92,9 +93,13 @@ class Store:
                 held = self._taken(fd, folder)
             yield fd if held else None
         finally:
-            if self.leases is not None:
-                self.leases.release(folder)
+            if self.leases is not None and self.leases.release(folder):
+                hint_held(folder, False)
             os.close(fd)
+
+    def holds(self, spec: RunSpec) -> bool:
+        """Whether a run that this process has locked is no other worker's by now."""
+        return self.leases is None or self.leases.holds(self.folder(spec))
 
     def _taken(self, fd: int, folder: Path) -> bool:
         """Raises OSError."""
@@ -105,7 +110,10 @@ class Store:
             free = take(fd)
         except OSError:
             free = True
-        return free and self.leases.take(folder)
+        taken = free and self.leases.take(folder)
+        if taken:
+            hint_held(folder, True)
+        return taken
 
     def fail(self, spec: RunSpec, error: str) -> None:
         """Record that a run's process ended without a word. Raises StorageError."""
@@ -126,6 +134,7 @@ class Store:
         with storing(self.folder(spec)):
             for name in ("run.json", CALLS):
                 (self.folder(spec) / name).unlink(missing_ok=True)
+            unhint(self.folder(spec))
 
     def withdraw(self, spec: RunSpec) -> None:
         """Forget a refused run without proposals. Raises StorageError."""

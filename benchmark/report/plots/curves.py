@@ -15,25 +15,39 @@ from benchmark.report.frame import standing
 from benchmark.report.look import looks, subplots
 from benchmark.report.table import Table
 
+_MOST = 8  # columns, as many as a page has room for
+
 
 def curves(table: Table) -> Figure | None:
     """What each run's final lam stands for, beside the task's default.
 
-    A row of panels for each curve, a column for each method.
+    A row of panels for each curve, a column for each method; what is wider than a page goes on
+    below.
     """
     found = _of_rows(table)
     names = list(dict.fromkeys(name for runs in found.values() for run in runs for name in run))
     if not names:
         return None
-    wide, deep = len(found), len(names)
-    size = (2.2 * wide + 0.6, 2.3 * deep)
-    figure, grid = subplots(deep, wide, figsize=size, sharex="row", sharey="row", squeeze=False)
-    for i, name in enumerate(names):
-        for axes, (label, runs) in zip(grid[i], found.items(), strict=True):
+    wide = min(_MOST, len(found))
+    bands, deep = -(-len(found) // wide), len(names)
+    size = (2.2 * wide + 0.6, 2.3 * deep * bands)
+    # all panels of a curve have one scale, in whichever band they are
+    figure, grid = subplots(deep * bands, wide, figsize=size, squeeze=False)
+    for k, (label, runs) in enumerate(found.items()):
+        band, column = divmod(k, wide)
+        for i, name in enumerate(names):
+            axes = grid[deep * band + i][column]
+            axes.sharey(grid[i][0])
             _panel(axes, name, [run[name] for run in runs if name in run], looks(table)[label])
             if i == 0:
                 axes.set_title(fill(label, 20), fontsize=9)
-        grid[i][0].set_ylabel(name, fontsize=9)
+            if column == 0:
+                axes.set_ylabel(name, fontsize=9)
+            else:
+                axes.tick_params(labelleft=False)
+    for axes in grid.flat:
+        if not axes.has_data():
+            axes.remove()
     handle = Line2D([], [], color="black", linestyle="--", lw=1.0, label="the task's\ndefault")
     figure.align_ylabels()
     figure.tight_layout()

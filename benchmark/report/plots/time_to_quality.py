@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def time_to_quality(table: Table) -> Figure | None:
     left.set_ylim(-0.03, 1.03)
     spent_axis(right, 1 / 1.05, max(2.2, *ratios) * 1.2, "nfe")
     right.set_xlabel("times the fastest row's, at the same seed and prompt")
-    figure.suptitle(f"{table.title}: until {found.what}", fontsize=10)
+    figure.suptitle(fill(f"{table.title}: until {found.what}", 80), fontsize=10)
     legend(right)
     return figure
 
