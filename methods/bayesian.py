@@ -5,13 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from skopt import Optimizer
 
 from benchmark.fitting import batch_of, fit_many
 from benchmark.options import option
 from benchmark.protocol import Problem, Proposal, S
+
+if TYPE_CHECKING:
+    from skopt import Optimizer
 
 # the Gaussian process squares what it is given
 _MOST = 1e100
@@ -23,6 +26,8 @@ class Bayesian:
     then one at a time. A failed one (F = inf) counts as the worst so far.
     """
 
+    imports: ClassVar[tuple[str, ...]] = ("skopt",)
+
     trials: int = option(20, "evaluations (the paper's reward_ft baseline: 20)", low=1, high=10**6)
     initial: int = option(
         5,
@@ -32,7 +37,15 @@ class Bayesian:
     )
 
     def __call__(self, problem: Problem[S], rng: np.random.Generator) -> Iterator[Proposal[S]]:
-        optimizer = Optimizer(
+        # no generator itself: what it imports is then no part of the search's time
+        from skopt import Optimizer
+
+        return self._search(problem, rng, Optimizer)
+
+    def _search(
+        self, problem: Problem[S], rng: np.random.Generator, kind: type[Optimizer]
+    ) -> Iterator[Proposal[S]]:
+        optimizer = kind(
             [(0.0, 1.0)] * problem.space.dim,
             base_estimator="GP",
             n_initial_points=self.initial,

@@ -87,7 +87,7 @@ class Talker(Optimizer):
 
 
 def test_what_scikit_optimize_warns_of_is_not_shown(monkeypatch):
-    monkeypatch.setattr("methods.bayesian.Optimizer", Talker)
+    monkeypatch.setattr("skopt.Optimizer", Talker)
     task = Watched("quadratic", 0, lambda k, loss: np.inf if k == 1 else loss)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
