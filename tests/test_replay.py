@@ -1,5 +1,6 @@
 """`design`, `bench record` and the task `replay`: recorded trials behind the same interface."""
 
+import hashlib
 import json
 import re
 import time
@@ -264,6 +265,21 @@ def test_a_file_that_is_no_table_is_one_line(how, says, path, tmp_path):
     with pytest.raises(UsageError, match=says) as error:
         ReplayMaker(table=str(to)).fingerprint()
     assert "\n" not in str(error.value)
+
+
+def test_the_hash_is_that_of_pandas_text():
+    table = pd.DataFrame(
+        {
+            "b": [1e-300, -0.0, np.inf, 0.1 + 0.2, 1e22],
+            "a": ["plain", 'a "quote"', "a,comma", "", "two\nlines"],
+            "seed": np.array([1, 2, 3, 4, 5], np.int32),
+            "loss": [np.nan, 1.0, -np.inf, 123456789012.0, np.nan],
+        }
+    )
+    text = table[sorted(table)].to_csv(index=False, float_format="%.9g")
+    expected = hashlib.sha256(('{"x": 1}' + text).encode()).hexdigest()
+    assert digest(table, {"x": 1, "digest": "?"}) == expected
+    assert digest({k: table[k].tolist() for k in table}, {"x": 1}) == expected
 
 
 def test_on_the_command_line(tmp_path):

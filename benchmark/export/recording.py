@@ -114,7 +114,8 @@ def recorded(runs: Sequence[Stored]) -> tuple[pd.DataFrame, dict[str, Any]]:
         "prices": asdict(prices),
         "seconds_per_evaluation": float(rate),
     }
-    return found, about | {"digest": digest(found, about)}
+    columns = {str(name): found[name].tolist() for name in found}
+    return found, about | {"digest": digest(columns, about)}
 
 
 def write_recording(runs: Sequence[Stored], path: Path, replace: bool) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.errors import UsageError, format_error
@@ -20,6 +20,8 @@ from benchmark.space import Native, Space, from_json
 
 MOST = 2_000_000
 """Evaluations of a table."""
+Columns = dict[str, list[Any]]
+"""By name, without pandas, for which a plan would wait."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def _same_version(about: dict[str, Any]) -> None:
         )
 
 
-def _read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _read(path: Path) -> tuple[Columns, dict[str, Any]]:
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
@@ -62,7 +64,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         if file.metadata.num_rows > MOST:
             raise ValueError(f"expected at most {MOST} evaluations, got {file.metadata.num_rows}")
         about = json.loads((file.schema_arrow.metadata or {})[KEY])
-        return file.read().to_pandas(), about
+        return file.read().to_pydict(), about
 
 
 # kept for the next run of this process
@@ -70,8 +72,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 def read_table(path: Path, hashed: str) -> Recorded:
     """hashed: SHA-256 of the file, so that another of this name is read anew. Raises UsageError."""
     try:
-        rows, about = _read(path)
-        return _checked(rows, about)
+        return _checked(*_read(path))
     except UsageError:
         raise
     except Exception as error:  # a file of somebody's may lead the libraries to anything
@@ -81,29 +82,28 @@ def read_table(path: Path, hashed: str) -> Recorded:
         ) from error
 
 
-def _checked(rows: pd.DataFrame, about: dict[str, Any]) -> Recorded:
+def _checked(columns: Columns, about: dict[str, Any]) -> Recorded:
     if about["format"] != FORMAT:
         raise ValueError(f"expected format {FORMAT}, got {about['format']}; record it again")
-    rows = rows.astype({"loss": np.float64})
-    if about["digest"] != digest(rows, about):
+    loss = np.array(columns["loss"], np.float64)
+    if about["digest"] != digest({**columns, "loss": loss.tolist()}, about):
         raise ValueError("it was altered: its rows have another hash than was recorded")
     _same_version(about)
     space = from_json(about["space"])
     names = [axis.name for axis in space.axes]
-    if missing := sorted({*names, *OWN} - set(rows)):
+    if missing := sorted({*names, *OWN} - set(columns)):
         raise ValueError(f"expected a column {missing[0]}")
-    values: list[dict[str, Native]] = rows[names].to_dict("records")  # type: ignore[assignment]
-    points = np.array([space.point(row) for row in values])
+    rows: Iterator[tuple[Native, ...]] = zip(*(columns[name] for name in names), strict=True)
+    points = np.array([space.point(dict(zip(names, row, strict=True))) for row in rows])
     if not np.isfinite(points).all() or (np.abs(points - 0.5) > 0.5 + 1e-6).any():
         raise ValueError("expected points within the search space")
-    prices, steps = Prices(**about["prices"]), rows["steps"].to_numpy(np.int64)
+    prices, steps = Prices(**about["prices"]), np.array(columns["steps"], np.int64)
     if steps.min() < 0 or steps.max() < prices.horizon:
         raise ValueError(f"expected steps up to a full fit of {prices.horizon}")
-    key = rows.groupby([*names, "seed", "start"], sort=False).ngroup()
+    training = _numbered([columns[name] for name in (*names, "seed", "start")])
     distinct = len(np.unique(points, axis=0))
-    if distinct < LEAST or len(rows) != len(np.unique(key)) * len(np.unique(steps)):
+    if distinct < LEAST or len(loss) != len(np.unique(training)) * len(np.unique(steps)):
         raise ValueError(f"expected {LEAST} points or more, each training at every fidelity")
-    loss = rows["loss"].to_numpy(np.float64)
     if np.isinf(loss).any() or np.isnan(loss).all():
         raise ValueError("expected F that is a number, or nan for some")
     return Recorded(
@@ -111,9 +111,17 @@ def _checked(rows: pd.DataFrame, about: dict[str, Any]) -> Recorded:
         space,
         prices,
         float(about["seconds_per_evaluation"]),
-        rows["seed"].to_numpy(np.int64),
+        np.array(columns["seed"], np.int64),
         points.clip(0, 1),
-        np.asarray(key, np.int64),
+        training,
         steps,
         loss,
     )
+
+
+def _numbered(columns: Sequence[list[Any]]) -> NDArray[np.int64]:
+    """Numbers of the different rows, in the order in which they come, (n,)."""
+    codes = [np.unique(column, return_inverse=True)[1].ravel() for column in columns]
+    _, first, which = np.unique(np.stack(codes), axis=1, return_index=True, return_inverse=True)
+    found: NDArray[np.int64] = np.argsort(np.argsort(first))[which.ravel()]
+    return found
