@@ -42,7 +42,7 @@ from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.diffusion import mix
 from tasks.noise_schedule.task import NoiseScheduleTask
 from tasks.noise_schedule.training import score_matching
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 
 SIZES, ROUNDS = (1, 2, 4, 8), 5
 
@@ -50,7 +50,7 @@ SIZES, ROUNDS = (1, 2, 4, 8), 5
 def _guided(images: int, clock: Callable[[], float]) -> None:
     # a pass of two steps: more of them are more of the same
     options = RewardFt(images=images, steps=2, micro_batch=8 * images)
-    task = options.open(0, embedded.PROMPTS[0], "guided", "cpu")
+    task = options.open(0, shipped.PROMPTS[0], "guided", "cpu")
     start = task.init(0)
     for k in SIZES:
         lams, states = np.linspace(0.2, 0.8, k)[:, None], [start] * k

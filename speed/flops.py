@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.task import NoiseScheduleTask
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tasks.reward_ft.guided_task import GuidedTask
 from tasks.reward_ft.importance_task import Importance
 
@@ -44,7 +44,7 @@ def show(what: str, total: int, counted: int) -> None:
 
 def reward_ft() -> None:
     options = RewardFt()
-    prompt, n = embedded.PROMPTS[0], options.images
+    prompt, n = shipped.PROMPTS[0], options.images
     guided, bank = (options.open(0, prompt, lower, "cpu") for lower in ("guided", "importance"))
     assert isinstance(guided, GuidedTask)
     assert isinstance(bank, Importance)

@@ -28,7 +28,8 @@ from benchmark.spec import by_owner, make_task
 from speed import paper_files
 from tasks.precision import exact
 from tasks.reward_ft import RewardFt, memory
-from tasks.reward_ft.diffusion import DTYPES, Form
+from tasks.reward_ft.diffusion import DTYPES
+from tasks.reward_ft.form import Form
 from tasks.reward_ft.guidance import Sampler
 from tasks.reward_ft.pipeline import load
 from tasks.reward_ft.pull import Linear

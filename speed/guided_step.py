@@ -3,16 +3,16 @@
 import torch
 
 from speed.timing import ratio
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tasks.reward_ft.pull import Linear
 
 
 def main() -> None:
-    task = RewardFt().open(0, embedded.PROMPTS[0], "guided", "cpu")
+    task = RewardFt().open(0, shipped.PROMPTS[0], "guided", "cpu")
     model, sampler, n = task.model, task.sampler, 32
     seeds = task.seeds("speed", n)
     reward = Linear.at(task._networks.r2, task.sampler(seeds).images)
-    text = model.text(embedded.PROMPTS[0])
+    text = model.text(shipped.PROMPTS[0])
     z = torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(0))
     t, abar, steps = sampler.schedule.t[5], sampler.schedule.abar[5], len(sampler.schedule.t)
     twice = text.repeat_interleave(n, 0)

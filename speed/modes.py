@@ -22,7 +22,7 @@ import torch
 
 from benchmark.space import Lam, Space
 from methods.bilevel import Bilevel
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tasks.reward_ft.importance import ess, kl, softmax
 from tasks.reward_ft.mixed_task import MixedGuided, MixedImportance
 
@@ -180,7 +180,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     FOLDER.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    for prompt in embedded.PROMPTS:
+    for prompt in shipped.PROMPTS:
         for rewards in ("quality", CONFLICT, MANY):
             found = list(rows_of(prompt, rewards, IMAGES))
             order = {s: k for k, s in enumerate(sorted({row["strength"] for row in found}))}

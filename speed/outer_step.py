@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from speed.timing import seconds
-from tasks.measure import inception
+from tasks.measure import inception_network
 from tasks.measure.frechet import Moments, frechet
 from tasks.noise_schedule import features
 from tasks.noise_schedule.diffusion import Denoiser
@@ -88,7 +88,7 @@ def network_parts(model: Denoiser, images: torch.Tensor) -> Iterator[Part]:
 def measure_parts(images: torch.Tensor) -> Iterator[Part]:
     """How samples are measured: the released code's two parts, then ours, both sides of it."""
     rng = np.random.default_rng(0)
-    network = inception.Inception(inception.architecture()).eval()
+    network = inception_network.Inception(inception_network.architecture()).eval()
     mix = rng.normal(size=(2048, 2048)) / 45
     product = (mix @ mix.T) @ np.cov(rng.normal(size=(4000, 2048)), rowvar=False)
 

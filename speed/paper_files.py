@@ -118,7 +118,7 @@ def resnet(folder: Path) -> Path:
 
 
 def inception(folder: Path) -> Path:
-    from tasks.measure.inception import architecture
+    from tasks.measure.inception_network import architecture
 
     rng = torch.Generator().manual_seed(3)
     state = architecture().state_dict()

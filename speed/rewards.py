@@ -29,7 +29,7 @@ from benchmark.report.stats import Estimate, estimate
 from benchmark.store.store import Store
 from benchmark.store.stored import Stored
 from speed.modes import optimum
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tasks.reward_ft.importance import softmax
 from tasks.reward_ft.mixed_task import MixedImportance
 from tasks.reward_ft.mixture import Mixed, MixedBank, trusted
@@ -258,7 +258,7 @@ def main() -> None:
     # strengths that are scaled down are part of what is measured
     logging.disable(logging.WARNING)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame([row for p in embedded.PROMPTS for row in narrow(p)])
+    table = pd.DataFrame([row for p in shipped.PROMPTS for row in narrow(p)])
     table.to_csv(FOLDER / "narrow.csv", index=False, float_format="%.4g")
     print(table.groupby("rewards").mean(numeric_only=True).round(1).to_string())
     runs = [r for r in Store(Path(os.environ.get("RUNS", FOLDER / "runs"))) if r.done]

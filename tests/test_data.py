@@ -17,7 +17,7 @@ from benchmark.command.cli import main
 from benchmark.command.data import data_dir
 from tasks.files import data, idx
 from tasks.quadratic import Quadratic
-from tasks.reward_ft import digits
+from tasks.reward_ft import drawing
 from tests.fake_mnist import SHAPES, content, lay_out, packed, table
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -32,11 +32,11 @@ def _tiny(monkeypatch, tmp_path, request):
     if "real" not in request.node.name:
         monkeypatch.delenv(idx.VARIABLE, raising=False)
         monkeypatch.setattr(idx, "MNIST", table())
-    monkeypatch.setattr(Quadratic, "fingerprint", lambda self: data.mnist_fingerprint())
+    monkeypatch.setattr(Quadratic, "fingerprint", lambda self: idx.fingerprint())
 
 
 def test_the_digits_of_both_names_are_the_same_and_the_splits_do_not_overlap():
-    assert digits.scans is data.digits
+    assert drawing.scans is data.digits
     found = [data.digits(split)[0].flatten(1) for split in ("train", "validation", "test")]
     assert [x.shape for x in found] == [(1197, 64), (300, 64), (300, 64)]
     assert len(torch.unique(torch.cat(found), dim=0)) == 1797
@@ -304,4 +304,4 @@ def test_real_mnist():
         2,
         2,
     ]  # the permutation of 60000, which never changes
-    assert data.mnist_fingerprint() == {name: file.md5 for name, file in idx.MNIST.items()}
+    assert idx.fingerprint() == {name: file.md5 for name, file in idx.MNIST.items()}

@@ -204,7 +204,7 @@ def test_the_suites_name_the_stored_runs(suite, folder, monkeypatch):
     files of MNIST are is known without them.
     """
     monkeypatch.setattr(
-        "tasks.files.data.mnist_fingerprint",
+        "tasks.files.idx.fingerprint",
         lambda: {name: file.md5 for name, file in idx.MNIST.items()},
     )
     named = {earlier_identity(s.as_json()) for s in read_suite(ROOT / "suites" / f"{suite}.toml")}

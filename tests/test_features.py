@@ -12,9 +12,11 @@ from safetensors.torch import save_file
 
 from benchmark.errors import UsageError
 from tasks.files import data
-from tasks.measure.inception import SOURCE, architecture
-from tasks.noise_schedule import features
-from tasks.noise_schedule.features import ASSETS, SHAPES, classifier, fingerprint, inception
+from tasks.measure.inception import SOURCE
+from tasks.measure.inception_network import architecture
+from tasks.noise_schedule import features, shipped
+from tasks.noise_schedule.features import classifier, inception
+from tasks.noise_schedule.shipped import ASSETS, SHAPES, fingerprint
 
 
 @pytest.mark.parametrize(("dataset", "dim"), [("digits", 32), ("mnist", 64)])
@@ -53,7 +55,7 @@ def test_an_image_does_not_depend_on_its_batch():
 
 def test_the_digits_are_read_as_well_as_the_manifest_says():
     images, labels = data.digits("test")
-    listed = features.manifest(ASSETS)["digits.safetensors"]
+    listed = shipped.manifest(ASSETS)["digits.safetensors"]
     right = classifier("digits", "cpu")(images * 2 - 1).logits.argmax(1) == labels
     assert right.double().mean() == pytest.approx(listed["test_accuracy"], abs=1.01 / len(labels))
     assert listed["test_accuracy"] >= 0.98

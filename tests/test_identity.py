@@ -124,6 +124,32 @@ def test_what_an_edit_changes(copy, file, task, changed):
     assert now() == before
 
 
+LOADED = """
+import importlib, json, sys
+from benchmark.command.parse import plan_from_text as plan
+from benchmark.plugins.entry import defined_in
+from benchmark.plugins.sources import ROOT, _PACKAGES, _with_imports
+from benchmark.registry import TASKS
+from benchmark.runs.forked import modules
+
+task = sys.argv[1]
+for name in modules(plan("default", task)):
+    importlib.import_module(name)
+found = {getattr(m, "__file__", "") for n, m in sys.modules.items() if n.startswith("tasks.")}
+hashed = _with_imports({defined_in(TASKS.get(task))}, _PACKAGES)
+print(json.dumps(sorted(found - {str(path) for path in hashed})))
+"""
+
+
+# `replay` asks the task that was recorded for its version
+@pytest.mark.parametrize("task", ["reward_ft", "noise_schedule", "sampling"])
+def test_what_a_run_of_a_task_imports_is_hashed(task):
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, task], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
 def test_the_version_of_the_suite_is_part_of_it(monkeypatch):
     before = sources.suite()
     monkeypatch.setattr(sources, "__version__", "9.9.9")

@@ -6,10 +6,10 @@ import torch
 
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.protocol import Batched
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tests.test_resume import SMALL, both_ways
 
-PROMPT = embedded.PROMPTS[0]
+PROMPT = shipped.PROMPTS[0]
 CLOSE = 1e-4
 
 

@@ -16,14 +16,14 @@ from benchmark.command.parse import plan_from_text as plan
 from benchmark.registry import REWARDS, TASKS, Entry
 from methods.bilevel import Bilevel
 from tasks import REWARDS as REWARD_TABLE
-from tasks.reward_ft import RewardFt, conflicts, embedded
+from tasks.reward_ft import RewardFt, conflicts, shipped
 from tasks.reward_ft.importance import ess
 from tasks.reward_ft.mixture import MixedBank, mixed, trusted
 from tasks.reward_ft.presets import EMBEDDED
 from tasks.reward_ft.pull import Direct
 from tasks.reward_ft.staged_task import StagedTask
 
-PROMPT = embedded.PROMPTS[0]
+PROMPT = shipped.PROMPTS[0]
 SMALL = RewardFt(
     rewards="quality,other_ink,bright",
     mode="direct",
@@ -224,13 +224,13 @@ def test_the_code_of_every_reward_is_in_the_hash_of_the_task(monkeypatch):
 
 
 def test_another_prompt_is_preferred_by_the_reward_that_pulls_there():
-    from tasks.reward_ft import digits
+    from tasks.reward_ft import digits, drawing
 
     own = digits.parse(PROMPT)
-    reward = conflicts.other_ink(embedded.ASSETS, "cpu", PROMPT)
+    reward = conflicts.other_ink(shipped.ASSETS, "cpu", PROMPT)
     other = digits.parse(PROMPT.replace("red", list(digits.INKS)[own.ink + 1]))
     with torch.no_grad():
-        at_own, at_other = (reward(digits.real(c, 16, seed=0)).mean() for c in (own, other))
+        at_own, at_other = (reward(drawing.real(c, 16, seed=0)).mean() for c in (own, other))
     assert at_other > at_own + 1
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from tasks.reward_ft import clips, paper_rewards, references
+from tasks.reward_ft import clips, inception_features, paper_rewards
 from tasks.reward_ft.pipeline import load
 from tasks.reward_ft.pull import Linear
-from tasks.reward_ft.rewards import ClipCosine
+from tasks.reward_ft.scorers import ClipCosine
 from tasks.reward_ft.steps import Schedule
 from tests.tiny import PROMPT, pictures, sampler_of
 
@@ -92,11 +92,11 @@ def test_inception_features_are_those_of_pytorch_fid(tiny, tmp_path, monkeypatch
     expected = fid_score.get_activations(
         [str(p) for p in paths], network, batch_size=5, dims=2048, num_workers=0
     )
-    extractor = references.InceptionFeatures(tiny.inception, "cpu")
+    extractor = inception_features.InceptionFeatures(tiny.inception, "cpu")
     mine = extractor(torch.from_numpy(seen).permute(0, 3, 1, 2) / 255)
     assert expected.std() > 1e-2
     np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-5)
-    from_folder = references.moments(str(tmp_path), extractor)
+    from_folder = inception_features.moments(str(tmp_path), extractor)
     np.testing.assert_allclose(from_folder.mean, expected.mean(0), rtol=1e-5, atol=1e-5)
 
 

@@ -13,7 +13,7 @@ from benchmark import UsageError
 from benchmark.runs.plan import by_owner
 from tasks.files.download import HubFolder
 from tasks.files.weights import digest
-from tasks.reward_ft import RewardFt, assemble, embedded
+from tasks.reward_ft import RewardFt, assemble, shipped
 from tests.test_paper import options
 from tests.tiny import pictures
 
@@ -127,7 +127,7 @@ def label(tiny):
     every = (tiny.model, tiny.clip, tiny.aesthetic, tiny.resnet, tiny.inception, tiny.taesd)
     assert all(path.exists() for path in every)
     known = {}
-    for root in (tiny.root, embedded.ASSETS):
+    for root in (tiny.root, shipped.ASSETS):
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             known.setdefault(digest(path), str(path.relative_to(root)))
     return lambda sha256: known.get(sha256, "no file")

@@ -12,7 +12,7 @@ from benchmark.protocol import Observable, Prices
 from methods.bilevel import Bilevel
 from tasks.noise_schedule import NoiseSchedule
 from tasks.quadratic import Quadratic
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tasks.tilted import Tilted
 from tests.tiny import PROMPT
 
@@ -95,7 +95,7 @@ def test_reward_ft_costs_what_it_says(lower, options):
     check(
         RewardFt(**{**REWARD, **options}),
         lower,
-        embedded.PROMPTS[0],
+        shipped.PROMPTS[0],
         options.get("eta") != 0 or lower == "importance",
     )
 
@@ -128,7 +128,7 @@ def test_a_last_step_without_noise_is_not_guided_and_costs_less(
 
 def test_prices_load_no_network(monkeypatch):
     monkeypatch.setattr(
-        "tasks.reward_ft.parts.model.load", lambda *_: pytest.fail("it loads the model")
+        "tasks.reward_ft.pipeline.load", lambda *_: pytest.fail("it loads the model")
     )
     monkeypatch.setattr(
         "tasks.noise_schedule.task.NoiseScheduleTask.__init__",
@@ -146,8 +146,8 @@ CASES = [
     (Tilted(), "", ""),
     (NoiseSchedule(**NOISE), "", ""),
     (NoiseSchedule(**NOISE, common=False, prediction="v_prediction"), "", ""),
-    (RewardFt(**REWARD), "importance", embedded.PROMPTS[0]),
-    (RewardFt(**REWARD), "guided", embedded.PROMPTS[0]),
+    (RewardFt(**REWARD), "importance", shipped.PROMPTS[0]),
+    (RewardFt(**REWARD), "guided", shipped.PROMPTS[0]),
 ]
 
 

@@ -6,13 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from benchmark import UsageError
 from benchmark.command.parse import plan_from_text as plan
-from tasks.reward_ft import prompts
+from tasks.reward_ft import prompts, shipped
+from tasks.reward_ft.digits import WORDS
 from tasks.reward_ft.pipeline import load
 from tests.test_cli import bench
 from tests.test_networks import begin
@@ -124,6 +126,18 @@ def test_the_embedded_model_too():
     fill = "a bold red seven on a white background" + " a" * 4
     with pytest.raises(UsageError, match="same tokens up to its limit of 12"):
         plan("default", "reward_ft", prompts=[fill, fill + " on"])
+
+
+def test_a_plan_reads_the_shipped_tokenizer_as_transformers_does():
+    folder, rng = shipped.ASSETS / "model", np.random.default_rng(0)
+    mine, theirs = prompts._shipped(folder, ""), prompts._model(folder, "")
+    assert mine.limit == theirs.limit == 12
+    for _ in range(200):
+        some = rng.choice([*WORDS, "Bold", "SEVEN", "cat,", "é!", "1800"], rng.integers(0, 20))
+        text = str(rng.choice([" ", "  ", "\t"])).join(some)
+        assert mine.encode(text) == theirs.encode(text)
+        assert mine.seen(text) == theirs.seen(text)
+        assert mine.cut(text) == theirs.cut(text)
 
 
 def test_the_note_is_stored_with_the_run(tiny, tmp_path):

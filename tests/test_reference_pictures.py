@@ -14,6 +14,7 @@ from benchmark import UsageError
 from tasks.measure.frechet import frechet_passport
 from tasks.reward_ft import pictures as module
 from tasks.reward_ft import references
+from tasks.reward_ft.inception_features import InceptionFeatures, moments
 from tasks.reward_ft.pictures import passed_over, pixels
 from tests.test_networks import begin
 from tests.tiny import pictures
@@ -52,7 +53,7 @@ def test_gray_and_coloured_pictures_give_pytorch_fids_statistics(tiny, tmp_path,
     mean, covariance = fid_score.compute_statistics_of_path(
         str(folder), network, 2, 2048, "cpu", num_workers=0
     )
-    mine = references.moments(str(folder), references.InceptionFeatures(tiny.inception, "cpu"))
+    mine = moments(str(folder), InceptionFeatures(tiny.inception, "cpu"))
     assert mine.n == 6
     np.testing.assert_allclose(mine.mean, mean, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(mine.covariance, covariance, rtol=1e-4, atol=1e-5)

@@ -22,7 +22,7 @@ from benchmark.store.store import Store
 from methods import TABLE
 from tasks.noise_schedule import NoiseSchedule
 from tasks.quadratic import QuadraticTask
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tests.made import told
 
 
@@ -120,7 +120,7 @@ BUDGET = {"noise_schedule": "6000nfe", "reward_ft": "900nfe"}
 def test_on_the_real_tasks(task, method, lower, kept, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmark.store.checkpoints._EVERY", kept)
     monkeypatch.setattr("benchmark.store.checkpoints._SHARE", 1e9)
-    prompts = [embedded.PROMPTS[0]] if task == "reward_ft" else []
+    prompts = [shipped.PROMPTS[0]] if task == "reward_ft" else []
     (spec,) = plan(
         method, task, lower=lower, budget=BUDGET[task], settings=SMALL[task], prompts=prompts
     )

@@ -18,7 +18,7 @@ from benchmark.search.clock import Ledger
 from benchmark.search.metered import Metered
 from benchmark.store.store import Store
 from methods.bilevel import Bilevel
-from tasks.reward_ft import RewardFt, digits, embedded
+from tasks.reward_ft import RewardFt, digits, drawing, embedded, shipped
 from tasks.reward_ft.diffusion import Diffusion
 from tasks.reward_ft.guidance import Sampler
 from tasks.reward_ft.importance import Weights, guard
@@ -29,7 +29,7 @@ from tests import reference
 from tests.test_cli import ROOT, bench, environment
 
 SMALL = RewardFt(steps=4, bank=64, images=4, test_images=6)
-PROMPT = embedded.PROMPTS[0]
+PROMPT = shipped.PROMPTS[0]
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_real_pictures_place_a_number(guided):
     assert name == "real pictures"
     found = test.references[name]
     assert set(found) == set(test.metrics)
-    pictures = digits.real(digits.parse(PROMPT), SMALL.test_images, seed=2027, split="train")
+    pictures = drawing.real(digits.parse(PROMPT), SMALL.test_images, seed=2027, split="train")
     measured = guided._networks.measure(pictures, guided._unguided).metrics
     assert found == {
         **measured,
@@ -186,7 +186,7 @@ def test_everything_is_frozen_and_prompts_are_embedded_once(guided):
 @pytest.mark.parametrize("damage", ["missing", "truncated", "altered", "no manifest"])
 def test_damaged_weights_are_named_with_both_hashes(tmp_path, damage):
     folder = tmp_path / "assets"
-    shutil.copytree(embedded.ASSETS, folder)
+    shutil.copytree(shipped.ASSETS, folder)
     path = folder / "judge.safetensors"
     data = path.read_bytes()
     if damage == "missing":
@@ -214,7 +214,7 @@ def test_damaged_weights_are_named_with_both_hashes(tmp_path, damage):
     expected = (
         "manifest.json"
         if damage == "no manifest"
-        else embedded.manifest(embedded.ASSETS)["judge.safetensors"]
+        else shipped.manifest(shipped.ASSETS)["judge.safetensors"]
     )
     assert expected in done.stderr
     assert not (tmp_path / "runs").exists()
@@ -253,35 +253,35 @@ def test_the_shipped_model_draws_what_the_prompt_says():
     from tasks.reward_ft.recipe.finish import captions, unguided
 
     chosen = captions(12, True, np.random.default_rng(1))
-    judge = embedded.judge(embedded.ASSETS, "cpu")
+    judge = embedded.judge(shipped.ASSETS, "cpu")
     right = [
         (embedded.judged(judge, images)[0] == torch.tensor([c.digit, c.ink, c.ground])).all(1)
         for c, images in zip(
-            chosen, unguided(embedded.ASSETS, chosen, 4, 123, RewardFt()), strict=True
+            chosen, unguided(shipped.ASSETS, chosen, 4, 123, RewardFt()), strict=True
         )
     ]
     assert torch.cat(right).float().mean() >= 0.85
 
 
 def test_shipped_files_are_small_and_hashed():
-    listed = embedded.manifest(embedded.ASSETS)
+    listed = shipped.manifest(shipped.ASSETS)
     files = [
         p
-        for p in embedded.ASSETS.rglob("*")
+        for p in shipped.ASSETS.rglob("*")
         if p.is_file() and p.name not in ("manifest.json", "MODEL_CARD.md")
     ]
-    assert {str(p.relative_to(embedded.ASSETS)) for p in files} == set(listed)
+    assert {str(p.relative_to(shipped.ASSETS)) for p in files} == set(listed)
     assert sum(p.stat().st_size for p in files) <= 10e6
     assert {p.suffix for p in files} == {".safetensors", ".json"}
-    embedded.verify(embedded.ASSETS)
+    shipped.verify(shipped.ASSETS)
 
 
 def test_splits_do_not_overlap_and_real_pictures_fit_their_prompt():
-    total = sum(len(digits.scans(s)[0]) for s in ("train", "validation", "test"))
+    total = sum(len(drawing.scans(s)[0]) for s in ("train", "validation", "test"))
     assert total == 1797
-    judge = embedded.judge(embedded.ASSETS, "cpu")
+    judge = embedded.judge(shipped.ASSETS, "cpu")
     caption = digits.parse("a bold green two on a cyan background")
-    images = digits.real(caption, 64, seed=0)
+    images = drawing.real(caption, 64, seed=0)
     with torch.no_grad():
         seen = judge(images)
     low, high = digits.WEIGHTS["bold"]
@@ -308,7 +308,7 @@ def foreign_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sd")
     torch.manual_seed(0)
     tokenizer = CLIPTokenizer.from_pretrained(
-        embedded.ASSETS / "model" / "tokenizer", model_max_length=77
+        shipped.ASSETS / "model" / "tokenizer", model_max_length=77
     )
     pipe = StableDiffusionPipeline(
         vae=AutoencoderKL(
@@ -365,7 +365,7 @@ def test_a_folder_of_other_sizes_runs_through_the_same_code(foreign_folder):
 
 def test_our_sampler_is_the_pipeline_of_diffusers():
     """The same latents through StableDiffusionPipeline itself, eta = 0."""
-    model = load(embedded.ASSETS / "model", "cpu")
+    model = load(shipped.ASSETS / "model", "cpu")
     seeds = (3, 4)
     ours = Sampler(model, Schedule.of(model.scheduler, 5, 0.0), PROMPT, 2.0)(seeds).images
     latents = torch.stack(
@@ -389,12 +389,12 @@ def test_clip_preprocessing_agrees_with_open_clip_and_pil():
     import open_clip
     from PIL import Image
 
-    clip = embedded.clip(embedded.ASSETS, "cpu")
+    clip = embedded.clip(shipped.ASSETS, "cpu")
     transform = open_clip.image_transform(
         clip._size, is_train=False, mean=(0.5,) * 3, std=(0.5,) * 3
     )
     pixels = (
-        (digits.real(digits.parse(PROMPT), 4, seed=1).permute(0, 2, 3, 1).numpy() * 255)
+        (drawing.real(digits.parse(PROMPT), 4, seed=1).permute(0, 2, 3, 1).numpy() * 255)
         .round()
         .astype(np.uint8)
     )
@@ -422,7 +422,7 @@ def test_the_recipe_runs_offline_and_its_result_is_a_preset(tmp_path):
         capture_output=True,
         timeout=300,
     )
-    assert set(embedded.manifest(out)) == set(embedded.manifest(embedded.ASSETS))
+    assert set(shipped.manifest(out)) == set(shipped.manifest(shipped.ASSETS))
     done = bench(
         "run",
         "--method",

@@ -16,7 +16,7 @@ from benchmark import UsageError
 from benchmark.command.parse import plan_from_text as plan
 from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.diffusion import mix, sample
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tasks.reward_ft.steps import Schedule
 from tasks.samplers.ddim import DDIM
 from tasks.samplers.dpmpp_2m import DPMpp2M
@@ -181,7 +181,7 @@ def test_dpmpp_2m_samples_in_both_tasks_and_its_path_kl_says_what_to_set():
     images = {}
     for name in ("ddim", "dpmpp_2m"):
         options = RewardFt(steps=4, eta=0.0, images=2, sampler=name)
-        task = options.open(0, embedded.PROMPTS[0], "guided", "cpu")
+        task = options.open(0, shipped.PROMPTS[0], "guided", "cpu")
         lam = task.space.point({"lam": 2.0})
         images[name] = task.step(task.init(0), lam).last.images
         with pytest.raises(ValueError, match=r"needs eta > 0.*sampler=ddim.*importance"):

@@ -15,7 +15,7 @@ from benchmark.check import check_task
 from benchmark.command.parse import plan_from_text
 from benchmark.runs.forecast import Probe
 from benchmark.store.store import read
-from tasks.reward_ft import embedded
+from tasks.reward_ft import shipped
 from tasks.sampling import SamplingMaker, captions
 from tasks.sampling.controls import controls
 from tasks.sampling.plan import Plan, overlap, plan, space, timesteps
@@ -109,7 +109,7 @@ def test_guidance_is_shared_out_over_the_calls_of_an_interval():
 @pytest.fixture(scope="module")
 def pipe():
     found = StableDiffusionPipeline.from_pretrained(
-        embedded.ASSETS / "model",
+        shipped.ASSETS / "model",
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -13,9 +13,11 @@ from benchmark.errors import UsageError
 from benchmark.fitting import fit
 from benchmark.space import Float, Space
 from methods.bilevel import Bilevel
+from tasks.noise_schedule.choices import Choices
+from tasks.noise_schedule.curves import curve
 from tasks.noise_schedule.diffusion import mix, sample
-from tasks.noise_schedule.families import FAMILIES, NORMALISED, _linear, axes
-from tasks.noise_schedule.schedule import Choices, abar, log_snr
+from tasks.noise_schedule.families import FAMILIES, NORMALISED, axes, ends, linear
+from tasks.noise_schedule.schedule import abar, log_snr
 from tasks.samplers.ddim import DDIM
 from tasks.zeroth_order import coordinates, directions
 
@@ -61,6 +63,18 @@ def test_the_normalised_schedule_against_plain_arithmetic(kind, slow, q):
     found = abar(kind, torch.tensor(q, dtype=torch.float64), U, 1e-6)
     expected = [min(max(slow(float(u), *q), 1e-6), 1 - 1e-6) for u in U]
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", NORMALISED)
+def test_the_ends_of_a_plan_are_those_of_the_curve(kind):
+    rng = np.random.default_rng(0)
+    cube = space(kind, {})
+    points = [list(cube.native(lam).values()) for lam in rng.random((50, cube.dim))]
+    # beyond the suite's ranges: flat, and to the last digit
+    points += [[-100.0, 100.0, 0.01, 0.01][: cube.dim], [0.0, 1.0, 100.0, 1.0][: cube.dim]]
+    q = torch.tensor(points, dtype=torch.float64)
+    exact = curve(kind, q, torch.tensor([0.0, 1.0], dtype=torch.float64))
+    np.testing.assert_allclose(ends(kind, np.array(points)), exact.numpy(), rtol=1e-9, atol=1e-12)
 
 
 def test_a_value_known_from_the_definition():
@@ -145,7 +159,7 @@ def test_the_log_snr_has_the_distribution_of_its_name(kind, quantile):
 
 def test_knots_against_plain_arithmetic():
     """Three pieces from 4 to -8, whose drops are as the linear betas' times 1, 2 and 0.5."""
-    first, *others = np.diff(_linear(4))
+    first, *others = np.diff(linear(4))
     drops = np.array([first, others[0] * 2, others[1] * 0.5])
     values = 4 - 12 * np.concatenate([[0], np.cumsum(drops) / drops.sum()])
     q = torch.tensor([4.0, -8.0, 2.0, 0.5], dtype=torch.float64)

@@ -11,10 +11,14 @@ import torch
 
 from benchmark import UsageError
 from benchmark.command.parse import plan_from_text as plan
-from tasks.reward_ft.diffusion import Form, draws
+from tasks.reward_ft import shipped
+from tasks.reward_ft.diffusion import draws
+from tasks.reward_ft.form import Form
 from tasks.reward_ft.guidance import Sampler
+from tasks.reward_ft.levels import plain
 from tasks.reward_ft.pipeline import load
 from tasks.reward_ft.pull import Linear
+from tasks.reward_ft.schedulers import read_config
 from tasks.reward_ft.steps import Schedule, shortest
 from tests.test_cli import bench
 from tests.tiny import PROMPT, RUN, words
@@ -218,3 +222,38 @@ def test_a_published_folder_runs(tiny, tmp_path):
 )
 def test_advice_fits_what_was_set(form, decoding, cure, tiny):
     assert load(tiny.model, "cpu", Form(**form)).cure(decoding).startswith(cure)
+
+
+SHIPPED = read_config(shipped.ASSETS / "model")
+STEPS = [*range(1, 40), 99, 333, 500, 999, 1000]
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"set_alpha_to_one": True}, {"prediction_type": "v_prediction"}]
+)
+@pytest.mark.parametrize(("eta", "sampler"), [(0.0, "ddim"), (1.0, "ddim"), (0.0, "dpmpp_2m")])
+def test_a_plans_time_steps_are_those_of_diffusers(change, eta, sampler):
+    from diffusers import DDIMScheduler
+
+    config = {**SHIPPED, **change}
+    theirs = DDIMScheduler.from_config(config)
+    for steps in STEPS:
+        mine = Schedule.at(plain(config, steps), steps, eta, sampler)
+        exact = Schedule.of(theirs, steps, eta, sampler)
+        assert (mine.t, mine.guided, mine.v) == (exact.t, exact.guided, exact.v)
+        for name in ("abar", "previous", "sigma"):
+            assert getattr(mine, name) == pytest.approx(getattr(exact, name), rel=1e-4, abs=1e-6)
+
+
+def test_what_a_plan_cannot_know_is_left_to_diffusers():
+    assert plain(SHIPPED, 1001) is None
+    for change in (
+        {"beta_schedule": "linear"},
+        {"rescale_betas_zero_snr": True},
+        {"timestep_spacing": "leading"},
+        {"_class_name": "PNDMScheduler"},
+        {"beta_end": "0.012"},
+        {"prediction_type": "sample"},
+        {"of_a_later_version": 1},
+    ):
+        assert plain({**SHIPPED, **change}, 12) is None, change

@@ -11,11 +11,11 @@ from benchmark.check import check_task
 from benchmark.registry import TASKS, Entry
 from benchmark.runs.plan import plan
 from benchmark.store.store import Store
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tests.test_cli import bench
 
 SMALL = {"steps": 4, "bank": 32, "images": 3, "test_images": 8}
-BOTH = " | ".join(embedded.PROMPTS[:2])
+BOTH = " | ".join(shipped.PROMPTS[:2])
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def test_it_conforms(monkeypatch):
 @pytest.mark.parametrize("lower", ["importance", "guided"])
 def test_it_is_the_mean_of_its_prompts(lower):
     together = RewardFt(**SMALL, together=2).open(0, BOTH, lower, "cpu")
-    alone = [RewardFt(**SMALL).open(0, p, lower, "cpu") for p in embedded.PROMPTS[:2]]
+    alone = [RewardFt(**SMALL).open(0, p, lower, "cpu") for p in shipped.PROMPTS[:2]]
     lam = together.space.point({"lam": 2.0})
     y = together.step(together.init(0), lam)
     each = [task.step(task.init(0), lam) for task in alone]
@@ -78,7 +78,7 @@ def test_from_the_command_line(tmp_path):
     ]
     for name, value in SMALL.items():
         words += ["--set", f"reward_ft.{name}={value}"]
-    for prompt in embedded.PROMPTS[:2]:
+    for prompt in shipped.PROMPTS[:2]:
         words += ["--prompt", prompt]
     done = bench(*words, "--prompts-together", "--out", "runs", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -86,15 +86,15 @@ def test_from_the_command_line(tmp_path):
     assert run.run["spec"]["prompt"] == BOTH
     assert run.run["spec"]["task_options"]["together"] == 2
     # each by itself is another run
-    assert len(plan(["default"], "reward_ft", prompts=embedded.PROMPTS[:2])) == 2
+    assert len(plan(["default"], "reward_ft", prompts=shipped.PROMPTS[:2])) == 2
 
 
 @pytest.mark.parametrize(
     ("prompt", "says"),
     [
-        (embedded.PROMPTS[0], "expected 2 different prompts"),
-        (" | ".join([embedded.PROMPTS[0]] * 2), "expected 2 different prompts"),
-        (f"{embedded.PROMPTS[0]} | a red cat", "unknown word 'cat'"),
+        (shipped.PROMPTS[0], "expected 2 different prompts"),
+        (" | ".join([shipped.PROMPTS[0]] * 2), "expected 2 different prompts"),
+        (f"{shipped.PROMPTS[0]} | a red cat", "unknown word 'cat'"),
     ],
 )
 def test_what_cannot_be_is_told(prompt, says):

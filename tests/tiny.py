@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speed import paper_files
-from tasks.reward_ft import embedded
-from tasks.reward_ft.diffusion import Form
+from tasks.reward_ft import shipped
+from tasks.reward_ft.form import Form
 from tasks.reward_ft.guidance import Sampler
 from tasks.reward_ft.pipeline import load
 from tasks.reward_ft.steps import Schedule
@@ -35,7 +35,7 @@ def stable_diffusion(prediction="epsilon", channels=4):
 
     torch.manual_seed(0)
     tokenizer = CLIPTokenizer.from_pretrained(
-        embedded.ASSETS / "model" / "tokenizer", model_max_length=77
+        shipped.ASSETS / "model" / "tokenizer", model_max_length=77
     )
     words = CLIPTextConfig(
         vocab_size=len(tokenizer),

@@ -70,14 +70,6 @@ def load(name: str, split: Split) -> tuple[Tensor, Tensor]:
     return mnist(split) if name == "mnist" else thirds(split)
 
 
-def mnist_fingerprint() -> dict[str, str]:
-    """MD5 of the content by file name, for a run's identity. Raises UsageError for other files."""
-    base = idx.root()
-    for name in idx.MNIST:
-        idx.read(base, name)
-    return {name: file.md5 for name, file in idx.MNIST.items()}
-
-
 @cache
 def _mnist(base: Path, split: Split) -> tuple[Tensor, Tensor]:
     source = {"train": "train", "validation": "train", "test": "t10k"}[split]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from benchmark.errors import UsageError, format_error
-from tasks.files.weights import sound
+from tasks.files.tensors import sound
 
 
 def pretrained(what: str, kind: str, folder: Path) -> Any:

@@ -143,3 +143,11 @@ def load(base: Path, name: str) -> NDArray[np.uint8]:
 
 
 read = cache(load)
+
+
+def fingerprint() -> dict[str, str]:
+    """MD5 of the content by file name, for a run's identity. Raises UsageError for other files."""
+    base = root()
+    for name in MNIST:
+        read(base, name)
+    return {name: file.md5 for name, file in MNIST.items()}

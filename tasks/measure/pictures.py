@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmark.protocol import ImagePairs
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def shown(images: Tensor) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from benchmark.space import Space
 from tasks.noise_schedule.presets import PRESETS
 
 if TYPE_CHECKING:
-    from tasks.noise_schedule.schedule import Choices
+    from tasks.noise_schedule.choices import Choices
 
 _RANGE = "range LOW,HIGH of the search; empty: the suite's"
 
@@ -159,10 +159,10 @@ class NoiseSchedule:
 
     def _check_samples(self) -> None:
         """Raise UsageError for fewer images than the Frechet distance has features."""
-        from tasks.noise_schedule import features
+        from tasks.noise_schedule import shipped
 
         with_inception = self.features == "inception"
-        dim = features.INCEPTION_DIM if with_inception else features.SHAPES[self.data].dim
+        dim = shipped.INCEPTION_DIM if with_inception else shipped.SHAPES[self.data].dim
         if self.data == "digits" and with_inception:
             raise UsageError(
                 "option noise_schedule.features: expected classifier with data=digits, whose "
@@ -180,7 +180,7 @@ class NoiseSchedule:
     @property
     def choices(self) -> Choices:
         """What is chosen of the schedule."""
-        from tasks.noise_schedule.schedule import Choices
+        from tasks.noise_schedule.choices import Choices
 
         names = ("start", "end", "tau", "eps", "mu", "scale", "drop")
         ranges = {name: getattr(self, name) for name in names}
@@ -210,7 +210,7 @@ class NoiseSchedule:
         return Refit((self.horizon, 4 * self.horizon), 2, ("fid", "inception_score"))
 
     def fingerprint(self) -> Mapping[str, str]:
-        from tasks.noise_schedule.images import fingerprint
+        from tasks.noise_schedule.fingerprint import fingerprint
 
         return fingerprint(self)
 

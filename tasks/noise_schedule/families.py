@@ -1,4 +1,4 @@
-"""Families of noise schedules: their axes, and their curves over u, differentiable in q.
+"""Families of noise schedules and their axes; `curves` has their curves.
 
 `cosine` and `sigmoid` give f(u), which is normalised to go from 1 to 0; the others the log-SNR
 itself. Sources: Nichol and Dhariwal 2021 (cosine); Chen 2023, arXiv 2301.10972 (sigmoid; start,
@@ -12,12 +12,8 @@ as any other two.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmark.space import Float
 
@@ -47,8 +43,8 @@ _AXES = {
         Float("scale", 0.5, 8.0, default=3.6, log=True, grid=(0.5, 1.0, 2.0, 4.0, 8.0)),
     ),
 }
-# of a log-SNR that is infinite at u = 0 and 1
-_EDGE = 1e-6
+FLOOR = 1e-30
+"""Of the cosine: it keeps d/dtau of 0^(2 tau) finite where the angle reaches pi/2."""
 # a drop of the log-SNR between two knots, against the first one's, as a multiple of the linear
 # betas'
 _DROPS = (0.125, 8.0)
@@ -58,7 +54,7 @@ def axes(kind: str, knots: int) -> tuple[Float, ...]:
     """Of a family, in the order of q. knots: of `knots`, which has as many axes."""
     if kind != "knots":
         return _AXES[kind]
-    first, last = (float(v) for v in _linear(knots)[[0, -1]])
+    first, last = (float(v) for v in linear(knots)[[0, -1]])
     # one point along the drops: a grid over all of them would have no end
     drops = (Float(f"drop{k}", *_DROPS, 1.0, True, (1.0,)) for k in range(2, knots))
     return (
@@ -68,7 +64,7 @@ def axes(kind: str, knots: int) -> tuple[Float, ...]:
     )
 
 
-def _linear(knots: int) -> NDArray[np.float64]:
+def linear(knots: int) -> NDArray[np.float64]:
     """The log-SNR of linear betas at the knots, and in the middle of the first piece."""
 
     def found(u: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -82,51 +78,13 @@ def _linear(knots: int) -> NDArray[np.float64]:
     return values
 
 
-def curve(kind: str, q: Tensor, u: Tensor) -> Tensor:
-    """f(u) of a normalised family, else the log-SNR. q: (..., d).  u: (M,).  Returns (..., M)."""
-    return _CURVES[kind](q, u)
-
-
-def _cosine(q: Tensor, u: Tensor) -> Tensor:
-    start, end, tau, eps = (q[..., i, None] for i in range(4))
-    angle = math.pi / 2 * (start + u * (end - start) + eps) / (1 + eps)
-    # the floor keeps d/dtau of 0^(2 tau) finite where the angle reaches pi/2
-    return torch.cos(angle).clamp(min=1e-30) ** (2 * tau)
-
-
-def _sigmoid(q: Tensor, u: Tensor) -> Tensor:
-    start, end, tau = (q[..., i, None] for i in range(3))
-    return torch.sigmoid(-(start + u * (end - start)) / tau)
-
-
-def _laplace(q: Tensor, u: Tensor) -> Tensor:
-    away = u.clamp(_EDGE, 1 - _EDGE) - 0.5
-    return q[..., 0, None] + q[..., 1, None] * away.sign() * torch.log1p(-2 * away.abs())
-
-
-def _logit_normal(q: Tensor, u: Tensor) -> Tensor:
-    quantiles: Tensor = torch.special.ndtri(u.clamp(_EDGE, 1 - _EDGE))
-    return q[..., 0, None] - q[..., 1, None] * quantiles
-
-
-def _knots(q: Tensor, u: Tensor) -> Tensor:
-    """Linear between knots that are even in u; it falls, since each drop is above 0."""
-    knots = q.shape[-1]
-    usual = torch.from_numpy(-np.diff(_linear(knots))).to(q)
-    drops = usual * torch.cat([torch.ones_like(q[..., :1]), q[..., 2:]], -1)
-    fallen = torch.cat([torch.zeros_like(q[..., :1]), drops.cumsum(-1)], -1)
-    start, end = q[..., :1], q[..., 1:2]
-    values = start - (start - end) * fallen / fallen[..., -1:]
-    place = u * (knots - 1)
-    left = place.long().clamp(max=knots - 2)
-    part = place - left
-    return torch.lerp(values[..., left], values[..., left + 1], part)
-
-
-_CURVES = {
-    "cosine": _cosine,
-    "sigmoid": _sigmoid,
-    "laplace": _laplace,
-    "logit_normal": _logit_normal,
-    "knots": _knots,
-}
+def ends(kind: str, q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """f(0) and f(1) of a normalised family, (n, 2), as `curve` has them. q: (n, d)."""
+    at = q[:, :2]
+    if kind == "cosine":
+        tau, eps = q[:, 2, None], q[:, 3, None]
+        angle = np.pi / 2 * (at + eps) / (1 + eps)
+        return np.asarray(np.maximum(np.cos(angle), FLOOR) ** (2 * tau))
+    # the logistic function of -at / tau, whose exponential may be infinite
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(-np.logaddexp(0.0, at / q[:, 2, None])))

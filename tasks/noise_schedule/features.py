@@ -5,23 +5,21 @@ Images: (N, 1, H, W) float32 in [-1, 1], the range in which the diffusion model 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.errors import UsageError
-from tasks.files.weights import digest, fill
+from tasks.files.tensors import fill
+from tasks.files.weights import digest
 from tasks.measure import inception as pytorch_fid
+from tasks.measure.inception_network import network as pytorch_fid_network
+from tasks.noise_schedule.shipped import ASSETS, SHAPES, file
 
-ASSETS = Path(__file__).parent / "assets"
-MANIFEST = "manifest.json"
-INCEPTION_DIM = pytorch_fid.DIM
 DIGITS = 10
 
 
@@ -30,21 +28,6 @@ class Features(NamedTuple):
 
     features: Tensor
     logits: Tensor
-
-
-@dataclass(frozen=True)
-class Shape:
-    """side: pixels of the image.  dim: D.  blocks: (channels, kernel, stride) of convolutions."""
-
-    side: int
-    dim: int
-    blocks: tuple[tuple[int, int, int], ...]
-
-
-SHAPES = {
-    "digits": Shape(8, 32, ((32, 3, 1), (48, 3, 2), (64, 3, 1))),
-    "mnist": Shape(28, 64, ((16, 5, 2), (32, 3, 1), (48, 3, 2), (64, 3, 1), (96, 3, 2))),
-}
 
 
 class Classifier(nn.Module):
@@ -85,30 +68,9 @@ class Extractor:
         return self.network(images)
 
 
-def manifest(folder: Path) -> dict[str, Any]:
-    """The shipped files by name, each with its `sha256` and settings. Raises UsageError."""
-    path = folder / MANIFEST
-    try:
-        return {str(k): dict(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(
-            f"weights: expected the list of hashes {path}; {error}; reinstall the package"
-        ) from error
-
-
 @lru_cache(maxsize=8)
 def _classifier(folder: Path, dataset: str, device: str) -> Extractor:
-    name = f"{dataset}.safetensors"
-    path, expected = folder / name, str(manifest(folder).get(name, {}).get("sha256", "none listed"))
-    if not path.is_file():
-        raise UsageError(
-            f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package"
-        )
-    if (found := digest(path)) != expected:
-        raise UsageError(
-            f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; reinstall "
-            "the package"
-        )
+    path, found = file(dataset, folder)
     shape = SHAPES[dataset]
     with torch.device("meta"):  # no random initialisation, so no draw
         network = Classifier(dataset)
@@ -127,7 +89,7 @@ def classifier(dataset: str, device: str, folder: Path = ASSETS) -> Extractor:
 def inception(device: str) -> Extractor:
     """pytorch-fid's network, from a local file. Raises UsageError for a missing or unfit one."""
     path = pytorch_fid.file()
-    network = pytorch_fid.network(path, device)
+    network = pytorch_fid_network(path, device)
 
     def seen(images: Tensor) -> Features:
         return Features(*network((images + 1).expand(-1, 3, -1, -1) / 2))
@@ -136,16 +98,6 @@ def inception(device: str) -> Extractor:
         "pytorch-fid Inception",
         digest(path),
         "bilinear to 299x299, 3 equal channels",
-        INCEPTION_DIM,
+        pytorch_fid.DIM,
         seen,
     )
-
-
-def fingerprint(dataset: str, features: str) -> dict[str, str]:
-    """SHA-256 by file name of the networks that measure. Raises UsageError."""
-    # the classifier counts always: the Inception Score needs its logits
-    hashes = {f"{dataset}.safetensors": classifier(dataset, "cpu").sha256}
-    if features == "inception":
-        path = pytorch_fid.file()
-        hashes[path.name] = digest(path)
-    return hashes

@@ -212,9 +212,9 @@ class RewardFt:
 
     @property
     def folder(self) -> Path:
-        from tasks.reward_ft import embedded
+        from tasks.reward_ft import shipped
 
-        return Path(self.assets) if self.assets else embedded.ASSETS
+        return Path(self.assets) if self.assets else shipped.ASSETS
 
     def prompts(self) -> tuple[str, ...]:
         from tasks.reward_ft import assemble
@@ -262,16 +262,18 @@ class RewardFt:
     @property
     def advice(self) -> str:
         """Settings that take less memory, in the order in which to try them."""
-        from tasks.reward_ft import memory
+        from tasks.reward_ft.advice import advice
 
-        return memory.advice(self)
+        return advice(self)
 
     def memory(self, device: str) -> int:
         """Bytes at the peak of a run, estimated; 0: not known. Raises UsageError."""
+        # the shipped model needs too little to matter
+        if not self.model:
+            return 0
         from tasks.reward_ft import memory
 
-        # the shipped model needs too little to matter
-        return memory.estimate(self, device) if self.model else 0
+        return memory.estimate(self, device)
 
     @property
     def counted(self) -> str:

@@ -1,22 +1,19 @@
-"""From the options of reward_ft to its parts and their networks; every preset comes this way."""
+"""From the options of reward_ft to its parts; every preset comes this way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
-
-from torch import Tensor
 
 from benchmark.protocol import Prices
 from tasks.files.download import Source
 from tasks.files.weights import digest
-from tasks.reward_ft import embedded
-from tasks.reward_ft.comparison import Comparison
-from tasks.reward_ft.diffusion import Diffusion, Form
+from tasks.reward_ft import shipped
+from tasks.reward_ft.form import Form
 from tasks.reward_ft.parts import Part
 from tasks.reward_ft.parts.clip import ClipPart
-from tasks.reward_ft.parts.judge import DigitsJudge, InceptionJudge, Measure, judge
+from tasks.reward_ft.parts.judge import DigitsJudge, InceptionJudge, judge
 from tasks.reward_ft.parts.model import ModelPart
 from tasks.reward_ft.parts.reward import RewardPart
 from tasks.reward_ft.parts.taesd import TaesdPart
@@ -69,40 +66,18 @@ class Parts:
         return replace(self.model.form, taesd=self.taesd.folder())
 
 
-@dataclass(frozen=True)
-class Networks:
-    """All that reward_ft needs of a preset.
-
-    r1: the upper reward for the prompt.  rewards: the lower ones.  measure: held-out figures of
-    images.  real: so many real pictures of the prompt, where there are any.  compared: what other
-    metrics compare by.
-    """
-
-    diffusion: Diffusion
-    r1: Callable[[Tensor], Tensor]
-    rewards: tuple[Callable[[Tensor], Tensor], ...]
-    measure: Measure
-    real: Callable[[int], Tensor] | None = None
-    compared: Callable[[], Comparison] | None = None
-
-    @property
-    def r2(self) -> Callable[[Tensor], Tensor]:
-        """The lower reward where there is one, and the first of several."""
-        return self.rewards[0]
-
-
 def fingerprint(options: RewardFt) -> dict[str, str]:
     """SHA-256 by name of all that decides the numbers. Raises UsageError."""
     parts = Parts.of(options)
     parts.check()
-    embedded.verify(options.folder)
+    shipped.verify(options.folder)
     # all files before the first hash: gigabytes take a while, a missing file is named at once
     paths = {name: path for part in parts for name, path in part.files().items()}
     hashes = {name: digest(path) for name, path in paths.items()}
     for part in parts:
         hashes |= part.digests()
     if any(part.shipped for part in parts):
-        hashes |= embedded.manifest(options.folder)
+        hashes |= shipped.manifest(options.folder)
     return hashes
 
 
@@ -136,18 +111,3 @@ def prices(options: RewardFt, lower: str) -> Prices:
     guided = sum(Parts.of(o).model.schedule().guided)
     step = 2 * o.images * (3 * guided + o.steps - guided)
     return Prices(2 * o.images * o.steps, step, 0, 0, step, 0, horizon=o.guided_passes)
-
-
-def networks(options: RewardFt, prompt: str, device: str) -> Networks:
-    """Load everything for one prompt. Raises UsageError for damaged or missing files."""
-    parts = Parts.of(options)
-    parts.check()
-    embedded.verify(options.folder)
-    return Networks(
-        parts.model.load(device, parts.taesd.folder()),
-        parts.clip.load(prompt, device),
-        tuple(reward.load(prompt, device) for reward in parts.rewards),
-        parts.judge.load(prompt, device),
-        parts.judge.real(prompt),
-        lambda: Comparison(parts.judge.compared(prompt, device), parts.clip, device),
-    )

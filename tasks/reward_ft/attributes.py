@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from tasks.files.download import Source
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def _light(images: Tensor) -> Tensor:
     """(N, H, W)."""
+    import torch
+
     return torch.einsum("nchw,c->nhw", images, images.new_tensor(_LUMINANCE))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UsageError, format_error, suggest
-from tasks.files.weights import OnHub, locate, pickled, place, sound
+from tasks.files.weights import OnHub, locate, pickled, place
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
@@ -92,6 +93,8 @@ def files(spec: str, option: str, choice: str = "") -> dict[str, Path]:
 def load(spec: str, option: str) -> tuple[Any, Callable[[list[str]], Tensor]]:
     """The model, in float32 on the CPU, and its tokenizer. Raises UsageError."""
     import open_clip
+
+    from tasks.files.tensors import sound
 
     found = files(spec, option)
     try:

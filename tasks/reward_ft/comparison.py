@@ -13,8 +13,8 @@ from benchmark.protocol import FeaturePairs
 from tasks.measure.frechet import Matrix
 from tasks.measure.pictures import pictures
 from tasks.measure.remembered import remembered
+from tasks.reward_ft.measuring import Compared
 from tasks.reward_ft.parts.clip import ClipPart
-from tasks.reward_ft.parts.judge import Compared
 
 _AT_ONCE = 64
 

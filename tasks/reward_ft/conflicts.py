@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from tasks.reward_ft import digits, embedded
-from tasks.reward_ft.rewards import Standardised
+from tasks.reward_ft.scorers import Standardised
 
 # mean and deviation; of `other_*` three deviations, for at one the gradient of the small CLIP leads
 # guided images to where no image of the bank is: with `other_ink` alone at lam = 1 CLIP score 86.3

@@ -13,50 +13,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmark.errors import UsageError
-from tasks.files.weights import digest, sound
+from tasks.files.tensors import sound
 from tasks.measure.frechet import Moments
-from tasks.reward_ft import digits
+from tasks.reward_ft import digits, drawing
 from tasks.reward_ft.networks import Judge, Quality
-from tasks.reward_ft.rewards import ClipCosine, RandomHead, Standardised
+from tasks.reward_ft.scorers import ClipCosine, RandomHead, Standardised
 
-ASSETS = Path(__file__).parent / "assets"
-MANIFEST = "manifest.json"
 REFERENCE_N = 2000
-PROMPTS = (
-    "a bold red seven on a white background",
-    "a bold blue three on a yellow background",
-    "a bold green six on a gray background",
-)
-
-
-def manifest(folder: Path) -> dict[str, str]:
-    """SHA-256 by file, as shipped. Raises UsageError."""
-    path = folder / MANIFEST
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"weights: expected the list of hashes {path}; {error}; reinstall the package"
-        ) from error
-    return {str(k): str(v) for k, v in found.items()}
-
-
-# once a process: every run of a suite asks for it
-@lru_cache(maxsize=4)
-def verify(folder: Path) -> None:
-    """Compare every shipped file with its hash. Raises UsageError with the file and both hashes."""
-    for name, expected in manifest(folder).items():
-        path = folder / name
-        if not path.is_file():
-            raise UsageError(
-                f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package"
-            )
-        found = digest(path)
-        if found != expected:
-            raise UsageError(
-                f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; "
-                "reinstall the package"
-            )
 
 
 def _network(kind: type[nn.Module], path: Path) -> Any:
@@ -117,13 +80,13 @@ def reference(folder: Path, device: str, prompt: str) -> Moments:
 
 def held_out(prompt: str) -> Tensor:
     """The real pictures that the Frechet distance is measured to, (N, 3, 32, 32) in [0, 1]."""
-    return digits.real(digits.parse(prompt), REFERENCE_N, seed=2026, split="test")
+    return drawing.real(digits.parse(prompt), REFERENCE_N, seed=2026, split="test")
 
 
 def real(prompt: str, n: int) -> Tensor:
     """Real pictures of training scans for a prompt, (n, 3, 32, 32) in [0, 1]."""
     # the reference of the Frechet distance has test scans, so even these are some way from it
-    return digits.real(digits.parse(prompt), n, seed=2027, split="train")
+    return drawing.real(digits.parse(prompt), n, seed=2027, split="train")
 
 
 def quality(folder: Path, device: str, prompt: str = "") -> Standardised:

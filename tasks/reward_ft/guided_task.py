@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from benchmark.protocol import Test
 from benchmark.space import Lam
-from tasks.reward_ft.assemble import Networks
 from tasks.reward_ft.guidance import Sampled
+from tasks.reward_ft.loading import Networks
 from tasks.reward_ft.pull import Reward
 from tasks.reward_ft.task import RewardTask
 

@@ -13,11 +13,12 @@ from torch import nn
 from benchmark.errors import UsageError, format_error
 from tasks.reward_ft import tracing
 from tasks.reward_ft.assemble import Parts
-from tasks.reward_ft.diffusion import Diffusion, Form
+from tasks.reward_ft.diffusion import Diffusion
 from tasks.reward_ft.folder import files, read_json
+from tasks.reward_ft.form import Form
 from tasks.reward_ft.guidance import Mode, Sampler
-from tasks.reward_ft.pipeline import quiet, scheduler
 from tasks.reward_ft.pull import Linear
+from tasks.reward_ft.schedulers import quiet, scheduler
 from tasks.reward_ft.steps import Schedule
 
 if TYPE_CHECKING:
@@ -130,16 +131,3 @@ def _guided_step(o: RewardFt, model: Diffusion, schedule: Schedule, batch: int) 
     with torch.no_grad():
         model.decode(z)
     return 3 * side * side
-
-
-def advice(o: RewardFt) -> str:
-    """Settings that take less memory, in the order in which to try them."""
-    ways = {
-        "micro_batch=1": o.micro_batch > 1,
-        "checkpointing=true": not o.checkpointing,
-        "dtype=bf16": o.dtype == "fp32",
-        "decode_dtype=bf16": o.decode_dtype == "fp32",
-        "taesd=madebyollin/taesd": not o.taesd,
-        "a smaller size": True,
-    }
-    return "set reward_ft." + ", ".join(way for way, left in ways.items() if left)

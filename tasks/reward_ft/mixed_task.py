@@ -12,9 +12,9 @@ from torch import Tensor
 
 from benchmark.protocol import FeaturePairs, Test
 from benchmark.space import Lam
-from tasks.reward_ft.assemble import Networks
 from tasks.reward_ft.guided_task import Guided, GuidedTask
 from tasks.reward_ft.importance import Vector, ess, kl, softmax
+from tasks.reward_ft.loading import Networks
 from tasks.reward_ft.mixture import Mixed, MixedBank, mixed, trusted
 from tasks.reward_ft.pull import Reward
 from tasks.reward_ft.task import RewardTask

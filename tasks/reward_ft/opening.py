@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.protocol import Task
 from tasks.precision import exact
-from tasks.reward_ft import assemble, prompts
+from tasks.reward_ft import loading, prompts
 from tasks.reward_ft.guidance import advised
 from tasks.reward_ft.guided_task import GuidedTask
 from tasks.reward_ft.importance_task import Importance
@@ -33,12 +33,12 @@ def opened(o: RewardFt, seed: int, prompt: str, lower: str, device: str) -> Task
     tasks: list[Any] = []
     for own in o.split(prompt):
         with advised():
-            networks = assemble.networks(o, own, device)
+            networks = loading.networks(o, own, device)
         tasks.append(_task(o, networks, seed, own, lower))
     return Together(tasks) if o.together else tasks[0]
 
 
-def _task(o: RewardFt, networks: assemble.Networks, seed: int, prompt: str, lower: str) -> Any:
+def _task(o: RewardFt, networks: loading.Networks, seed: int, prompt: str, lower: str) -> Any:
     """Of one prompt."""
     if lower != "staged":
         return _KINDS[lower][bool(o.rewards)](o, networks, seed, prompt)

@@ -13,9 +13,10 @@ from torch.nn import functional
 
 from benchmark.errors import UsageError
 from tasks.files.download import Source
-from tasks.files.weights import OnHub, OnWeb, fill, given, locate, place
+from tasks.files.tensors import fill
+from tasks.files.weights import OnHub, OnWeb, given, locate, place
 from tasks.reward_ft import clips
-from tasks.reward_ft.rewards import ClipCosine, RandomHead
+from tasks.reward_ft.scorers import ClipCosine, RandomHead
 
 OPTION = "reward_ft.reward_weights"
 RESNET = OnWeb(

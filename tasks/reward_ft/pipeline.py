@@ -12,41 +12,18 @@ import torch
 from safetensors import safe_open
 
 from benchmark.errors import UsageError, format_error
-from tasks.files.weights import sound
-from tasks.reward_ft.diffusion import OFFSET, PLAIN, Diffusion, Form
+from tasks.files.tensors import sound
+from tasks.reward_ft.diffusion import Diffusion
 from tasks.reward_ft.folder import files, read_json
-
-
-def quiet() -> None:
-    from diffusers.utils import logging
-    from transformers.utils import logging as transformers_logging
-
-    logging.set_verbosity_error()
-    for library in (logging, transformers_logging):
-        library.disable_progress_bar()
-
-
-def scheduler(folder: Path) -> Any:
-    """The DDIM scheduler of a model's folder, as `Diffusion` has it. Raises UsageError."""
-    import diffusers
-
-    quiet()
-    config = read_json(folder / "scheduler" / "scheduler_config.json")
-    try:
-        own = getattr(diffusers, str(config["_class_name"])).from_config(config)
-        return diffusers.DDIMScheduler.from_config(
-            own.config, clip_sample=False, steps_offset=OFFSET
-        )
-    except Exception as error:  # diffusers raises whatever a wrong file leads it to
-        reason = format_error(error)[:300]
-        raise UsageError(f"model {folder}: its scheduler cannot be made: {reason}") from error
+from tasks.reward_ft.form import PLAIN, Form
+from tasks.reward_ft.schedulers import OFFSET, quiet, read_config
 
 
 def _remarks(pipe: Any, folder: Path, variant: str) -> tuple[str, ...]:
     """What diffusers and transformers would have warned of, where it may matter."""
     # `quiet` turns their own warnings off
     remarks = []
-    steps = read_json(folder / "scheduler" / "scheduler_config.json").get("steps_offset", OFFSET)
+    steps = read_config(folder).get("steps_offset", OFFSET)
     if steps != OFFSET:
         remarks.append(
             f"the scheduler's steps_offset is {steps} in its file, and taken as {OFFSET} as by "

@@ -18,7 +18,8 @@ from torch.nn import functional
 from benchmark.errors import UsageError, format_error
 from tasks.files.download import Source
 from tasks.files.folders import pretrained
-from tasks.files.weights import OnHub, digest, fill, in_folder, locate
+from tasks.files.tensors import fill
+from tasks.files.weights import OnHub, digest, in_folder, locate
 
 OPTION = "reward_ft.reward_weights"
 SIDE = 224

@@ -14,6 +14,7 @@ EMBEDDED += ("other_digit", "other_ink", "other_ground")
 # what a run imports late, by its longest names
 IMPORTS = (
     "tasks.reward_ft.opening",
+    "tasks.reward_ft.pipeline",
     "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
     "open_clip",
     "sklearn.datasets",

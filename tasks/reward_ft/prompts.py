@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UsageError, format_error
 from tasks.files.weights import place
+from tasks.reward_ft.folder import read_json
 from tasks.reward_ft.parts.model import ModelPart
-from tasks.reward_ft.pipeline import quiet
+from tasks.reward_ft.schedulers import quiet
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
@@ -71,6 +72,27 @@ def _model(folder: Path, what: str) -> Tokens:
 
 
 @lru_cache(maxsize=4)
+def _shipped(folder: Path, what: str) -> Tokens:
+    """Of the shipped model, as `_model` has it, by the library below transformers."""
+    from tokenizers import Tokenizer
+
+    about = read_json(folder / "tokenizer" / "tokenizer_config.json")
+    try:
+        own = Tokenizer.from_file(str(folder / "tokenizer" / "tokenizer.json"))
+        limit = int(about["model_max_length"])
+    except Exception as error:  # tokenizers raises plain Exception
+        reason = format_error(error)[:300]
+        raise UsageError(f"model {folder}: its tokenizer cannot be loaded: {reason}") from error
+    own.no_truncation()
+    own.no_padding()
+
+    def decode(ids: list[int]) -> str:
+        return str(own.decode(ids, skip_special_tokens=False)).replace("</w>", " ")
+
+    return Tokens(what, lambda text: list(own.encode(text).ids), decode, limit)
+
+
+@lru_cache(maxsize=4)
 def _clip(name: str, what: str) -> Tokens:
     """The tokenizer of an open_clip model by its name."""
     import open_clip
@@ -99,14 +121,17 @@ def _open_clip(spec: str, what: str) -> Tokens:
 
 def tokenizers(o: RewardFt) -> Iterator[Tokens]:
     """All that read the prompt. Raises UsageError."""
-    from tasks.reward_ft import preferences
-    from tasks.reward_ft.paper_rewards import HPS_CLIP
-
-    yield _model(ModelPart.of(o).folder(), "the model's text encoder")
+    folder = ModelPart.of(o).folder()
+    yield (_model if o.model else _shipped)(folder, "the model's text encoder")
     if o.clip:
         yield _open_clip(o.clip, "CLIP (r1)")
     elif o.model:
         yield _model(o.folder / "model", "CLIP (r1)")
+    if not {"hpsv2", "pick_score", "image_reward"} & set(o.names):
+        return
+    from tasks.reward_ft import preferences
+    from tasks.reward_ft.paper_rewards import HPS_CLIP
+
     if "hpsv2" in o.names:
         yield _open_clip(o.reward_weights or HPS_CLIP, "hpsv2 (r2)")
     if "pick_score" in o.names:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmark.errors import UsageError, format_error
+from tasks.reward_ft.levels import Levels, Table
 from tasks.samplers.protocol import Memory, Prediction, Solver, Span, predicted, solver
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _STEPS = "option reward_ft.steps"
 _CONFIG = "scheduler/scheduler_config.json"
-Table = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,17 @@ class Schedule:
     @classmethod
     def of(cls, scheduler: Any, steps: int, eta: float, sampler: str = "ddim") -> Schedule:
         """Raises UsageError for what cannot be sampled."""
-        t, table = _time_steps(scheduler, steps)
-        stride, last = len(table) // steps, float(scheduler.final_alpha_cumprod)
+        return cls.at(_levels(scheduler, steps), steps, eta, sampler)
+
+    @classmethod
+    def at(cls, levels: Levels, steps: int, eta: float, sampler: str) -> Schedule:
+        """Raises UsageError for what cannot be sampled."""
+        t, table, v = levels.t, levels.abar, levels.v
+        _check_steps(t, len(table), steps)
+        stride = len(table) // steps
         abar = table[t]
-        previous = np.array([table[k - stride] if k >= stride else last for k in t])
+        previous = np.array([table[k - stride] if k >= stride else levels.last for k in t])
         # only v means something where abar = 0 (zero terminal SNR, Lin et al. 2023)
-        v = scheduler.config.prediction_type == "v_prediction"
         _check(t, abar, previous, v)
         chosen = solver(sampler, eta)
         spans = [Span(a, p) for a, p in zip(abar, previous, strict=True)]
@@ -63,6 +68,8 @@ class Schedule:
 
     def coefficient(self, k: int) -> float:
         """c_t: what one unit of eps adds to z_{t-1}, with z_t as it is."""
+        import torch
+
         eps = torch.ones((), dtype=torch.float64)
         z = torch.zeros_like(eps)
         moved, _ = self.solver.step(
@@ -94,8 +101,8 @@ class Schedule:
         return z, memory
 
 
-def _time_steps(scheduler: Any, steps: int) -> tuple[list[int], Table]:
-    """t, noisy to clean, and abar by t. Raises UsageError."""
+def _levels(scheduler: Any, steps: int) -> Levels:
+    """Of a scheduler of diffusers. Raises UsageError."""
     try:
         scheduler.set_timesteps(steps)
     except Exception as error:  # more steps than it was trained with, an unknown spacing
@@ -111,7 +118,13 @@ def _time_steps(scheduler: Any, steps: int) -> tuple[list[int], Table]:
             f"model: {_CONFIG}: expected as many trained_betas as num_train_timesteps = {trained}, "
             f"got {len(table)}"
         )
-    if t[0] >= len(table):
+    v = scheduler.config.prediction_type == "v_prediction"
+    return Levels(t, table, float(scheduler.final_alpha_cumprod), v)
+
+
+def _check_steps(t: list[int], trained: int, steps: int) -> None:
+    """Raises UsageError for time steps that the scheduler's table has not."""
+    if t[0] >= trained:
         raise UsageError(
             f"{_STEPS}: {steps} are too many for this model's scheduler; take half as many"
         )
@@ -120,7 +133,6 @@ def _time_steps(scheduler: Any, steps: int) -> tuple[list[int], Table]:
             f"{_STEPS}: {steps} lead to t = {t[-1]} in this model's scheduler; take one more or "
             "less"
         )
-    return t, table
 
 
 def _check(t: list[int], abar: Table, previous: Table, v: bool) -> None:

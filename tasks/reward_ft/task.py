@@ -19,9 +19,9 @@ from benchmark.seeds import substream
 from benchmark.space import Lam, Space
 from tasks.measure.scores import clip_score
 from tasks.reward_ft import SPACE
-from tasks.reward_ft.assemble import Networks
 from tasks.reward_ft.guidance import Mode, Sampled, Sampler, advised
 from tasks.reward_ft.importance import Vector
+from tasks.reward_ft.loading import Networks
 from tasks.reward_ft.pull import Direct, Linear, Pull, Reward, one_each
 from tasks.reward_ft.steps import Schedule, shortest
 

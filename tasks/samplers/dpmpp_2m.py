@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from benchmark.errors import UsageError
 from tasks.samplers.ddim import DDIM
 from tasks.samplers.protocol import Level, Memory, Prediction, Span, root
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class DPMpp2M:
         memory: Memory = None,
     ) -> tuple[Tensor, Memory]:
         """Memory: the x0 of the step before, and its length in lambda, half the log-SNR."""
+        import torch
+
         x0, now, to = prediction.x0, _tensor(span.now), _tensor(span.to)
         h = (torch.logit(to) - torch.logit(now)) / 2
         # of first order, DPM-Solver++ is DDIM
@@ -52,4 +55,6 @@ class DPMpp2M:
 
 
 def _tensor(level: Level) -> Tensor:
-    return level if isinstance(level, Tensor) else torch.tensor(level, dtype=torch.float64)
+    import torch
+
+    return level if isinstance(level, torch.Tensor) else torch.tensor(level, dtype=torch.float64)

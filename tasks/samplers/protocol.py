@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from benchmark.errors import UsageError, format_error
 from benchmark.registry import SAMPLERS, register_sampler
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __all__ = ["Level", "Memory", "Prediction", "Solver", "Span", "register_sampler", "solver"]
-Level = float | Tensor
+Level: TypeAlias = "float | Tensor"
 """An abar in [0, 1]: one for all images, or one each, (N, 1, 1, 1)."""
-Memory = tuple[Tensor, ...] | None
+Memory: TypeAlias = "tuple[Tensor, ...] | None"
 """What a sampler hands on from one step to the next; None before the first."""
 
 
@@ -60,7 +61,12 @@ class Solver(Protocol):
 
 def root(value: Level) -> Level:
     """The square root, 0 where rounding left less than 0."""
-    return value.clamp(min=0).sqrt() if isinstance(value, Tensor) else math.sqrt(max(0.0, value))
+    # numbers first: a plan has these alone, and imports no torch
+    return math.sqrt(max(0.0, value)) if isinstance(value, float | int) else _root(value)
+
+
+def _root(value: Tensor) -> Tensor:
+    return value.clamp(min=0).sqrt()
 
 
 def predicted(x: Tensor, out: Tensor, abar: Level, v: bool) -> Prediction:

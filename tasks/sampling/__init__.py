@@ -38,7 +38,7 @@ class SamplingMaker:
         },
     }
     lowers: ClassVar[tuple[str, ...]] = ("",)
-    imports: ClassVar[tuple[str, ...]] = ("tasks.sampling.task", *IMPORTS)
+    imports: ClassVar[tuple[str, ...]] = ("tasks.sampling.opening", *IMPORTS)
     smallest: ClassVar[Mapping[str, object]] = {"evaluations": 3, "images": 12, "test_images": 8}
 
     objective: str = option(
@@ -154,9 +154,9 @@ class SamplingMaker:
 
     @property
     def folder(self) -> Path:
-        from tasks.reward_ft import embedded
+        from tasks.reward_ft import shipped
 
-        return Path(self.assets) if self.assets else embedded.ASSETS
+        return Path(self.assets) if self.assets else shipped.ASSETS
 
     def prompts(self) -> tuple[str, ...]:
         return ("",)
@@ -210,6 +210,6 @@ class SamplingMaker:
         return paste.use(plan(self, at, at.point(lam)))
 
     def open(self, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
-        from tasks.sampling import assemble
+        from tasks.sampling import opening
 
-        return assemble.opened(self, seed, device)
+        return opening.opened(self, seed, device)

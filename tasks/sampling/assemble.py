@@ -1,8 +1,8 @@
-"""From the options of `sampling` to its files and networks; every preset comes this way."""
+"""From the options of `sampling` to its parts and files; every preset comes this way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,17 +11,12 @@ from benchmark.errors import UsageError
 from tasks.files.download import Source
 from tasks.files.weights import digest, place
 from tasks.measure import inception
-from tasks.precision import exact
-from tasks.reward_ft import embedded, references
-from tasks.reward_ft.diffusion import Form
-from tasks.reward_ft.guidance import advised
+from tasks.reward_ft import references, shipped
+from tasks.reward_ft.form import Form
 from tasks.reward_ft.parts.clip import ClipPart
 from tasks.reward_ft.parts.model import ModelPart
-from tasks.reward_ft.pipeline import scheduler
 from tasks.sampling import captions
 from tasks.sampling.plan import TRAINED
-from tasks.sampling.scores import Judging, digits_judging, inception_judging
-from tasks.sampling.task import SamplingTask
 
 if TYPE_CHECKING:
     from tasks.sampling import SamplingMaker
@@ -31,7 +26,7 @@ _STEPS = 10
 
 
 @contextmanager
-def _named() -> Iterator[None]:
+def named() -> Iterator[None]:
     """Errors of reward_ft's parts with the options of this task, which have the same names."""
     try:
         yield
@@ -60,8 +55,8 @@ class SamplingParts:
 def fingerprint(o: SamplingMaker) -> dict[str, str]:
     """SHA-256 by name of all that decides the numbers. Raises UsageError."""
     parts = SamplingParts.of(o)
-    embedded.verify(o.folder)
-    with _named():
+    shipped.verify(o.folder)
+    with named():
         return _hashes(o, parts)
 
 
@@ -77,12 +72,11 @@ def _hashes(o: SamplingMaker, parts: SamplingParts) -> dict[str, str]:
     hashes = {name: digest(path) for name, path in files.items()}
     if o.reference:
         hashes["reference"] = references.reference_digest(o.reference)
-    return hashes | embedded.manifest(o.folder)
+    return hashes | shipped.manifest(o.folder)
 
 
 def _check_times(model: ModelPart) -> None:
-    trained = scheduler(model.folder()).config.num_train_timesteps
-    if trained != TRAINED:
+    if (trained := model.trained) != TRAINED:
         raise UsageError(
             f"option sampling.model: expected a model trained with {TRAINED} time steps, got "
             f"{trained}"
@@ -96,24 +90,3 @@ def sources(o: SamplingMaker) -> list[Source]:
     if o.reference and not o.inception:
         found.append(inception.SOURCE)
     return found
-
-
-def _judging(o: SamplingMaker, parts: SamplingParts, device: str) -> Judging:
-    clip = parts.clip.network(device)
-    if o.model:
-        return inception_judging(clip, o.inception, o.reference, device, parts.clip.title)
-    texts: Mapping[captions.Half, tuple[str, ...]] = {
-        "search": captions.prompts(o, "search"),
-        "test": captions.prompts(o, "test"),
-    }
-    return digits_judging(clip, o.folder, device, texts, parts.clip.title)
-
-
-def opened(o: SamplingMaker, seed: int, device: str) -> SamplingTask:
-    """Raises UsageError for files that are missing or damaged."""
-    exact(device)
-    embedded.verify(o.folder)
-    parts = SamplingParts.of(o)
-    with advised(), _named():
-        model = parts.model.load(device, None)
-        return SamplingTask(o, model, _judging(o, parts, device), seed)

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from benchmark.errors import UsageError
 from tasks.files.weights import digest, place
@@ -84,14 +82,3 @@ def prompts(o: SamplingMaker, half: Half) -> tuple[str, ...]:
     order = np.random.default_rng(0).permutation(len(every))
     mine = order[::2] if half == "search" else order[1::2]
     return tuple(every[k] for k in mine)
-
-
-def real(texts: tuple[str, ...], each: int, half: Half) -> Tensor:
-    """Real pictures of digits, so many for each prompt, (n, 3, 32, 32) in [0, 1]."""
-    split: digits.Split = "train" if half == "search" else "test"
-    seed = 3026 if half == "search" else 3027
-    parts = [
-        digits.real(digits.parse(text), each, seed=seed + 2 * k, split=split)
-        for k, text in enumerate(texts)
-    ]
-    return torch.cat(parts)

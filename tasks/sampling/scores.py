@@ -19,10 +19,10 @@ from tasks.measure import inception
 from tasks.measure.frechet import Moments, frechet, frechet_passport
 from tasks.measure.pictures import pictures
 from tasks.measure.remembered import remembered
-from tasks.reward_ft import digits, embedded, references
+from tasks.reward_ft import digits, drawing, embedded, inception_features, shipped
+from tasks.reward_ft.inception_features import InceptionFeatures
 from tasks.reward_ft.networks import Judge
-from tasks.reward_ft.references import InceptionFeatures
-from tasks.reward_ft.rewards import ClipCosine
+from tasks.reward_ft.scorers import ClipCosine
 from tasks.sampling import captions
 
 Matrix = NDArray[Any]
@@ -142,9 +142,20 @@ def _read(judge: Judge, images: Tensor, prompts: Sequence[str]) -> tuple[Matrix,
     return features.cpu().numpy(), (choices == wanted).all(1).cpu().numpy()
 
 
+def real_pictures(texts: tuple[str, ...], each: int, half: captions.Half) -> Tensor:
+    """Real pictures of digits, so many for each prompt, (n, 3, 32, 32) in [0, 1]."""
+    split: drawing.Split = "train" if half == "search" else "test"
+    seed = 3026 if half == "search" else 3027
+    parts = [
+        drawing.real(digits.parse(text), each, seed=seed + 2 * k, split=split)
+        for k, text in enumerate(texts)
+    ]
+    return torch.cat(parts)
+
+
 @lru_cache(maxsize=2)
 def _moments(folder: Path, device: str, half: captions.Half, texts: tuple[str, ...]) -> Moments:
-    images = captions.real(texts, _REAL_EACH, half).to(device)
+    images = real_pictures(texts, _REAL_EACH, half).to(device)
     return Moments.of(embedded.judged(embedded.judge(folder, device), images)[1].cpu().numpy())
 
 
@@ -160,14 +171,14 @@ def digits_judging(
     folder: of the embedded preset's files.
     """
     judge = embedded.judge(folder, device)
-    name = f"judge {embedded.manifest(folder)['judge.safetensors'][:12]}"
+    name = f"judge {shipped.manifest(folder)['judge.safetensors'][:12]}"
     return Judging(
         clip,
         lambda images, prompts: _read(judge, images, prompts),
         name,
         "none, 32x32",
         {half: _moments(folder, device, half, own) for half, own in texts.items()},
-        lambda half: iter([captions.real(texts[half], _REAL_EACH, half)]),
+        lambda half: iter([real_pictures(texts[half], _REAL_EACH, half)]),
         clip_name,
     )
 
@@ -182,13 +193,13 @@ def inception_judging(
     if not reference:
         return Judging(clip)
     extractor = InceptionFeatures(inception.file(weights, "sampling.inception"), device)
-    known = references.moments(reference, extractor)
+    known = inception_features.moments(reference, extractor)
     return Judging(
         clip,
         lambda images, prompts: (extractor(images), None),
         extractor.name,
-        references.RESIZE,
+        inception_features.RESIZE,
         {"search": known, "test": known},
-        lambda half: references.images(reference),
+        lambda half: inception_features.images(reference),
         clip_name,
     )

@@ -20,7 +20,7 @@ from tasks.sampling.captions import Half
 from tasks.sampling.controls import controls
 from tasks.sampling.plan import Plan, plan, trailing
 from tasks.sampling.sampler import PlanSampler
-from tasks.sampling.scores import Judging, Scored
+from tasks.sampling.scores import Judging, Scored, real_pictures
 
 if TYPE_CHECKING:
     from tasks.sampling import SamplingMaker
@@ -192,7 +192,7 @@ class SamplingTask:
     def _real(self) -> Scored:
         known = captions.prompts(self._o, "test")
         each = -(-self._o.test_images // len(known))
-        images = captions.real(known, each, "search")[: self._o.test_images]
+        images = real_pictures(known, each, "search")[: self._o.test_images]
         prompts = [p for p in known for _ in range(each)][: self._o.test_images]
         kept = Scored()
         with torch.no_grad():

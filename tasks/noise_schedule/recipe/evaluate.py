@@ -21,7 +21,8 @@ from torch.nn import functional
 from tasks.files import data
 from tasks.measure.frechet import Moments, frechet
 from tasks.measure.scores import inception_score
-from tasks.noise_schedule.features import ASSETS, SHAPES, Extractor, Features, classifier
+from tasks.noise_schedule.features import Extractor, Features, classifier
+from tasks.noise_schedule.shipped import ASSETS, SHAPES
 
 
 def seen(extractor: Extractor, images: Tensor) -> Features:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from tasks.files.weights import OnHub, place
-from tasks.reward_ft import clips, embedded
-from tasks.reward_ft.rewards import ClipCosine
+from tasks.reward_ft import clips, shipped
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tasks.reward_ft.scorers import ClipCosine
 
 _OPTION = "reward_ft.clip"
 
@@ -34,7 +36,7 @@ class ClipPart:
         """For a passport."""
         if self.shipped:
             file = "clip/open_clip_model.safetensors"
-            return f"digits-vit {embedded.manifest(self.assets)[file][:12]}"
+            return f"digits-vit {shipped.manifest(self.assets)[file][:12]}"
         return self.name
 
     def check(self) -> None:
@@ -57,10 +59,18 @@ class ClipPart:
 
     def network(self, device: str) -> ClipCosine:
         """For any prompt. Raises UsageError."""
-        return embedded.clip(self.assets, device) if self.shipped else _load(self.name, device)
+        if not self.shipped:
+            return _load(self.name, device)
+        from tasks.reward_ft import embedded
+
+        return embedded.clip(self.assets, device)
 
 
 @lru_cache(maxsize=1)
 def _load(name: str, device: str) -> ClipCosine:
+    import torch
+
+    from tasks.reward_ft.scorers import ClipCosine
+
     model, tokenize = clips.load(name, _OPTION)
     return ClipCosine(model, tokenize, torch.device(device))

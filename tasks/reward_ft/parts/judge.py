@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from benchmark.errors import UsageError
-from tasks.files.weights import OnWeb, place
+from tasks.files.weights import OnWeb
 from tasks.measure import inception
-from tasks.measure.frechet import Matrix, Moments, frechet, frechet_passport
-from tasks.reward_ft import digits, embedded, pictures, references
-from tasks.reward_ft.references import InceptionFeatures
+from tasks.reward_ft import references, shipped
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tasks.reward_ft import RewardFt
+    from tasks.reward_ft.inception_features import InceptionFeatures
+    from tasks.reward_ft.measuring import Compared, Measure
 
 UNGUIDED = "unguided"
 _OPTION = "reward_ft.inception"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Figures of some images for one prompt, with the passport of the Frechet distance."""
-
-    metrics: Mapping[str, float]
-    passport: Mapping[str, str]
-
-
-Measure = Callable[[Tensor, Callable[[int], Tensor]], Measured]
-"""Figures of images (N, 3, H, W), given a way to sample so many unguided ones for reference."""
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What other metrics compare images by.
-
-    features: images (N, 3, H, W) to (N, D), those of the Frechet distance.  name: of the network.
-    real: real images in parts, given a way to sample so many unguided ones.  key: what they are of,
-    or "" where they are the run's own.
-    """
-
-    features: Callable[[Tensor], Matrix]
-    name: str
-    real: Callable[[Callable[[int], Tensor]], Iterator[Tensor]]
-    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,38 +58,24 @@ class DigitsJudge:
 
     def real(self, prompt: str) -> Callable[[int], Tensor]:
         """So many real pictures of the prompt."""
+        from tasks.reward_ft import embedded
+
         return partial(embedded.real, prompt)
 
     @property
     def name(self) -> str:
-        return f"judge {embedded.manifest(self.assets)['judge.safetensors'][:12]}"
+        return f"judge {shipped.manifest(self.assets)['judge.safetensors'][:12]}"
 
     def compared(self, prompt: str, device: str) -> Compared:
         """Against the test scans that the Frechet distance is measured to."""
-        judge = embedded.judge(self.assets, device)
+        from tasks.reward_ft.measuring import compared_by_judge
 
-        def features(images: Tensor) -> Matrix:
-            return embedded.judged(judge, images.to(device))[1].double().cpu().numpy()
-
-        return Compared(
-            features, self.name, lambda sample: iter([embedded.held_out(prompt)]), prompt
-        )
+        return compared_by_judge(self.assets, self.name, prompt, device)
 
     def load(self, prompt: str, device: str) -> Measure:
-        judge, caption = embedded.judge(self.assets, device), digits.parse(prompt)
-        wanted = torch.tensor([caption.digit, caption.ink, caption.ground], device=device)
-        reference = embedded.reference(self.assets, device, prompt)
-        name = self.name
+        from tasks.reward_ft.measuring import by_judge
 
-        def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:
-            choices, features = embedded.judged(judge, images.to(device))
-            table = features.cpu().numpy()
-            right = (choices == wanted).all(1).float().mean()
-            passport = frechet_passport(table, reference, name, "none, 32x32")
-            figures = {"fid": frechet(table, reference), "accuracy": float(np.float64(right))}
-            return Measured(figures, passport)
-
-        return measure
+        return by_judge(self.assets, self.name, prompt, device)
 
 
 @dataclass(frozen=True)
@@ -152,39 +109,20 @@ class InceptionJudge:
         """There are no real pictures of any prompt."""
 
     def _extractor(self, device: str) -> InceptionFeatures:
+        from tasks.reward_ft.inception_features import InceptionFeatures
+
         return InceptionFeatures(inception.file(self.weights, _OPTION), device)
 
     def compared(self, prompt: str, device: str) -> Compared:
         """Against a folder of pictures, one by one, or unguided samples."""
-        extractor = self._extractor(device)
+        from tasks.reward_ft.measuring import compared_by_inception
 
-        def real(sample: Callable[[int], Tensor]) -> Iterator[Tensor]:
-            if not self.reference:
-                yield sample(self.count)
-            else:
-                yield from references.images(self.reference)
-
-        key = references.reference_digest(self.reference) if self.reference else ""
-        return Compared(extractor, extractor.name, real, key)
+        return compared_by_inception(self._extractor(device), self.reference, self.count)
 
     def load(self, prompt: str, device: str) -> Measure:
-        extractor = self._extractor(device)
-        if self.reference and (folder := place(self.reference)).is_dir():
-            pictures.note(folder)
-        # a list, so that `measure` can add to it: unguided samples are drawn once a run
-        moments = [references.moments(self.reference, extractor)] if self.reference else []
+        from tasks.reward_ft.measuring import by_inception
 
-        def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:
-            if not moments:
-                moments.append(Moments.of(extractor(sample(self.count))))
-            table = extractor(images)
-            passport = frechet_passport(table, moments[0], extractor.name, references.RESIZE)
-            # in words, not as a hash: samples drawn here are equal up to the machine's rounding
-            if not self.reference:
-                passport["fid_reference"] = f"N = {self.count}, unguided samples of the prompt"
-            return Measured({"fid": frechet(table, moments[0])}, passport)
-
-        return measure
+        return by_inception(self._extractor(device), self.reference, self.count)
 
 
 def judge(o: RewardFt) -> DigitsJudge | InceptionJudge:

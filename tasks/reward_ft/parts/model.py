@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 from benchmark.errors import UsageError
 from tasks.files.download import HubFolder
 from tasks.files.weights import place
-from tasks.reward_ft import embedded
-from tasks.reward_ft.diffusion import Diffusion, Form
+from tasks.reward_ft import shipped
 from tasks.reward_ft.folder import PINNED, choose, files, find, hub_id
-from tasks.reward_ft.pipeline import load, scheduler
+from tasks.reward_ft.form import Form
+from tasks.reward_ft.levels import Levels, plain
 from tasks.reward_ft.presets import PAPER_PROMPTS
+from tasks.reward_ft.schedulers import read_config, scheduler
 from tasks.reward_ft.steps import Schedule
 from tasks.samplers.protocol import sampler_source, solver
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
+    from tasks.reward_ft.diffusion import Diffusion
 
 LOG = logging.getLogger("benchmark")
 
@@ -61,7 +63,7 @@ class ModelPart:
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        return embedded.PROMPTS if self.shipped else PAPER_PROMPTS
+        return shipped.PROMPTS if self.shipped else PAPER_PROMPTS
 
     def check(self) -> None:
         """Raises UsageError for a sampler that is unknown, or cannot have this eta."""
@@ -94,8 +96,16 @@ class ModelPart:
             yield HubFolder(hub_id(self.name), revision, pick)
 
     def schedule(self) -> Schedule:
-        """The time steps. Raises UsageError for what cannot be sampled or not be guided."""
-        found = Schedule.of(scheduler(self.folder()), self.steps, self.eta, self.sampler)
+        """The time steps, with levels up to rounding.
+
+        Raises UsageError for what cannot be sampled, or not be guided.
+        """
+        levels = self._plain(self.steps)
+        found = (
+            Schedule.of(scheduler(self.folder()), self.steps, self.eta, self.sampler)
+            if levels is None
+            else Schedule.at(levels, self.steps, self.eta, self.sampler)
+        )
         if not any(found.guided):
             raise UsageError(
                 f"option reward_ft.steps: {self.steps} of this model's scheduler have no step that "
@@ -104,8 +114,21 @@ class ModelPart:
             )
         return found
 
+    @property
+    def trained(self) -> int:
+        """Time steps of its training. Raises UsageError."""
+        if (levels := self._plain(1)) is not None:
+            return len(levels.abar)
+        return int(scheduler(self.folder()).config.num_train_timesteps)
+
+    def _plain(self, steps: int) -> Levels | None:
+        """Of the shipped model, whose plans then wait for no library."""
+        return plain(read_config(self.folder()), steps) if self.shipped else None
+
     def load(self, device: str, taesd: Path | None) -> Diffusion:
         """The networks, with the tiny autoencoder of a folder. Raises UsageError."""
+        from tasks.reward_ft.pipeline import load
+
         found = load(self.folder(), device, replace(self.form, taesd=taesd))
         for remark in found.remarks:
             LOG.warning(remark)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from benchmark.registry import REWARDS
 from tasks.files.download import Source
 from tasks.reward_ft.presets import EMBEDDED
 from tasks.reward_ft.rewards import reward_files, reward_kind, reward_source
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # a table of names is in no hash of the task's code, so what it names is reached from here too
 _CODE = (
@@ -57,5 +58,7 @@ class RewardPart:
         if self.shipped:
             found: Callable[[Tensor], Tensor] = REWARDS.get(self.name)(self.assets, device, prompt)
             return found
+        import torch
+
         files = reward_files(self.name, self.weights)
         return reward_kind(self.name)(files, prompt, torch.device(device))

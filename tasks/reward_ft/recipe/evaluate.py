@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, embedded, shipped
 from tasks.reward_ft.networks import Judge
 from tasks.reward_ft.recipe import parts
 from tasks.reward_ft.recipe.finish import captions, unguided
@@ -18,7 +18,7 @@ from tasks.reward_ft.recipe.train import load
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=embedded.ASSETS)
+    parser.add_argument("folder", type=Path, nargs="?", default=shipped.ASSETS)
     parser.add_argument("--each", type=int, default=16, help="images for each caption")
     parser.add_argument("--sweep", action="store_true", help="also try other steps, eta and cfg")
     args = parser.parse_args()

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.reward_ft import RewardFt, digits, embedded
+from tasks.reward_ft import RewardFt, digits, shipped
 from tasks.reward_ft.digits import Caption
 from tasks.reward_ft.guidance import Sampler
 from tasks.reward_ft.networks import Quality
 from tasks.reward_ft.pipeline import load
 from tasks.reward_ft.recipe.train import load as load_network
 from tasks.reward_ft.recipe.train import say
-from tasks.reward_ft.rewards import RandomHead
+from tasks.reward_ft.scorers import RandomHead
 from tasks.reward_ft.steps import Schedule
 
 HEAD_SEED = 11
@@ -75,7 +75,7 @@ def seal(out: Path) -> None:
         config = json.loads(path.read_text())
         config.pop("_name_or_path", None)
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != embedded.MANIFEST)
+    files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != shipped.MANIFEST)
     hashes = {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-    (out / embedded.MANIFEST).write_text(json.dumps(hashes, indent=1) + "\n")
+    (out / shipped.MANIFEST).write_text(json.dumps(hashes, indent=1) + "\n")
     say("finish", files=len(hashes), megabytes=sum(p.stat().st_size for p in files) / 1e6)

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tasks.reward_ft import digits
-from tasks.reward_ft.digits import Caption, Split
+from tasks.reward_ft import digits, drawing
+from tasks.reward_ft.digits import Caption
+from tasks.reward_ft.drawing import Split
 
 CONTEXT = 12
 TEXT_WIDTH = 64
@@ -44,16 +45,16 @@ def pictures(
     prior: stroke weights as in the generator's pictures, else uniform in [0, 1].
     seen_only: leave out the combinations that the generator must not see.
     """
-    scans, numbers = digits.scans(split)
+    scans, numbers = drawing.scans(split)
     scan = rng.integers(0, len(scans), n)
     ink, ground = rng.integers(0, len(digits.INKS), n), rng.integers(0, len(digits.GROUNDS), n)
     captions = [
         Caption(int(numbers[s]), int(i), int(g)) for s, i, g in zip(scan, ink, ground, strict=True)
     ]
-    weight = digits.prior_weight(n, rng) if prior else torch.from_numpy(rng.random(n)).float()
+    weight = drawing.prior_weight(n, rng) if prior else torch.from_numpy(rng.random(n)).float()
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    images = digits.draw(
-        digits.scans(split)[0][scan],
+    images = drawing.draw(
+        drawing.scans(split)[0][scan],
         weight,
         torch.from_numpy(ink),
         torch.from_numpy(ground),

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.reward_ft import RewardFt, embedded
+from tasks.reward_ft import RewardFt, shipped
 from tasks.reward_ft.guided_task import GuidedTask
 from tasks.reward_ft.importance import Bank, ess, softmax
 
@@ -28,7 +28,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 PROMPTS = (
-    *embedded.PROMPTS,
+    *shipped.PROMPTS,
     "a bold black zero on a cyan background",
     "a bold orange five on a white background",
     "a bold purple two on a gray background",
@@ -107,7 +107,7 @@ def picture(table: pd.DataFrame, collapse: float, path: Path) -> None:
 
 def gallery(shown: dict[str, list[Table]], path: Path) -> None:
     """Rows of pictures; the same image seeds in each column."""
-    prompts = len(embedded.PROMPTS)
+    prompts = len(shipped.PROMPTS)
     figure, grid = plt.subplots(
         len(shown), prompts, figsize=(11.5, 0.85 * len(shown) + 0.3), squeeze=False
     )
@@ -116,7 +116,7 @@ def gallery(shown: dict[str, list[Table]], path: Path) -> None:
             grid[i][j].imshow(strips[j], interpolation="lanczos")
             grid[i][j].axis("off")
             if i == 0:
-                grid[i][j].set_title(f"“{embedded.PROMPTS[j]}”", fontsize=9)
+                grid[i][j].set_title(f"“{shipped.PROMPTS[j]}”", fontsize=9)
         grid[i][0].text(
             -0.03, 0.5, label, transform=grid[i][0].transAxes, ha="right", va="center", fontsize=9
         )

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from tasks.reward_ft import digits
 from tasks.reward_ft.digits import Caption
+from tasks.reward_ft.drawing import Split
 from tasks.reward_ft.networks import Judge, Quality
 from tasks.reward_ft.recipe import parts
 
@@ -160,9 +161,9 @@ def train_quality(out: Path, steps: int) -> None:
     vae = AutoencoderKL.from_pretrained(out / "model" / "vae", dtype=torch.float32)
     quality = Quality()
 
-    def examples(n: int, split: digits.Split) -> tuple[Tensor, Tensor]:
+    def examples(n: int, split: Split) -> tuple[Tensor, Tensor]:
         batch = parts.pictures(n, rng, split)
-        # mean and deviation of digits.WEIGHT_PRIOR
+        # mean and deviation of drawing.WEIGHT_PRIOR
         label = (batch.weight - 0.4) / 0.2
         worse, level = damaged(batch.images[: n // 2], rng, vae)
         order = torch.cat(
