@@ -2,8 +2,10 @@
 stored runs.
 """
 
+import json
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pandas as pd
@@ -194,7 +196,6 @@ def test_the_signal_of_the_schedule_exceeds_the_noise_of_seeds():
         ("noise_schedule", "time"),
         ("noise_schedule_nfe", "nfe"),
         ("noise_schedule_nfe", "control"),
-        ("noise_schedule_ablations", "ablations"),
         ("noise_schedule_mnist", "mnist"),
         ("noise_schedule_nfe", "zeroth_order"),
     ],
@@ -215,6 +216,31 @@ def test_the_suites_name_the_stored_runs(suite, folder, monkeypatch):
     )
     assert stored <= named
     assert len(stored) >= 5
+
+
+METHOD_TASKS = ("quadratic", "tilted", "noise_schedule", "reward_ft")
+
+
+@pytest.mark.parametrize(
+    ("suite", "folders"),
+    [
+        ("noise_schedule_ablations", ["noise_schedule/ablations"]),
+        (
+            "methods",
+            [f"methods/{t}" for t in ("quadratic", "tilted", "noise_schedule", "reward_ft")],
+        ),
+    ],
+)
+def test_the_suites_name_the_shipped_runs(suite, folders):
+    """All of them, whatever code they were made by."""
+    named = {earlier_identity(s.as_json()) for s in read_suite(ROOT / "suites" / f"{suite}.toml")}
+    stored = set()
+    for folder in folders:
+        with tarfile.open(ROOT / "results" / folder / "runs.tar.xz") as packed:
+            for member in packed:
+                if member.name.endswith("/run.json"):
+                    stored.add(earlier_identity(json.load(packed.extractfile(member))["spec"]))
+    assert stored == named
 
 
 def test_every_public_name_is_in_the_reference_of_python():

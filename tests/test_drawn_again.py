@@ -1,5 +1,6 @@
 """Where the runs of a reference report are shipped, today's code draws all of it from them."""
 
+import json
 import tarfile
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from benchmark.report import drawing
 from benchmark.report.report import report_folder
 from benchmark.spec import make_task
 from benchmark.store.store import Store
@@ -15,6 +17,7 @@ from speed import knots, sampling
 from speed.rewards import curve, draw, number
 from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.recipe import axes
+from tests.legible import faults
 
 RESULTS = Path(__file__).parent.parent / "results"
 SHIPPED = sorted(
@@ -32,11 +35,23 @@ def test_there_are_shipped_runs():
 
 
 @pytest.mark.parametrize("report", SHIPPED, ids=str)
-def test_a_report_is_drawn_again_from_its_runs(report, tmp_path):
+def test_a_report_is_drawn_again_from_its_runs(report, tmp_path, monkeypatch):
+    """And each of its pictures can be read."""
+    wrong = {}
+
+    def finish(figure, path):
+        if found := faults(figure):
+            wrong[path.name] = found
+        return own(figure, path)
+
+    own = drawing.finish
+    monkeypatch.setattr(drawing, "finish", finish)
+    across = json.loads((RESULTS / report / "report.json").read_text())["across"]
     with tarfile.open(RESULTS / report / "runs.tar.xz") as packed:
         packed.extractall(tmp_path / "runs", filter="data")
     formats = ("md", "csv", "latex")
-    report_folder(tmp_path / "runs", tmp_path / "report", formats=formats)
+    report_folder(tmp_path / "runs", tmp_path / "report", formats=formats, across=across)
+    assert not wrong
     drawn = {p.relative_to(tmp_path / "report"): p for p in (tmp_path / "report").rglob("*.*")}
     assert drawn
     for name, path in drawn.items():

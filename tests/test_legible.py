@@ -14,7 +14,7 @@ from benchmark.runs.runner import run_one
 from benchmark.store.store import Store
 from speed.rewards import number
 from tests.legible import faults
-from tests.test_drawn_again import RESULTS, SHIPPED
+from tests.test_drawn_again import RESULTS
 
 MANY = "bilevel,random,default,grid,gp,tpe,cmaes,hyperband,asha,successive_halving,pbt,qmc"
 BUDGET = {"noise_schedule": "6000nfe", "sampling": "900nfe"}
@@ -85,13 +85,6 @@ def test_on_reward_ft(tmp_path):
     runs = [run for run in Store(tmp_path) if run.run["spec"]["lower"] == "importance"]
     for size in (1, 8):
         assert not wrong([run for run in runs if number(run) == size])
-
-
-@pytest.mark.parametrize("report", SHIPPED, ids=str)
-def test_shipped_runs(report, tmp_path):
-    with tarfile.open(RESULTS / report / "runs.tar.xz") as packed:
-        packed.extractall(tmp_path, filter="data")
-    assert not wrong([run for run in Store(tmp_path) if run.done])
 
 
 def test_what_is_wrong_is_seen():

@@ -28,8 +28,8 @@ def curves(table: Table) -> Figure | None:
     names = list(dict.fromkeys(name for runs in found.values() for run in runs for name in run))
     if not names:
         return None
-    wide = min(_MOST, len(found))
-    bands, deep = -(-len(found) // wide), len(names)
+    bands, deep = -(-len(found) // _MOST), len(names)
+    wide = -(-len(found) // bands)
     size = (2.2 * wide + 0.6, 2.3 * deep * bands)
     # all panels of a curve have one scale, in whichever band they are
     figure, grid = subplots(deep * bands, wide, figsize=size, squeeze=False)
