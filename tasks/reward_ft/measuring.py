@@ -57,9 +57,10 @@ def by_judge(assets: Path, name: str, prompt: str, device: str) -> Measure:
     """fid and accuracy. name: of the judge, whose network lies below `assets`."""
     judge, caption = embedded.judge(assets, device), digits.parse(prompt)
     wanted = torch.tensor([caption.digit, caption.ink, caption.ground], device=device)
-    reference = embedded.reference(assets, device, prompt)
 
     def measure(images: Tensor, sample: Callable[[int], Tensor]) -> Measured:
+        # only now: a search needs none of its 2,000 pictures
+        reference = embedded.reference(assets, device, prompt)
         choices, features = embedded.judged(judge, images.to(device))
         table = features.cpu().numpy()
         right = (choices == wanted).all(1).float().mean()
