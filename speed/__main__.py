@@ -1,8 +1,8 @@
 """Run the speed checks named on the command line, or all of them.
 
-`anytime`, `hypergradients`, `knots`, `modes`, `replay`, `rewards`, `sampling` and `workers` run by
-name alone: the first takes minutes for each of many seeds, the last kills processes, the others
-write stored results.
+`anytime`, `gpu`, `hypergradients`, `knots`, `modes`, `replay`, `rewards`, `sampling`, `scale`,
+`throughput` and `workers` run by name alone: the first takes minutes for each of many seeds, `gpu`
+needs a card, the last three take minutes or kill processes, the others write stored results.
 """
 
 import importlib
