@@ -211,8 +211,8 @@ def _shown(runs: list[Stored], store: Store, plugins: Sequence[Path]) -> Shown:
     before = now()
     made = report(runs, folder, beside=stored_beside(out, runs))
     shown = [(text_table(table), place) for table, place in made]
-    # a picture that could not be drawn may be the next time
-    if not any(table.undrawn for table, _ in made):
+    # a picture that could not be drawn may be the next time; without a run there is no report
+    if made and not any(table.undrawn for table, _ in made):
         remember(folder, before, shown)
     return shown
 
