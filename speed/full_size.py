@@ -133,11 +133,11 @@ def unguided(root: Path, device: str, rounds: int) -> None:
     say(f"   compiled against not: {seconds[1] / seconds[0]:.2f}")
 
 
-def _step(root: Path, device: str, form: Form, z: torch.Tensor, reward: Linear) -> Any:
+def _step(folder: Path, device: str, form: Form, z: torch.Tensor, reward: Linear) -> Any:
     """The model in one form, and its guided step."""
     load.cache_clear()
     gc.collect()
-    model = load(root / "sd", device, form)
+    model = load(folder, device, form)
     sampler = Sampler(
         model, Schedule.of(model.scheduler, STEPS, 1.0), PROMPT, CFG, "lookahead", 10.0, 1.0, 1
     )
@@ -167,7 +167,7 @@ def compare(root: Path, device: str, rounds: int) -> None:
     first = 0.0
     forms = {"B: the suite, fp32": {}, **OPTIONS, "taesd": {"taesd": root / "taesd"}}
     for name, changes in forms.items():
-        model, guided = _step(root, device, Form(**changes), z, reward)
+        model, guided = _step(root / "sd", device, Form(**changes), z, reward)
         seconds, peak, (eps, _) = timed(guided, device, rounds)
         gap = ((eps - reference).norm() / reference.norm()).item()
         of_b = f", {seconds / first:.2f} of B" if first else ""

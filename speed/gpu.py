@@ -159,7 +159,7 @@ def loop(root: Path, device: str, scale: Scale, report: Report) -> None:
     from diffusers import DDIMScheduler, StableDiffusionPipeline
 
     pipe = StableDiffusionPipeline.from_pretrained(
-        root, dtype=torch.float32, safety_checker=None
+        root, dtype=torch.float32, safety_checker=None, feature_extractor=None
     ).to(device)
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     for part in (pipe.unet, pipe.vae, pipe.text_encoder):
