@@ -185,6 +185,11 @@ def _drawn(path: Path, series: dict[str, tuple[str, str, Series]]) -> None:
         figure.subplots(1, len(series)), series.items(), strict=True
     ):
         axis.loglog(*zip(*points, strict=True), marker="o")
+        values = [y for _, y in points]
+        # on a logarithmic axis a fifth more would look like a wall
+        if max(values) < 5 * min(values):
+            axis.set_yscale("linear")
+            axis.set_ylim(0, 1.2 * max(values))
         axis.set(title=title, xlabel=x, ylabel=y)
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
