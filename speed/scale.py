@@ -51,8 +51,7 @@ _CALLS = (
 )
 
 
-@contextmanager
-def _apart(act: Callable[[], None]) -> Iterator[tuple[float, int]]:
+def _apart(act: Callable[[], None]) -> tuple[float, int]:
     """Seconds and peak bytes of something in a process of its own, which is its own high mark."""
     reader, writer = os.pipe()
     if (pid := os.fork()) == 0:
@@ -65,7 +64,7 @@ def _apart(act: Callable[[], None]) -> Iterator[tuple[float, int]]:
     with os.fdopen(reader) as file:
         took, peak = file.read().split()
     os.waitpid(pid, 0)
-    yield float(took), int(peak)
+    return float(took), int(peak)
 
 
 def cells() -> Series:
@@ -80,9 +79,9 @@ def cells() -> Series:
                 write_plan(root, specs)
                 assert len(read_plan(root)) == n
 
-            with _apart(act) as (took, peak):
-                print(f"{n} cells planned, written and read: {took:.1f} s, {peak / 2**20:.0f} MiB")
-                found.append((n, took))
+            took, peak = _apart(act)
+            print(f"{n} cells planned, written and read: {took:.1f} s, {peak / 2**20:.0f} MiB")
+            found.append((n, took))
     return found
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import psutil
@@ -12,8 +13,9 @@ from benchmark import UsageError
 from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.runs import ray_engine
-from benchmark.runs.executor import ExecutorSettings
+from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.ray_engine import RayExecutor
+from benchmark.runs.runner import run_one
 from benchmark.store.store import Store
 from tests.faults.test_methods import BAD, bench
 from tests.test_workers import tables_alike
@@ -87,12 +89,9 @@ def test_a_card_that_no_node_has_and_a_node_that_lacks_a_file(monkeypatch, capsy
         ray_engine._able(specs, settings, {"num_gpus": 1.0})
 
 
-def test_a_finished_suite_starts_no_run(tmp_path, monkeypatch):
-    from contextlib import nullcontext
-
-    specs = plan("random", "quadratic", budget="60nfe", seeds="0")
-    store = Store(tmp_path)
-    store.prepare()
+def test_a_finished_suite_asks_no_node(tmp_path, monkeypatch):
+    specs, store = plan("random", "quadratic", budget="60nfe", seeds="0"), Store(tmp_path)
+    run_one(specs[0], store, quiet=True)
     monkeypatch.setattr(ray_engine, "_session", lambda settings: nullcontext())
-    monkeypatch.setattr(ray_engine, "left", lambda specs, store: [])
-    assert RayExecutor(ExecutorSettings(quiet=True))(specs, store).check() is None
+    monkeypatch.setattr(ray_engine, "_able", lambda *a: pytest.fail("nodes are asked"))
+    assert RayExecutor(ExecutorSettings(quiet=True))(specs, store) == Outcome()

@@ -198,22 +198,18 @@ def _note(text: str) -> None:
 def _shown(runs: list[Stored], store: Store, plugins: Sequence[Path]) -> Shown:
     """The report of these runs, written again where it does not stand."""
     out, folder = store.root, store.root / "report"
-
-    def now() -> str:
-        return stamp(out, (r.folder for r in runs), store.records(), plugins)
-
-    if (stands := recall(folder, now())) is not None:
+    now = stamp(out, (r.folder for r in runs), store.records(), plugins)
+    if (stands := recall(folder, now)) is not None:
         return stands
     # only now: what it draws with takes longer to import than a finished suite to answer
     from benchmark.report.formats import text_table
     from benchmark.report.report import report, stored_beside
 
-    before = now()
     made = report(runs, folder, beside=stored_beside(out, runs))
     shown = [(text_table(table), place) for table, place in made]
     # a picture that could not be drawn may be the next time; without a run there is no report
     if made and not any(table.undrawn for table, _ in made):
-        remember(folder, before, shown)
+        remember(folder, now, shown)
     return shown
 
 

@@ -27,8 +27,18 @@ _CODE = ("benchmark", "methods", "tasks")
 _LIBRARIES = ("matplotlib", "numpy", "pandas", "scipy", "vl-convert-python")
 
 
+def _line(path: str | Path) -> str:
+    """A file, and what changes when it is written."""
+    try:
+        found = os.stat(path)
+    # another process that writes here has replaced it just now
+    except OSError:
+        return f"{path} gone"
+    return f"{path} {found.st_size} {found.st_mtime_ns}"
+
+
 def _files(folder: Path, deep: bool = False) -> Iterator[str]:
-    """A line for each file: its path and what changes when it is written."""
+    """A line for each file."""
     try:
         entries = sorted(os.scandir(folder), key=lambda e: e.name)
     except OSError:
@@ -38,8 +48,7 @@ def _files(folder: Path, deep: bool = False) -> Iterator[str]:
             if deep and entry.name != "__pycache__":
                 yield from _files(Path(entry.path), deep)
         elif entry.name not in (STANDS, ".lock"):
-            found = entry.stat()
-            yield f"{entry.path} {found.st_size} {found.st_mtime_ns}"
+            yield _line(entry.path)
 
 
 def stamp(root: Path, runs: Iterable[Path], records: Iterable[Path], also: Iterable[Path]) -> str:
@@ -54,9 +63,7 @@ def stamp(root: Path, runs: Iterable[Path], records: Iterable[Path], also: Itera
         lines += _files(folder, deep=True)
     for run in runs:
         lines += _files(run)
-    for path in (*records, *also):
-        found = path.stat()
-        lines.append(f"{path} {found.st_size} {found.st_mtime_ns}")
+    lines += map(_line, (*records, *also))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -66,14 +65,10 @@ class Forked:
             os.close(self.status)
         return self.returncode
 
-    def wait(self, timeout: float | None = None) -> int:
-        """Raises TimeoutExpired."""
-        end = None if timeout is None else time.monotonic() + timeout
+    def wait(self) -> int:
+        """As `poll`, once it has ended."""
         while (code := self.poll()) is None:
-            left = None if end is None else end - time.monotonic()
-            if left is not None and left <= 0:
-                raise subprocess.TimeoutExpired("a run", timeout or 0.0)
-            select.select([self.status], [], [], left)
+            select.select([self.status], [], [])
         return code
 
     def send_signal(self, number: int) -> None:

@@ -109,9 +109,9 @@ def _session(settings: ExecutorSettings) -> Iterator[None]:
     try:
         _ray().init(**where, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as error:
+        place = f"--address {settings.address}" if settings.address else "--engine ray"
         raise UsageError(
-            f"--address {settings.address}: expected a Ray cluster that answers; "
-            f"{format_error(error)[:200]}"
+            f"{place}: expected a Ray cluster that answers; {format_error(error)[:200]}"
         ) from error
     try:
         yield

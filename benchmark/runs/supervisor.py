@@ -50,6 +50,7 @@ class Supervisor:
     at_once: how many runs share the machine.  display: what the user sees of them.
     lost: how many runs another worker took over.  listens: to this process's signals, which only
     its main thread can.  warm: the server that forks the runs; None: each gets a fresh process.
+    asked: whether it was tried to start one.  imported: the modules that it imports.
     """
 
     store: Store

@@ -82,6 +82,8 @@ def hint_held(folder: Path, held: bool) -> None:
 
 def hint_stored(folder: Path, failed: bool) -> None:
     """The run in a folder is stored."""
+    # it may have failed before
+    _take(_path(folder, _DONE if failed else _FAILED))
     _put(_path(folder, _FAILED if failed else _DONE))
 
 

@@ -73,10 +73,9 @@ class Leases:
         """Whether it was this worker's until now."""
         if self._held.pop(folder, None) is None:
             return False
-        path = folder / LEASE
         with suppress(OSError):
-            if (seen := _look(path)) is not None and seen[0] == self.owner:
-                path.unlink()
+            if self.holds(folder):
+                (folder / LEASE).unlink()
                 return True
         return False
 
