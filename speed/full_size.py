@@ -35,6 +35,8 @@ from tasks.reward_ft.pipeline import load
 from tasks.reward_ft.pull import Linear
 from tasks.reward_ft.steps import Schedule
 
+Files = Mapping[str, str]
+"""The options of reward_ft that say where its files lie."""
 # step K is measured
 PROMPT, CFG, STEPS, K = "A beautiful landscape", 7.5, 50, 25
 OPTIONS = {
@@ -88,7 +90,7 @@ def obvious(
     from diffusers import DDIMScheduler, StableDiffusionPipeline
 
     pipe = StableDiffusionPipeline.from_pretrained(
-        folder, dtype=torch.float32, safety_checker=None
+        folder, dtype=torch.float32, safety_checker=None, feature_extractor=None
     ).to(device)
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     for part in (pipe.unet, pipe.vae, pipe.text_encoder):
@@ -144,20 +146,14 @@ def _step(folder: Path, device: str, form: Form, z: torch.Tensor, reward: Linear
     return model, partial(sampler.guided_eps, K, z, model.text(PROMPT), reward, 1.0)
 
 
-def _expected(root: Path, device: str, changes: Mapping[str, Any]) -> float:
+def _expected(files: Files, device: str, changes: Mapping[str, Any]) -> float:
     """GiB that the preflight expects."""
-    files = {
-        "model": str(root / "sd"),
-        "clip": str(root / "clip"),
-        "reward_weights": str(root / "resnet18.pth"),
-        "inception": str(root / "inception.pth"),
-    }
     options = make_task("reward_ft", by_owner(RewardFt.presets["paper"])[0] | files)
     as_options = {name: str(v) if name == "taesd" else v for name, v in changes.items()}
     return memory.estimate(replace(options, **as_options), device) / 2**30
 
 
-def compare(root: Path, device: str, rounds: int) -> None:
+def compare(root: Path, files: Files, device: str, rounds: int) -> None:
     z = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0)).to(device)
     side = torch.randn(1, 3, 512, 512, generator=torch.Generator().manual_seed(1)).to(device)
     reward = Linear(side / side.numel() ** 0.5, torch.zeros(1, device=device))
@@ -173,7 +169,8 @@ def compare(root: Path, device: str, rounds: int) -> None:
         of_b = f", {seconds / first:.2f} of B" if first else ""
         say(
             f"{name}: {seconds:.2f} s ({seconds / base:.2f} of A{of_b}), peak {peak:.1f} GiB, "
-            f"preflight {_expected(root, device, changes):.1f} GiB; guided noise {gap:.1e} from A's"
+            f"preflight {_expected(files, device, changes):.1f} GiB; guided noise {gap:.1e} from "
+            "A's"
         )
         if not first:
             first, count = seconds, flops(guided)
@@ -198,7 +195,11 @@ def say(line: str) -> None:
 
 
 def whole_runs(
-    root: Path, device: str, budget: str = "300s", more: Mapping[str, object] | None = None
+    root: Path,
+    files: Files,
+    device: str,
+    budget: str = "300s",
+    more: Mapping[str, object] | None = None,
 ) -> None:
     """A bilevel run of the preset, at both precisions. more: options beside the preset's."""
     for dtype in ("fp32", "bf16"):
@@ -212,11 +213,8 @@ def whole_runs(
             device=device,
             out=root / "runs",
             options={
-                "reward_ft.model": root / "sd",
-                "reward_ft.clip": root / "clip",
+                **{f"reward_ft.{name}": path for name, path in files.items()},
                 "reward_ft.dtype": dtype,
-                "reward_ft.reward_weights": root / "resnet18.pth",
-                "reward_ft.inception": root / "inception.pth",
                 "reward_ft.test_images": 6,
                 "reward_ft.reference_images": 6,
                 **(more or {}),
@@ -238,10 +236,7 @@ def main() -> None:
     exact(args.device)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        paper_files.stable_diffusion(root)
-        paper_files.clip(root)
-        paper_files.resnet(root)
-        paper_files.inception(root)
+        files = paper_files.preset(root)
         paper_files.tiny_autoencoder(root)
         size = sum(p.stat().st_size for p in root.rglob("*") if p.is_file())
         say(
@@ -249,10 +244,10 @@ def main() -> None:
             f"threads, {args.device}"
         )
         if not args.unguided:
-            compare(root, args.device, rounds)
+            compare(root, files, args.device, rounds)
         unguided(root, args.device, rounds)
         if args.runs:
-            whole_runs(root, args.device)
+            whole_runs(root, files, args.device)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ import torch
 
 from benchmark import run
 from benchmark.errors import format_error
-from speed.full_size import CFG, PROMPT, K, _step, flops, matmul_rate, plain, timed
+from speed.full_size import CFG, PROMPT, K, _step, flops, matmul_rate, obvious, timed
 from tasks.precision import exact
 from tasks.reward_ft.diffusion import DTYPES
 from tasks.reward_ft.form import Form
@@ -156,19 +156,10 @@ def _told(
 
 def loop(root: Path, device: str, scale: Scale, report: Report) -> None:
     """The same by diffusers' own pipeline and autograd, fp32 as its users have it."""
-    from diffusers import DDIMScheduler, StableDiffusionPipeline
-
-    pipe = StableDiffusionPipeline.from_pretrained(
-        root, dtype=torch.float32, safety_checker=None, feature_extractor=None
-    ).to(device)
-    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
-    for part in (pipe.unet, pipe.vae, pipe.text_encoder):
-        part.requires_grad_(False)
     load.cache_clear()
     model = load(root, device, Form())
     z = _latents(model, 1, device)
-    reward = _reward(model, z, device)
-    seconds, peak, _ = timed(lambda: plain(pipe, z, reward, 1.0), device, scale.rounds)
+    seconds, peak, _ = obvious(root, z, _reward(model, z, device), device, scale.rounds)
     report.say("plain guided step", ms_an_image=round(1000 * seconds, 2), peak_gib=round(peak, 2))
 
 
@@ -284,16 +275,6 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     report = Report(out, float(os.environ.get("BENCH_MINUTES", "25")))
     with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        paper_files.stable_diffusion(root)
-        paper_files.clip(root)
-        paper_files.resnet(root)
-        paper_files.inception(root)
-        files = {
-            "model": str(root / "sd"),
-            "clip": str(root / "clip"),
-            "reward_weights": str(root / "resnet18.pth"),
-            "inception": str(root / "inception.pth"),
-        }
+        files = paper_files.preset(Path(name))
         device, data = os.environ.get("BENCH_DEVICE", "cuda"), os.environ.get("BENCH_DATA_DIR", "")
         everything(files, device, Scale(), report, data)

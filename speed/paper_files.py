@@ -23,6 +23,16 @@ SCHEDULER = {
 }
 
 
+def preset(folder: Path) -> dict[str, str]:
+    """All that the preset needs; the options of reward_ft that say where it lies."""
+    return {
+        "model": str(stable_diffusion(folder)),
+        "clip": str(clip(folder)),
+        "reward_weights": str(resnet(folder)),
+        "inception": str(inception(folder)),
+    }
+
+
 def stable_diffusion(folder: Path, dtype: torch.dtype = torch.float32) -> Path:
     """Stable Diffusion 1.5 by its configuration.
 

@@ -70,6 +70,8 @@ try:
     {MAIN.replace(chr(10), "; ")}
 except SystemExit as end:
     assert end.code == "opened", end.code
+else:
+    raise AssertionError("no task was to be opened")
 """
     words = ["--method", "random", "--task", task, "--budget", "20s", "--out", str(tmp_path)]
     assert loaded(code, "run", *words, "--dry-run") == []

@@ -159,10 +159,11 @@ class NoiseSchedule:
 
     def _check_samples(self) -> None:
         """Raise UsageError for fewer images than the Frechet distance has features."""
+        from tasks.measure import inception
         from tasks.noise_schedule import shipped
 
         with_inception = self.features == "inception"
-        dim = shipped.INCEPTION_DIM if with_inception else shipped.SHAPES[self.data].dim
+        dim = inception.DIM if with_inception else shipped.SHAPES[self.data].dim
         if self.data == "digits" and with_inception:
             raise UsageError(
                 "option noise_schedule.features: expected classifier with data=digits, whose "

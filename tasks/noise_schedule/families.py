@@ -79,7 +79,7 @@ def linear(knots: int) -> NDArray[np.float64]:
 
 
 def ends(kind: str, q: NDArray[np.float64]) -> NDArray[np.float64]:
-    """f(0) and f(1) of a normalised family, (n, 2), as `curve` has them. q: (n, d)."""
+    """f(0) and f(1) of a normalised family, (n, 2), as `curves.curve` has them. q: (n, d)."""
     at = q[:, :2]
     if kind == "cosine":
         tau, eps = q[:, 2, None], q[:, 3, None]

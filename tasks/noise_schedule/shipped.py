@@ -13,7 +13,6 @@ from tasks.measure import inception
 
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = "manifest.json"
-INCEPTION_DIM = inception.DIM
 
 
 @dataclass(frozen=True)

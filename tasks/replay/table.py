@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -100,9 +100,12 @@ def _checked(columns: Columns, about: dict[str, Any]) -> Recorded:
     prices, steps = Prices(**about["prices"]), np.array(columns["steps"], np.int64)
     if steps.min() < 0 or steps.max() < prices.horizon:
         raise ValueError(f"expected steps up to a full fit of {prices.horizon}")
-    training = _numbered([columns[name] for name in (*names, "seed", "start")])
+    # numbers in the order in which trainings come
+    known: dict[tuple[Any, ...], int] = {}
+    keys = zip(*(columns[name] for name in (*names, "seed", "start")), strict=True)
+    training = np.array([known.setdefault(key, len(known)) for key in keys], np.int64)
     distinct = len(np.unique(points, axis=0))
-    if distinct < LEAST or len(loss) != len(np.unique(training)) * len(np.unique(steps)):
+    if distinct < LEAST or len(loss) != len(known) * len(np.unique(steps)):
         raise ValueError(f"expected {LEAST} points or more, each training at every fidelity")
     if np.isinf(loss).any() or np.isnan(loss).all():
         raise ValueError("expected F that is a number, or nan for some")
@@ -117,11 +120,3 @@ def _checked(columns: Columns, about: dict[str, Any]) -> Recorded:
         steps,
         loss,
     )
-
-
-def _numbered(columns: Sequence[list[Any]]) -> NDArray[np.int64]:
-    """Numbers of the different rows, in the order in which they come, (n,)."""
-    codes = [np.unique(column, return_inverse=True)[1].ravel() for column in columns]
-    _, first, which = np.unique(np.stack(codes), axis=1, return_index=True, return_inverse=True)
-    found: NDArray[np.int64] = np.argsort(np.argsort(first))[which.ravel()]
-    return found

@@ -127,16 +127,17 @@ def tokenizers(o: RewardFt) -> Iterator[Tokens]:
         yield _open_clip(o.clip, "CLIP (r1)")
     elif o.model:
         yield _model(o.folder / "model", "CLIP (r1)")
-    if not {"hpsv2", "pick_score", "image_reward"} & set(o.names):
-        return
-    from tasks.reward_ft import preferences
-    from tasks.reward_ft.paper_rewards import HPS_CLIP
-
     if "hpsv2" in o.names:
+        from tasks.reward_ft.paper_rewards import HPS_CLIP
+
         yield _open_clip(o.reward_weights or HPS_CLIP, "hpsv2 (r2)")
     if "pick_score" in o.names:
+        from tasks.reward_ft import preferences
+
         yield _open_clip(preferences.PICK_CLIP, "pick_score (r2)")
     if "image_reward" in o.names:
+        from tasks.reward_ft import preferences
+
         words = preferences.words_of(preferences.ImageReward.files(o.reward_weights))
         yield Tokens("image_reward (r2)", words.encode, words.decode, preferences.BLIP_TOKENS)
 
