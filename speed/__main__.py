@@ -1,8 +1,9 @@
-"""Run the speed checks named on the command line, or all of them.
+"""Run the speed checks named on the command line, or all of them; `--table` writes its README.md.
 
 `anytime`, `gpu`, `hypergradients`, `knots`, `modes`, `replay`, `rewards`, `sampling`, `scale`,
-`throughput` and `workers` run by name alone: the first takes minutes for each of many seeds, `gpu`
-needs a card, the last three take minutes or kill processes, the others write stored results.
+`throughput`, `where` and `workers` run by name alone: the first takes minutes for each of many
+seeds, `gpu` needs a card, the last four take minutes or kill processes, the others write stored
+results.
 """
 
 import importlib
@@ -19,12 +20,15 @@ NAMES = (
     "batches",
     "variants",
     "outer_step",
+    "plain_loop",
+    "optuna_loop",
     "overrun",
     "flops",
     "calibration",
 )
 
 # imported one by one: a check pays for its own imports alone, and `startup` for none
-for name in sys.argv[1:] or NAMES:
+asked = ["anchors"] if sys.argv[1:] == ["--table"] else sys.argv[1:]
+for name in asked or NAMES:
     print(f"== {name}", flush=True)
     importlib.import_module(f"speed.{name}").main()

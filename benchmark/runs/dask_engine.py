@@ -10,13 +10,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from benchmark.errors import UsageError, format_error
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.gather import SchedulerLost, able, alone, gather, left
-from benchmark.runs.remote import Answered, ask, carry_out_alone, one_of_each
+from benchmark.runs.remote import Answered, Suite, ask, carry_out_alone, let_go, one_of_each
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
 
@@ -52,23 +52,25 @@ class DaskExecutor:
         with alone(store, "dask"), _client(self.settings) as client:
             if not (waiting := left(specs, store)):
                 return Outcome()
-            sent = self._sent(client, waiting)
+            suite = Suite.of(waiting, self.settings)
+            sent = self._sent(client, waiting, suite)
             try:
                 return gather(_answers(sent), store, len(specs), self.settings.quiet)
             finally:
                 client.cancel(list(sent))
+                # where the scheduler is gone, the workers' next suite does it
+                if client.status == "running":
+                    client.run(let_go, suite.name, on_error="ignore")
 
-    def _sent(self, client: Any, specs: Sequence[RunSpec]) -> dict[Any, RunSpec]:
+    def _sent(self, client: Any, specs: Sequence[RunSpec], suite: Suite) -> dict[Any, RunSpec]:
         """The runs by their futures."""
         workers = _able(client, specs, self.settings)
-        # the device is the worker's to choose, which has one card for each run
-        settings = replace(self.settings, devices=(specs[0].device,))
         gpu = {"GPU": 1} if specs[0].device == "cuda" else None
         return {
             client.submit(
                 carry_out_alone,
                 spec.as_json(),
-                settings,
+                suite,
                 key=f"bench-{spec.run_id}",
                 pure=False,
                 workers=workers,

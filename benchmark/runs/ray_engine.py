@@ -9,14 +9,14 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from benchmark.errors import UsageError, format_error
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.gather import able, alone, gather, left
-from benchmark.runs.remote import Answered, ask, carry_out_alone, one_of_each
+from benchmark.runs.remote import Answered, Suite, ask, carry_out_alone, one_of_each
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
 
@@ -56,8 +56,7 @@ class RayExecutor:
                 return Outcome()
             needs = {"num_cpus": 1, "num_gpus": float(specs[0].device == "cuda")}
             nodes = _able(waiting, self.settings, needs)
-            # the device is the worker's to choose, which has one card for each run
-            settings = replace(self.settings, devices=(specs[0].device,))
+            suite = Suite.of(waiting, self.settings)
             run = (
                 _ray()
                 .remote(carry_out_alone)
@@ -65,7 +64,7 @@ class RayExecutor:
                     max_retries=_RETRIES, label_selector={_NODE: f"in({','.join(nodes)})"}, **needs
                 )
             )
-            sent = {run.remote(spec.as_json(), settings): spec for spec in waiting}
+            sent = {run.remote(spec.as_json(), suite): spec for spec in waiting}
             try:
                 return gather(_answers(sent), store, len(specs), self.settings.quiet)
             finally:

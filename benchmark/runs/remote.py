@@ -10,15 +10,19 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from benchmark.errors import UsageError, format_error, one_line
 from benchmark.plugins.load import load_plugin
 from benchmark.runs.executor import ExecutorSettings, Outcome
+from benchmark.runs.forked import modules
 from benchmark.runs.spawn import environment
+from benchmark.runs.warm_start import WarmStart
 from benchmark.runs.worker import changed_files
 from benchmark.spec import RunSpec, read_spec
 from benchmark.store.packed import Packed, pack
@@ -34,6 +38,48 @@ class Answered:
 
     packed: Packed | None
     why: str = ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What all runs of one suite share on a worker.
+
+    settings: of one run at a time.  imports: the modules that the runs need.  name: another for
+    each call of an executor.
+    """
+
+    settings: ExecutorSettings
+    imports: tuple[str, ...]
+    name: str
+
+    @classmethod
+    def of(cls, specs: Sequence[RunSpec], settings: ExecutorSettings) -> Suite:
+        # the device is the worker's to choose, which has one card for each run
+        own = replace(settings, devices=(specs[0].device,), jobs=1, quiet=True)
+        return cls(own, tuple(modules(specs)), uuid4().hex)
+
+
+# the fork server of each thread of a worker, and the suite that it is for
+_KEPT: dict[int, tuple[str, WarmStart]] = {}
+
+
+def _warm(suite: Suite) -> WarmStart:
+    """Of this thread, for the runs of this suite to come."""
+    here = threading.get_ident()
+    name, warm = _KEPT.get(here, ("", WarmStart(())))
+    if name != suite.name:
+        # between two suites code may have changed
+        warm.close()
+        _KEPT[here] = suite.name, (warm := WarmStart(suite.imports))
+    return warm
+
+
+def let_go(suite: str) -> None:
+    """End the fork servers of this process that were for a suite of this name."""
+    for thread, (name, warm) in list(_KEPT.items()):
+        if name == suite:
+            warm.close()
+            del _KEPT[thread]
 
 
 def one_of_each(specs: Iterable[RunSpec]) -> list[RunSpec]:
@@ -68,7 +114,7 @@ def ask(sent: list[Sent], plugins: list[str]) -> str:
     return done.stdout.strip()
 
 
-def carry_out_alone(sent: Sent, settings: ExecutorSettings) -> Answered:
+def carry_out_alone(sent: Sent, suite: Suite) -> Answered:
     """One run in a process of its own, with the watchdog of the local executor."""
     from benchmark.runs.supervisor import Supervisor
 
@@ -76,7 +122,7 @@ def carry_out_alone(sent: Sent, settings: ExecutorSettings) -> Answered:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         store = Store(Path(folder))
         # a cluster calls from a thread, which hears no signals
-        outcome = Supervisor(store, replace(settings, jobs=1, quiet=True), listens=False)([spec])
+        outcome = Supervisor(store, suite.settings, _warm(suite), listens=False)([spec])
         found = store.find(spec)
         if outcome == Outcome() and found is not None and not found.open:
             return Answered(pack(store.folder(spec)))

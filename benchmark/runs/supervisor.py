@@ -21,9 +21,10 @@ from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.runs.child import Child, label
 from benchmark.runs.display import CountedLines, Screen, Silent, display
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.forked import WarmParent, modules
+from benchmark.runs.forked import modules
 from benchmark.runs.sharing import Sharing
-from benchmark.runs.spawn import environment, spawn
+from benchmark.runs.spawn import spawn
+from benchmark.runs.warm_start import WarmStart
 from benchmark.runs.worker import INTERRUPTED, REFUSED, STORAGE
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
@@ -39,7 +40,8 @@ class LocalExecutor:
     settings: ExecutorSettings
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
-        return Supervisor(store, self.settings)(specs)
+        with WarmStart(modules(specs)) as warm:
+            return Supervisor(store, self.settings, warm)(specs)
 
 
 @dataclass
@@ -49,12 +51,12 @@ class Supervisor:
     stopping: how often the user has asked for the end.  broken, refused: as in `Outcome`.
     at_once: how many runs share the machine.  display: what the user sees of them.
     lost: how many runs another worker took over.  listens: to this process's signals, which only
-    its main thread can.  warm: the server that forks the runs; None: each gets a fresh process.
-    asked: whether it was tried to start one.  imported: the modules that it imports.
+    its main thread can.  warm: the server that forks the runs; the caller's to close.
     """
 
     store: Store
     settings: ExecutorSettings
+    warm: WarmStart
     children: list[Child] = field(default_factory=list)
     stopping: int = 0
     broken: str = ""
@@ -63,9 +65,6 @@ class Supervisor:
     lost: int = 0
     listens: bool = True
     waiting_shown: bool = False
-    warm: WarmParent | None = None
-    asked: bool = False
-    imported: list[str] = field(default_factory=list)
     display: CountedLines = field(default_factory=lambda: Silent(0))
 
     def __post_init__(self) -> None:
@@ -80,7 +79,6 @@ class Supervisor:
     def _carry_out(self, specs: Sequence[RunSpec]) -> None:
         waiting = list(specs)
         self.at_once = min(len(waiting), len(self.settings.slots))
-        self.imported = modules(waiting)
         heard = (signal.SIGINT, signal.SIGTERM) if self.listens else ()
         before = {s: signal.signal(s, self._stop) for s in heard}
         try:
@@ -99,8 +97,6 @@ class Supervisor:
                 child.signal(signal.SIGKILL)
                 child.process.wait()
                 child.held.close()
-            if self.warm is not None:
-                self.warm.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -129,7 +125,8 @@ class Supervisor:
                     left.append(spec)
                 # looked up under the lock: another process may just have finished it
                 elif (found := self.store.find(spec)) is None or found.open:
-                    self._warm_up()
+                    # once it is known that there is a run
+                    self.warm.up(self.settings, lambda: self.stopping > 0)
                     if self.stopping:
                         return left + waiting[k:]
                     # that takes seconds, in which this process may have stood still
@@ -157,25 +154,6 @@ class Supervisor:
                 held.close()
         return left
 
-    def _warm_up(self) -> None:
-        """Start the fork server before the first run, once it is known that there is one."""
-        # on other systems a fork of what has used a library may not work, and on a GPU never
-        cpu = self.settings.devices == ("cpu",)
-        if self.warm is not None and self.warm.gone:
-            self.warm.close()
-            self.warm, self.asked = None, False
-        if self.asked or not (cpu and sys.platform == "linux"):
-            return
-        self.asked, warm = True, WarmParent(self.imported, environment(len(self.settings.slots)))
-        while warm.why is None and not self.stopping:
-            warm.wait(_POLL)
-        if not warm.why:
-            self.warm = warm
-            return
-        warm.close()
-        what = f"each run starts in a fresh process, for {warm.why}"
-        print(f"bench: {what}", file=sys.stderr, flush=True)
-
     def _spawn(self, spec: RunSpec, slot: str, lock: int, held: ExitStack) -> None:
         self.display.begun(spec)
         spawn(
@@ -188,7 +166,7 @@ class Supervisor:
             jobs=self.at_once,
             told=isinstance(self.display, Screen),
             children=self.children,
-            warm=self.warm,
+            warm=self.warm.parent,
         )
 
     def _renew(self) -> None:
