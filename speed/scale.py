@@ -1,7 +1,7 @@
 """How cost grows with cells, stored runs and workers that share a folder.
 
 Targets: 100,000 cells planned in 60 s and 2 GiB; a folder of 10,000 finished runs planned again in
-20 s; a thousand workers without a shared bottleneck. `BENCH_PICTURE=scale.png` draws it too.
+20 s; a thousand workers without a shared bottleneck. Writes results/scale; about ten minutes.
 
 Workers are simulated: each is the suite's own choice of runs, with its own leases and hints on one
 real folder; their clocks are one simulated clock, on which a run takes about a minute. Counted are
@@ -22,6 +22,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
+
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.runs.sharing import Sharing
 from benchmark.spec import RunSpec
@@ -38,6 +42,13 @@ STORED = (1_000, 10_000)
 WORKERS = (1, 10, 100, 1_000)
 RUNS = 10_000
 Series = list[tuple[int, float]]
+PLACE = Path("results/scale")
+AXES = {
+    "Planning": ("cells", "seconds"),
+    "Planning again": ("finished runs", "seconds"),
+    "Sharing a folder": ("workers", "calls of the file system a run"),
+}
+"""By the title of a panel: what its axes show."""
 
 _CALLS = (
     "open",
@@ -176,29 +187,29 @@ def shared() -> Series:
     return found
 
 
-def _drawn(path: Path, series: dict[str, tuple[str, str, Series]]) -> None:
-    from matplotlib.figure import Figure
-
+def draw(found: pd.DataFrame, path: Path) -> None:
+    """found: what, number, value, as in scale.csv."""
     figure = Figure(figsize=(10, 3.2), layout="constrained")
-    for axis, (title, (x, y, points)) in zip(
-        figure.subplots(1, len(series)), series.items(), strict=True
-    ):
-        axis.loglog(*zip(*points, strict=True), marker="o")
-        values = [y for _, y in points]
-        # on a logarithmic axis a fifth more would look like a wall
-        if max(values) < 5 * min(values):
-            axis.set_yscale("linear")
-            axis.set_ylim(0, 1.2 * max(values))
+    for axis, (title, (x, y)) in zip(figure.subplots(1, len(AXES)), AXES.items(), strict=True):
+        own = found[found["what"] == title]
+        axis.plot(own["number"], own["value"], marker="o")
+        if x == "workers":
+            axis.set_xscale("log")
+            axis.set_xticks(own["number"])
+            axis.xaxis.set_minor_locator(NullLocator())
+        else:
+            axis.xaxis.set_major_locator(MaxNLocator(3))
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.set_ylim(0, 1.15 * own["value"].max())
         axis.set(title=title, xlabel=x, ylabel=y)
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
 
 
 def main() -> None:
-    series = {
-        "Planning": ("cells", "seconds", cells()),
-        "Planning again": ("finished runs", "seconds", stored()),
-        "Sharing a folder": ("workers", "calls of the file system a run", shared()),
-    }
-    if picture := os.environ.get("BENCH_PICTURE"):
-        _drawn(Path(picture), series)
+    made = zip(AXES, (cells(), stored(), shared()), strict=True)
+    rows = [(title, n, round(value, 3)) for title, series in made for n, value in series]
+    found = pd.DataFrame(rows, columns=["what", "number", "value"])
+    PLACE.mkdir(exist_ok=True)
+    found.to_csv(PLACE / "scale.csv", index=False)
+    draw(found, PLACE / "scale.png")

@@ -17,6 +17,7 @@ ALLOWED = {
     "fitting",
     "options",
     "errors",
+    "hashed",
     "names",
     "recorded",
     "registry",

@@ -13,7 +13,7 @@ from benchmark.report import drawing
 from benchmark.report.report import report_folder
 from benchmark.spec import make_task
 from benchmark.store.store import Store
-from speed import knots, sampling
+from speed import knots, sampling, scale
 from speed.rewards import curve, draw, number
 from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.recipe import axes
@@ -122,6 +122,13 @@ def test_the_picture_of_knots_is_drawn_again(tmp_path):
     pd.testing.assert_frame_equal(compared, stored, rtol=5e-3, atol=1e-12, check_dtype=False)
     knots.draw(rows, tmp_path / "knots.png")
     same_picture(tmp_path / "knots.png", folder / "knots.png")
+
+
+def test_the_picture_of_scale_is_drawn_again(tmp_path):
+    found = pd.read_csv(RESULTS / "scale" / "scale.csv")
+    assert list(found.groupby("what").size()[list(scale.AXES)]) == [3, 2, 4]
+    scale.draw(found, tmp_path / "scale.png")
+    same_picture(tmp_path / "scale.png", RESULTS / "scale" / "scale.png")
 
 
 def same_picture(one, other):

@@ -10,6 +10,7 @@ import sys
 from contextlib import ExitStack, suppress
 from typing import Any
 
+from benchmark.hashed import known
 from benchmark.runs.child import Child
 from benchmark.runs.executor import ExecutorSettings
 from benchmark.runs.forked import Forked, WarmParent
@@ -77,6 +78,7 @@ def _job(spec: RunSpec, store: Store, settings: ExecutorSettings, told: bool) ->
         "told": told,
         "plugins": [str(p.absolute()) for p in settings.plugins],
         "idle": settings.idle,
+        "hashed": known(),
     }
 
 

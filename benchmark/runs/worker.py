@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmark.errors import Refused, StorageError, UsageError, format_error, one_line
+from benchmark.hashed import take
 from benchmark.plugins.load import load_plugin
 from benchmark.runs.interrupts import Interrupts, Terminated
 from benchmark.runs.runner import run_one
@@ -153,6 +154,7 @@ def main(events: int | None = None, lock: int | None = None) -> int:
     job = json.loads(sys.stdin.readline())
     if events is not None:
         job |= {"events": events, "lock": lock}
+    take(job["hashed"])
     _keep(job["lock"], job["events"])
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     # what a method prints is no part of the table on standard output

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from benchmark.errors import UsageError
+from benchmark.hashed import digest as content_digest
 from tasks.files import idx
 
 FETCH = "bench fetch --preset paper"
@@ -130,18 +129,10 @@ def pickled(folder: Path, how: str) -> str:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file; remembered while size and time of change stay. Raises UsageError."""
+    """SHA-256 of a file; remembered while it stays as it is. Raises UsageError."""
     try:
-        about = path.stat()
-        return _digest(path, about.st_size, about.st_mtime_ns)
+        return content_digest(path)
     except OSError as error:
         raise UsageError(
             f"weights: expected a file that can be read, got {path}; {error}"
         ) from error
-
-
-# a reference may be a folder of many pictures
-@lru_cache(maxsize=2**17)
-def _digest(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
