@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 
 from benchmark.errors import UsageError
 from tasks.files import data
+from tasks.files.shipped import listed
 from tasks.measure.inception import SOURCE
 from tasks.measure.inception_network import architecture
-from tasks.noise_schedule import features, shipped
+from tasks.noise_schedule import features
 from tasks.noise_schedule.features import classifier, inception
 from tasks.noise_schedule.shipped import ASSETS, SHAPES, fingerprint
 
@@ -55,10 +56,10 @@ def test_an_image_does_not_depend_on_its_batch():
 
 def test_the_digits_are_read_as_well_as_the_manifest_says():
     images, labels = data.digits("test")
-    listed = shipped.manifest(ASSETS)["digits.safetensors"]
+    said = listed(ASSETS)["digits.safetensors"]
     right = classifier("digits", "cpu")(images * 2 - 1).logits.argmax(1) == labels
-    assert right.double().mean() == pytest.approx(listed["test_accuracy"], abs=1.01 / len(labels))
-    assert listed["test_accuracy"] >= 0.98
+    assert right.double().mean() == pytest.approx(said["test_accuracy"], abs=1.01 / len(labels))
+    assert said["test_accuracy"] >= 0.98
 
 
 def test_no_feature_is_idle_and_none_repeats_another():
@@ -90,10 +91,10 @@ def test_a_shipped_file_that_was_altered_or_is_gone_is_an_error(tmp_path):
 
 
 def test_the_fingerprint_is_the_manifests_hash():
-    listed = json.loads((ASSETS / "manifest.json").read_text(encoding="utf-8"))
+    said = json.loads((ASSETS / "manifest.json").read_text(encoding="utf-8"))
     for dataset in ("digits", "mnist"):
         name = f"{dataset}.safetensors"
-        assert fingerprint(dataset, "classifier") == {name: listed[name]["sha256"]}
+        assert fingerprint(dataset, "classifier") == {name: said[name]["sha256"]}
 
 
 @pytest.fixture

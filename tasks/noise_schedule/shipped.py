@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmark.errors import UsageError
+from tasks.files.shipped import listed, same
 from tasks.files.weights import digest
 from tasks.measure import inception
 
 ASSETS = Path(__file__).parent / "assets"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -30,31 +27,13 @@ SHAPES = {
 }
 
 
-def manifest(folder: Path) -> dict[str, Any]:
-    """The shipped files by name, each with its `sha256` and settings. Raises UsageError."""
-    path = folder / MANIFEST
-    try:
-        return {str(k): dict(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(
-            f"weights: expected the list of hashes {path}; {error}; reinstall the package"
-        ) from error
-
-
 def file(dataset: str, folder: Path = ASSETS) -> tuple[Path, str]:
     """A classifier's file, and its SHA-256. Raises UsageError where it was altered."""
     name = f"{dataset}.safetensors"
-    path, expected = folder / name, str(manifest(folder).get(name, {}).get("sha256", "none listed"))
-    if not path.is_file():
-        raise UsageError(
-            f"weights: {path} is missing (expected SHA-256 {expected}); reinstall the package"
-        )
-    if (found := digest(path)) != expected:
-        raise UsageError(
-            f"weights: {path} was altered: expected SHA-256 {expected}, got {found}; reinstall "
-            "the package"
-        )
-    return path, found
+    about = listed(folder).get(name)
+    expected = str(about["sha256"]) if isinstance(about, dict) else "none listed"
+    same(folder / name, expected)
+    return folder / name, expected
 
 
 def fingerprint(dataset: str, features: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -58,17 +59,25 @@ def _of(what: str, tokenizer: Any, limit: int) -> Tokens:
     )
 
 
+@contextmanager
+def _loading(folder: Path) -> Iterator[None]:
+    """Raises UsageError for a tokenizer that cannot be loaded."""
+    try:
+        yield
+    # transformers raises whatever a damaged file leads it to, tokenizers plain Exception
+    except Exception as error:
+        reason = format_error(error)[:300]
+        raise UsageError(f"model {folder}: its tokenizer cannot be loaded: {reason}") from error
+
+
 @lru_cache(maxsize=4)
 def _model(folder: Path, what: str) -> Tokens:
     from transformers import CLIPTokenizer
 
     quiet()
-    try:
+    with _loading(folder):
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
         return _of(what, tokenizer, int(tokenizer.model_max_length))
-    except Exception as error:  # transformers raises whatever a damaged file leads it to
-        reason = format_error(error)[:300]
-        raise UsageError(f"model {folder}: its tokenizer cannot be loaded: {reason}") from error
 
 
 @lru_cache(maxsize=4)
@@ -77,12 +86,9 @@ def _shipped(folder: Path, what: str) -> Tokens:
     from tokenizers import Tokenizer
 
     about = read_json(folder / "tokenizer" / "tokenizer_config.json")
-    try:
+    with _loading(folder):
         own = Tokenizer.from_file(str(folder / "tokenizer" / "tokenizer.json"))
         limit = int(about["model_max_length"])
-    except Exception as error:  # tokenizers raises plain Exception
-        reason = format_error(error)[:300]
-        raise UsageError(f"model {folder}: its tokenizer cannot be loaded: {reason}") from error
     own.no_truncation()
     own.no_padding()
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
+from tasks.files.shipped import MANIFEST
 from tasks.noise_schedule.features import classifier
 from tasks.noise_schedule.recipe.evaluate import right
 from tasks.noise_schedule.recipe.train import SETTINGS, say, train
-from tasks.noise_schedule.shipped import MANIFEST, SHAPES
+from tasks.noise_schedule.shipped import SHAPES
 
 
 def write(dataset: str, out: Path) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.reward_ft import RewardFt, digits, shipped
+from tasks.files.shipped import MANIFEST
+from tasks.reward_ft import RewardFt, digits
 from tasks.reward_ft.digits import Caption
 from tasks.reward_ft.guidance import Sampler
 from tasks.reward_ft.networks import Quality
@@ -75,7 +76,7 @@ def seal(out: Path) -> None:
         config = json.loads(path.read_text())
         config.pop("_name_or_path", None)
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != shipped.MANIFEST)
+    files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != MANIFEST)
     hashes = {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-    (out / shipped.MANIFEST).write_text(json.dumps(hashes, indent=1) + "\n")
+    (out / MANIFEST).write_text(json.dumps(hashes, indent=1) + "\n")
     say("finish", files=len(hashes), megabytes=sum(p.stat().st_size for p in files) / 1e6)
