@@ -1,13 +1,16 @@
 """The executor on a Dask cluster: runs come back whole, and lost workers lose none."""
 
 import hashlib
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -19,13 +22,14 @@ from benchmark.errors import StorageError
 from benchmark.runs import dask_engine
 from benchmark.runs.dask_engine import DaskExecutor
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import alone
-from benchmark.runs.remote import ask, lacks
+from benchmark.runs.gather import SchedulerLost, alone
+from benchmark.runs.remote import Suite, ask, lacks
 from benchmark.runs.runner import run_one
 from benchmark.store.packed import Packed, pack, unpack
 from benchmark.store.store import Store
 from tests.test_workers import tables_alike
 
+ROOT = Path(__file__).parent.parent
 WHAT = ["--method", "random", "--task", "quadratic", "--budget", "300nfe", "--seeds", "0-2"]
 
 
@@ -103,9 +107,11 @@ def cluster(loopback):
     python = [sys.executable, "-m", "distributed.cli"]
     started = []
 
-    def start(name, *words, listen=None):
+    def start(name, *words, listen=None, cwd=None, **environment):
         command = [*python[:2], f"distributed.cli.dask_{name}", *words]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, cwd=cwd, env=os.environ | environment
+        )
         started.append(process)
         while listen and (line := process.stderr.readline()):
             if found := re.search(listen, line):
@@ -118,9 +124,9 @@ def cluster(loopback):
 
     address, scheduler = schedule()
 
-    def work():
+    def work(**more):
         words = [address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny"]
-        return start("worker", *words, listen=r"(Registered) to")[1]
+        return start("worker", *words, listen=r"(Registered) to", **more)[1]
 
     yield Cluster(address, scheduler, schedule, work)
     for process in started:
@@ -175,10 +181,106 @@ def test_what_a_cluster_has_not_is_one_line(cluster, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="no worker can take the runs; the first: suite is not"):
         executor([other], store)
     assert executor([spec], store) == Outcome()
+    store.forget(spec)
     monkeypatch.setattr(dask_engine, "_PATIENCE", 0.5)
     nobody = DaskExecutor(ExecutorSettings(quiet=True, address="tcp://127.0.0.1:1"))
     with pytest.raises(UsageError, match="--address tcp://127.0.0.1:1: expected a Dask scheduler"):
-        nobody([spec], store)
+        nobody([spec], Store(tmp_path))
+
+
+def test_a_finished_suite_starts_no_cluster(stored, monkeypatch):
+    spec, store = stored
+    monkeypatch.setattr(dask_engine, "_client", lambda settings: pytest.fail("a cluster starts"))
+    assert DaskExecutor(ExecutorSettings(quiet=True))([spec], store) == Outcome()
+
+
+def test_a_run_whose_workers_died_too_often_for_dask_is_sent_again(loopback, tmp_path):
+    """A run that kills its worker five times: Dask gives a task up after four."""
+    (tmp_path / "kills.py").write_text(KILLS)
+    words = ["run", "--plugin", tmp_path / "kills.py", "--method", "kills", "--task", "quadratic"]
+    words += ["--budget", "60nfe", "--seeds", "0", "--marks=", "--engine", "dask", "--quiet"]
+    command = [sys.executable, "-m", "benchmark", *map(str, words), "--out", tmp_path / "runs"]
+    given = {"capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run(command, env=os.environ | {"KILLS": str(tmp_path)}, **given)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("killed.*"))) == 5
+    (run,) = Store(tmp_path / "runs")
+    assert run.done
+
+
+KILLS = """
+import os, signal, tempfile
+from pathlib import Path
+import psutil
+from benchmark import fit, register_method
+
+@register_method("kills")
+def kills(problem, rng):
+    place = Path(os.environ["KILLS"])
+    if len(list(place.glob("killed.*"))) < 5:
+        tempfile.mkstemp(dir=place, prefix="killed.")
+        # the run, its fork server, the worker
+        psutil.Process(os.getppid()).parent().kill()
+        signal.pause()
+    yield fit(problem, problem.space.default(), 0)
+"""
+
+
+def test_a_worker_that_joins_late_and_lacks_something_is_named_and_leaves_its_runs(
+    cluster, tmp_path
+):
+    cluster.work()
+    driver = cluster.drive("--seeds", "0-29", "--out", str(tmp_path / "runs"))
+    # a worker of another version: its code of the method is not the plan's
+    for name in ("benchmark", "methods", "tasks"):
+        shutil.copytree(ROOT / name, tmp_path / "old" / name)
+    with (tmp_path / "old" / "methods" / "random_search.py").open("a") as file:
+        file.write("# another version\n")
+    cluster.work(cwd=tmp_path / "old")
+    said = driver.communicate(timeout=120)[1]
+    assert driver.returncode == 0, said
+    assert said.count("gets no runs: method code is not what the runs were planned") == 1
+    assert len(list((tmp_path / "runs").glob("*/*/*/run.json"))) == 30
+
+
+def test_without_any_worker_left_that_can_it_is_one_line(monkeypatch, tmp_path):
+    """Where one worker lacked something, the runs are bound to the others."""
+    (spec,) = plan("random", "quadratic", budget="60nfe", seeds="0")
+    there = {"able": {}, "unable": {}}
+    client = SimpleNamespace(
+        scheduler_info=lambda n_workers: {"workers": there},
+        run=lambda function, *given, workers, on_error: {"able": "", "unable": "no file"},
+        submit=lambda *given, **more: more["key"],
+    )
+    ready = SimpleNamespace(next_batch=lambda block: (there.pop("able", None), [])[1])
+    dask = SimpleNamespace(as_completed=lambda futures: ready)
+    monkeypatch.setattr(dask_engine, "_dask", lambda: dask)
+    monkeypatch.setattr(dask_engine, "_PATIENCE", 0.3)
+    sent = dask_engine._Sent(client, Suite.of([spec], ExecutorSettings()))
+    sent.able([spec])
+    assert sent.workers == ["able"]
+    with pytest.raises(SchedulerLost, match="no worker that can take the runs is left"):
+        list(sent.answers([spec]))
+
+
+def test_cards_are_the_clusters_not_the_drivers(cluster, tmp_path, capsys):
+    words = ["run", *WHAT, "--out", str(tmp_path), "--engine", "dask", "--device"]
+    assert main([*words, "cuda:0,cuda:1"]) == 2
+    assert "this machine has 0 CUDA devices" in capsys.readouterr().err
+    cluster.work()
+    assert main([*words, "cuda", "--address", cluster.address]) == 2
+    assert "expected a worker with a card, none of 1 has one" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=r"start `CUDA_VISIBLE_DEVICES=K dask worker"):
+        DaskExecutor(ExecutorSettings(("cuda:0", "cuda:1")))
+
+
+def test_what_a_plugin_prints_is_not_what_a_worker_lacks(tmp_path, capsys):
+    (tmp_path / "talks.py").write_text("print('hello')\n")
+    (spec,) = plan("random", "quadratic", budget="60nfe", seeds="0")
+    assert ask([spec.as_json()], [str(tmp_path / "talks.py")]) == ""
+    words = ["run", *WHAT, "--plugin", str(tmp_path / "talks.py"), "--emit", "slurm"]
+    assert main([*words, "--out", str(tmp_path / "runs")]) == 0
+    assert capsys.readouterr().out.startswith("#!")
 
 
 def test_two_drivers_of_one_folder(tmp_path):

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
 from types import SimpleNamespace
 
 import psutil
@@ -15,6 +14,7 @@ from benchmark.command.parse import plan_from_text as plan
 from benchmark.runs import ray_engine
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.ray_engine import RayExecutor
+from benchmark.runs.remote import Suite
 from benchmark.runs.runner import run_one
 from benchmark.store.store import Store
 from tests.faults.test_methods import BAD, bench
@@ -82,16 +82,15 @@ def test_a_card_that_no_node_has_and_a_node_that_lacks_a_file(monkeypatch, capsy
     )
     monkeypatch.setattr(ray_engine, "_ray", lambda: ray)
     specs = plan("random", "quadratic", budget="60nfe", seeds="0")
-    settings = ExecutorSettings(quiet=True)
-    assert ray_engine._able(specs, settings, {"num_gpus": 0.0}) == ["a"]
+    suite = Suite.of(specs, ExecutorSettings(quiet=True))
+    assert ray_engine._able(specs, suite, {"num_gpus": 0.0}) == ["a"]
     assert "worker b gets no runs: suite is not what" in capsys.readouterr().err
     with pytest.raises(UsageError, match="expected a node with a card"):
-        ray_engine._able(specs, settings, {"num_gpus": 1.0})
+        ray_engine._able(specs, suite, {"num_gpus": 1.0})
 
 
 def test_a_finished_suite_asks_no_node(tmp_path, monkeypatch):
     specs, store = plan("random", "quadratic", budget="60nfe", seeds="0"), Store(tmp_path)
     run_one(specs[0], store, quiet=True)
-    monkeypatch.setattr(ray_engine, "_session", lambda settings: nullcontext())
-    monkeypatch.setattr(ray_engine, "_able", lambda *a: pytest.fail("nodes are asked"))
+    monkeypatch.setattr(ray_engine, "_session", lambda settings: pytest.fail("a cluster starts"))
     assert RayExecutor(ExecutorSettings(quiet=True))(specs, store) == Outcome()

@@ -179,7 +179,7 @@ def settings_of(
     address = getattr(args, "address", "")
     if address and args.engine in (None, LOCAL, IN_PROCESS):
         raise UsageError("--address: expected --engine dask or ray beside it")
-    devices = devices_of(args.device or specs[0].device)
+    devices = devices_of(args.device or specs[0].device, here=not address)
     grace, idle = (
         seconds_of(f"--{name}", getattr(args, name), example)
         for name, example in (("grace", "30s"), ("idle", "10m"))

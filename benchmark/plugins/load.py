@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from benchmark.errors import UsageError, located
@@ -43,7 +44,9 @@ def load_plugin(path: Path) -> None:
     sys.modules[spec.name] = module
     _LOADING.append(file)
     try:
-        spec.loader.exec_module(module)
+        # what it prints is no part of a table or a script on standard output
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
         _HELPERS[file] = helpers(file, before | {spec.name}, {f.parent for f in _HELPERS})
     except UsageError as error:
         raise UsageError(f"plug-in {path}: {error}") from error

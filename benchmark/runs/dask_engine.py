@@ -7,24 +7,34 @@ packed run back; weights and data are never sent, their hashes are compared befo
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.errors import UsageError, format_error
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import SchedulerLost, able, alone, gather, left
-from benchmark.runs.remote import Answered, Suite, ask, carry_out_alone, let_go, one_of_each
+from benchmark.runs.gather import SchedulerLost, able, alone, gather, left, tell
+from benchmark.runs.remote import (
+    Answered,
+    Sent,
+    Suite,
+    ask,
+    carry_out_alone,
+    let_go,
+    one_of_each,
+)
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
 
 _INSTALL = "pip install 'diffusion-hpo-bench[cluster]'"
 # seconds that an address has to answer
 _PATIENCE = 15.0
-# so often is a run given to another worker when its own dies
-_RETRIES = 10
+# so often is a run sent again after Dask gave it up, which it does when four of its workers died
+_TRIES = 10
+_POLL = 0.1
 
 
 def _dask() -> Any:
@@ -45,54 +55,156 @@ class DaskExecutor:
     settings: ExecutorSettings
 
     def __post_init__(self) -> None:
+        """Raises UsageError for several cards of this machine, which its workers would share."""
         _dask()
+        if len(self.settings.devices) > 1:
+            raise UsageError(
+                "--engine dask: expected one card; start `CUDA_VISIBLE_DEVICES=K dask worker "
+                "--resources GPU=1` for each, and name the scheduler with --address"
+            )
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
         """Raises UsageError where no worker can take the runs."""
-        with alone(store, "dask"), _client(self.settings) as client:
+        with alone(store, "dask"):
             if not (waiting := left(specs, store)):
                 return Outcome()
-            suite = Suite.of(waiting, self.settings)
-            sent = self._sent(client, waiting, suite)
-            try:
-                return gather(_answers(sent), store, len(specs), self.settings.quiet)
-            finally:
-                client.cancel(list(sent))
-                # where the scheduler is gone, the workers' next suite does it
-                if client.status == "running":
-                    client.run(let_go, suite.name, on_error="ignore")
-
-    def _sent(self, client: Any, specs: Sequence[RunSpec], suite: Suite) -> dict[Any, RunSpec]:
-        """The runs by their futures."""
-        workers = _able(client, specs, self.settings)
-        gpu = {"GPU": 1} if specs[0].device == "cuda" else None
-        return {
-            client.submit(
-                carry_out_alone,
-                spec.as_json(),
-                suite,
-                key=f"bench-{spec.run_id}",
-                pure=False,
-                workers=workers,
-                resources=gpu,
-                retries=_RETRIES,
-            ): spec
-            for spec in specs
-        }
+            with _client(self.settings) as client:
+                sent = _Sent(client, Suite.of(waiting, self.settings))
+                sent.able(waiting)
+                try:
+                    return gather(sent.answers(waiting), store, len(specs), self.settings.quiet)
+                finally:
+                    sent.end()
 
 
-def _answers(sent: dict[Any, RunSpec]) -> Iterator[tuple[RunSpec, Answered]]:
-    """As they come; each is forgotten then."""
-    for future in _dask().as_completed(list(sent)):
-        yield sent.pop(future), _answer(future)
+@dataclass
+class _Sent:
+    """The runs of a suite on a cluster.
+
+    workers: those that can take them; None: all.  runs: of each future, and how often it was sent.
+    seen: when one of the workers was last there.
+    """
+
+    client: Any
+    suite: Suite
+    workers: list[str] | None = None
+    runs: dict[Any, tuple[RunSpec, int]] = field(default_factory=dict)
+    seen: float = 0.0
+
+    def able(self, specs: Sequence[RunSpec]) -> None:
+        """Ask the workers what they lack; a line for each that lacks something.
+
+        Raises UsageError where none is left.
+        """
+        there = self.client.scheduler_info(n_workers=-1)["workers"]
+        address = self.suite.settings.address
+        if not there:
+            raise UsageError(f"--address {address}: its scheduler has no workers; start some")
+        chosen = list(there)
+        if self._gpu:
+            chosen = [w for w in chosen if there[w].get("resources", {}).get("GPU")]
+            if not chosen:
+                raise UsageError(
+                    f"--device cuda: expected a worker with a card, none of {len(there)} has one; "
+                    "start them with `dask worker --resources GPU=1`"
+                )
+        kinds = [spec.as_json() for spec in one_of_each(specs)]
+        said = self.client.run(ask, kinds, self.suite.plugins, workers=chosen, on_error="return")
+        found = able(
+            {w: format_error(s) if isinstance(s, Exception) else s for w, s in said.items()}, "dask"
+        )
+        # where all can, those that join later get runs too, and look for themselves
+        self.workers = found if len(found) < len(there) else None
+
+    @property
+    def _gpu(self) -> bool:
+        return self.suite.settings.devices == ("cuda",)
+
+    def _send(self, spec: RunSpec, tries: int) -> Any:
+        future = self.client.submit(
+            _carry_out,
+            spec.as_json(),
+            self.suite,
+            key=f"bench-{spec.run_id}-{tries}",
+            pure=False,
+            workers=self.workers,
+            resources={"GPU": 1} if self._gpu else None,
+        )
+        self.runs[future] = spec, tries
+        return future
+
+    def answers(self, specs: Sequence[RunSpec]) -> Iterator[tuple[RunSpec, Answered]]:
+        """As they come; each is forgotten then. Raises SchedulerLost, also without a worker."""
+        ready = _dask().as_completed([self._send(spec, 0) for spec in specs])
+        self.seen = time.monotonic()
+        while self.runs:
+            if not (batch := ready.next_batch(block=False)):
+                time.sleep(_POLL)
+                self._look()
+            for future in batch:
+                spec, tries = self.runs.pop(future)
+                answer = _answer(future, tries)
+                if isinstance(answer, _Unable):
+                    self._leave_out(answer)
+                if isinstance(answer, Answered):
+                    yield spec, answer
+                else:
+                    ready.add(self._send(spec, tries + 1))
+
+    def _leave_out(self, found: _Unable) -> None:
+        """From now on runs go to the other workers that are there."""
+        there = self.client.scheduler_info(n_workers=-1)["workers"]
+        known = list(there) if self.workers is None else self.workers
+        if found.worker in known:
+            tell(found.worker, found.what)
+        self.workers = [worker for worker in known if worker != found.worker]
+
+    def _look(self) -> None:
+        """Raises SchedulerLost where all workers that can take the runs are gone for long."""
+        if self.workers is None or time.monotonic() < self.seen + _POLL:
+            return
+        there = self.client.scheduler_info(n_workers=-1)["workers"]
+        if any(worker in there for worker in self.workers):
+            self.seen = time.monotonic()
+        elif time.monotonic() > self.seen + _PATIENCE:
+            raise SchedulerLost("--engine dask: no worker that can take the runs is left")
+
+    def end(self) -> None:
+        self.client.cancel(list(self.runs))
+        # where the scheduler is gone, the workers' next suite does it
+        if self.client.status == "running":
+            self.client.run(_let_go, self.suite.name, on_error="ignore", wait=False)
 
 
-def _answer(future: Any) -> Answered:
+@dataclass(frozen=True)
+class _Unable:
+    """The answer of a worker that joined late and lacks something."""
+
+    worker: str
+    what: str
+
+
+def _carry_out(sent: Sent, suite: Suite) -> Answered | _Unable:
+    answer = carry_out_alone(sent, suite)
+    if answer.packed is None and (what := ask([sent], suite.plugins)):
+        return _Unable(_dask().get_worker().address, what)
+    return answer
+
+
+async def _let_go(suite: str) -> None:
+    """As `let_go`; Dask waits for none but a coroutine."""
+    let_go(suite)
+
+
+def _answer(future: Any, tries: int) -> Answered | _Unable | None:
+    """None: its workers died, and it is to be sent again."""
     try:
-        found: Answered = future.result()
+        found: Answered | _Unable = future.result()
         return found
     except CancelledError as error:
         raise SchedulerLost(f"--engine dask: the scheduler is gone ({error})") from error
+    except _dask().KilledWorker as error:
+        return Answered(None, format_error(error)) if tries >= _TRIES else None
     # Dask hands on whatever ended the run there
     except Exception as error:
         return Answered(None, format_error(error))
@@ -128,29 +240,3 @@ def _client(settings: ExecutorSettings) -> Iterator[Any]:
         dask.Client(cluster) as client,
     ):
         yield client
-
-
-def _able(client: Any, specs: Sequence[RunSpec], settings: ExecutorSettings) -> list[str] | None:
-    """The workers that have all that the runs need; a line for each other. Raises UsageError.
-
-    None where all have, so that those which join later get runs too; each looks once more itself.
-    """
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    if not workers:
-        raise UsageError(f"--address {settings.address}: its scheduler has no workers; start some")
-    chosen = list(workers)
-    if specs[0].device == "cuda":
-        chosen = [w for w in chosen if workers[w].get("resources", {}).get("GPU")]
-        if not chosen:
-            raise UsageError(
-                f"--device cuda: expected a worker with a card, none of {len(workers)} has one; "
-                "start them with `dask worker --resources GPU=1`"
-            )
-    plugins = [str(path.absolute()) for path in settings.plugins]
-    kinds = [spec.as_json() for spec in one_of_each(specs)]
-    said = client.run(ask, kinds, plugins, workers=chosen, on_error="return")
-    found = able(
-        {w: format_error(s) if isinstance(s, BaseException) else str(s) for w, s in said.items()},
-        "dask",
-    )
-    return found if len(found) < len(workers) else None

@@ -44,6 +44,11 @@ def left(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
     return [s for s in specs if (found := store.find(s)) is None or found.open]
 
 
+def tell(worker: str, what: str) -> None:
+    """A line for a worker that lacks something."""
+    print(f"bench: worker {worker} gets no runs: {one_line(what)}", file=sys.stderr, flush=True)
+
+
 def able(said: Mapping[str, str], engine: str) -> list[str]:
     """The workers that lack nothing; a line for each other. said: what each lacks, or "".
 
@@ -51,7 +56,7 @@ def able(said: Mapping[str, str], engine: str) -> list[str]:
     """
     for worker, what in said.items():
         if what:
-            print(f"bench: worker {worker} gets no runs: {one_line(what)}", file=sys.stderr)
+            tell(worker, what)
     found = [worker for worker, what in said.items() if not what]
     if not found:
         first = one_line(next(iter(said.values())))

@@ -23,8 +23,11 @@ def seconds_of(name: str, text: str, example: str) -> float:
     return time.amount
 
 
-def devices_of(names: str) -> tuple[str, ...]:
-    """Raises UsageError for what this machine does not have."""
+def devices_of(names: str, here: bool = True) -> tuple[str, ...]:
+    """Raises UsageError for what is no device, and for what this machine does not have.
+
+    here: whether the runs are this machine's.
+    """
     given = [n.strip() for n in names.split(",")]
     # "cuda" is cuda:0, so that "cuda,cuda:0" are not two slots on one card
     found = tuple(dict.fromkeys("cuda:0" if n == "cuda" and len(given) > 1 else n for n in given))
@@ -39,7 +42,7 @@ def devices_of(names: str) -> tuple[str, ...]:
                 f"--device {names!r}: expected cpu, cuda or cuda:N, or several of the last such "
                 "as cuda:0,cuda:1"
             )
-        if kind == "cuda":
+        if here and kind == "cuda":
             import torch
 
             if not torch.cuda.is_available() or int(index or 0) >= torch.cuda.device_count():

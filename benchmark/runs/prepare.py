@@ -28,7 +28,8 @@ def prepare(
     found = [(spec, store.find(spec)) for spec in specs]
     todo = [s for s, r in found if r is None or r.open or (retry and not r.done)]
     # before `store.prepare`: what is refused leaves no folder behind
-    if preflight:
+    # a cluster's machines have memory of their own
+    if preflight and not settings.address:
         check_memory(todo, settings.devices, settings.jobs)
     store.prepare()
     for line in warnings(todo):

@@ -51,25 +51,25 @@ class RayExecutor:
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
         """Raises UsageError where no node can take the runs."""
-        with alone(store, "ray"), _session(self.settings):
+        with alone(store, "ray"):
             if not (waiting := left(specs, store)):
                 return Outcome()
-            needs = {"num_cpus": 1, "num_gpus": float(specs[0].device == "cuda")}
-            nodes = _able(waiting, self.settings, needs)
-            suite = Suite.of(waiting, self.settings)
-            run = (
-                _ray()
-                .remote(carry_out_alone)
-                .options(
-                    max_retries=_RETRIES, label_selector={_NODE: f"in({','.join(nodes)})"}, **needs
-                )
-            )
-            sent = {run.remote(spec.as_json(), suite): spec for spec in waiting}
-            try:
-                return gather(_answers(sent), store, len(specs), self.settings.quiet)
-            finally:
-                for reference in sent:
-                    _ray().cancel(reference, force=True)
+            with _session(self.settings):
+                sent = _sent(waiting, Suite.of(waiting, self.settings))
+                try:
+                    return gather(_answers(sent), store, len(specs), self.settings.quiet)
+                finally:
+                    for reference in sent:
+                        _ray().cancel(reference, force=True)
+
+
+def _sent(specs: Sequence[RunSpec], suite: Suite) -> dict[Any, RunSpec]:
+    """The runs by their references. Raises UsageError."""
+    needs = {"num_cpus": 1, "num_gpus": float(specs[0].device == "cuda")}
+    where = {_NODE: f"in({','.join(_able(specs, suite, needs))})"}
+    run = _ray().remote(carry_out_alone)
+    run = run.options(max_retries=_RETRIES, label_selector=where, **needs)
+    return {run.remote(spec.as_json(), suite): spec for spec in specs}
 
 
 def _answers(sent: dict[Any, RunSpec]) -> Iterator[tuple[RunSpec, Answered]]:
@@ -118,19 +118,16 @@ def _session(settings: ExecutorSettings) -> Iterator[None]:
         _ray().shutdown()
 
 
-def _able(
-    specs: Sequence[RunSpec], settings: ExecutorSettings, needs: Mapping[str, Any]
-) -> list[str]:
+def _able(specs: Sequence[RunSpec], suite: Suite, needs: Mapping[str, Any]) -> list[str]:
     """The nodes that have all that the runs need; a line for each other. Raises UsageError."""
     ray, gpu = _ray(), needs["num_gpus"]
     nodes = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("GPU", 0) >= gpu]
     if not nodes:
         raise UsageError("--device cuda: expected a node with a card, the Ray cluster has none")
     kinds = [spec.as_json() for spec in one_of_each(specs)]
-    plugins = [str(path.absolute()) for path in settings.plugins]
     asked = {
         n["NodeID"]: ray.remote(ask).options(num_cpus=0, label_selector={_NODE: n["NodeID"]})
         for n in nodes
     }
-    said = {name: ray.get(task.remote(kinds, plugins)) for name, task in asked.items()}
+    said = {name: ray.get(task.remote(kinds, suite.plugins)) for name, task in asked.items()}
     return able(said, "ray")

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from benchmark.errors import UsageError, format_error, one_line
+from benchmark.hashed import known, take
 from benchmark.plugins.load import load_plugin
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.forked import modules
@@ -58,6 +59,10 @@ class Suite:
         own = replace(settings, devices=(specs[0].device,), jobs=1, quiet=True)
         return cls(own, tuple(modules(specs)), uuid4().hex)
 
+    @property
+    def plugins(self) -> list[str]:
+        return [str(path.absolute()) for path in self.settings.plugins]
+
 
 # the fork server of each thread of a worker, and the suite that it is for
 _KEPT: dict[int, tuple[str, WarmStart]] = {}
@@ -76,10 +81,11 @@ def _warm(suite: Suite) -> WarmStart:
 
 def let_go(suite: str) -> None:
     """End the fork servers of this process that were for a suite of this name."""
-    for thread, (name, warm) in list(_KEPT.items()):
-        if name == suite:
-            warm.close()
+    for thread, kept in list(_KEPT.items()):
+        # its thread may have another suite's by now
+        if kept[0] == suite and _KEPT.get(thread) is kept:
             del _KEPT[thread]
+            kept[1].close()
 
 
 def one_of_each(specs: Iterable[RunSpec]) -> list[RunSpec]:
@@ -100,7 +106,7 @@ def lacks(specs: Iterable[RunSpec]) -> str:
 
 
 def ask(sent: list[Sent], plugins: list[str]) -> str:
-    """As `lacks`, of the machine that this is called on."""
+    """As `lacks`, of the machine that this is called on; its large files are hashed then."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "benchmark.runs.remote"],
         input=json.dumps([sent, plugins]),
@@ -111,7 +117,9 @@ def ask(sent: list[Sent], plugins: list[str]) -> str:
     )
     if done.returncode:
         return one_line(done.stderr[-300:]) or f"Python ended with {done.returncode}"
-    return done.stdout.strip()
+    found = json.loads(done.stdout)
+    take(found["hashed"])
+    return str(found["lacks"])
 
 
 def carry_out_alone(sent: Sent, suite: Suite) -> Answered:
@@ -134,10 +142,11 @@ def main() -> None:
     try:
         for path in plugins:
             load_plugin(Path(path))
-        print(lacks(map(read_spec, sent)))
+        found = lacks(map(read_spec, sent))
     # whatever a machine without a package, a file or a plug-in raises
     except Exception as error:
-        print(one_line(str(error) if isinstance(error, UsageError) else format_error(error)))
+        found = one_line(str(error) if isinstance(error, UsageError) else format_error(error))
+    print(json.dumps({"lacks": found, "hashed": known()}))
 
 
 if __name__ == "__main__":
