@@ -1,6 +1,6 @@
 """A: 100 trials of TPE by the suite, set up, stored and measured; B: by Optuna's own loop.
 
-On `quadratic`, in CPU time: an evaluation there costs next to nothing. Target: B/A at least 0.95.
+On `quadratic`, in CPU time: an evaluation there costs next to nothing.
 """
 
 from __future__ import annotations

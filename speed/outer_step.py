@@ -35,7 +35,8 @@ def measured(rounds: int) -> Parts:
     parts = {**dict(network_parts(model, images)), **dict(measure_parts(images))}
     for work in parts.values():
         work()
-    return {name: [seconds(work) for _ in range(rounds)] for name, work in parts.items()}
+    turns = [{name: seconds(work) for name, work in parts.items()} for _ in range(rounds)]
+    return {name: [turn[name] for turn in turns] for name in parts}
 
 
 def compared(found: Parts) -> Compared:

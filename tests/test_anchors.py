@@ -31,20 +31,21 @@ def test_both_sides_are_timed_in_turn_after_a_warm_up():
     assert found.ratios == [1.0, 1.0]
 
 
-def test_a_goal_is_met_by_the_mean_and_the_reason_is_given_only_where_it_is_not():
+def test_a_goal_is_met_where_the_whole_interval_is_and_the_reason_is_given_only_where_it_is_not():
     text = page(
         [
-            Anchor("fast", "ours", "theirs", TWICE, 1.9, "never shown"),
+            Anchor("fast", "ours", "theirs", TWICE, 1.5, "never shown"),
+            Anchor("near", "ours", "theirs", TWICE, 1.9, "never shown"),
             Anchor("slow", "ours", "theirs", TWICE, 3, "Both do the same."),
             Anchor("free", "ours", "theirs", TWICE),
         ],
         "A machine.",
     )
-    fast, slow, free = [
-        line for line in text.splitlines() if line.startswith("| f") or "slow" in line
-    ]
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    fast, near, slow, free = lines[2:]
     assert "1.99 [1.55, 2.56]" in fast
-    assert fast.endswith("| 1.9: met |")
+    assert fast.endswith("| 1.5: met |")
+    assert near.endswith("| 1.9: met by the mean |")
     assert slow.endswith("| 3: not met |")
     assert free.endswith("| none |")
     assert "- Both do the same." in text
@@ -52,9 +53,13 @@ def test_a_goal_is_met_by_the_mean_and_the_reason_is_given_only_where_it_is_not(
 
 
 def test_parts_of_an_outer_step_are_added_by_their_counts():
-    parts = {name: [1.0] for name in {*OURS, *RELEASED}}
-    assert compared(parts).pairs == [(sum(OURS.values()), sum(RELEASED.values()))]
-    assert bound(parts) == sum(RELEASED.values()) / (OURS["training step"] + OURS["d_q G"])
+    parts = {name: [10.0**k] for k, name in enumerate(sorted({*OURS, *RELEASED}))}
+    ours, theirs = (
+        sum(count * parts[name][0] for name, count in counts.items()) for counts in (OURS, RELEASED)
+    )
+    assert compared(parts).pairs == [(ours, theirs)]
+    kept = sum(OURS[name] * parts[name][0] for name in ("training step", "d_q G"))
+    assert bound(parts) == theirs / kept
 
 
 @pytest.mark.parametrize("guided", [False, True])

@@ -141,7 +141,7 @@ def _answer(warm):
         ("raise ImportError('no such network')", ""),
         (
             "import threading, time\n"
-            "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+            "threading.Thread(target=time.sleep, args=(60,)).start()",
             "an import started a thread",
         ),
         ("import os; os._exit(7)", "it ended with exit status 7"),

@@ -35,8 +35,8 @@ def test_a_part_that_fails_or_has_no_time_costs_no_other(tmp_path):
     report = Report(tmp_path, 25)
     report.part("one", lambda: 1 / 0)
     report.part("two", lambda: None)
-    report.minutes = 0
-    report.part("three", lambda: None)
+    report.minutes = 1
+    report.part("three", lambda: None, 61.0)
     one, two, three = [
         json.loads(line) for line in (tmp_path / "gpu.jsonl").read_text().splitlines()
     ]

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -105,9 +106,51 @@ def test_what_goes_wrong_is_one_line(folder, tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "runs").exists()
 
 
+class Wandb:
+    """What the writer uses of the package: runs by their id, resumed with what they had."""
+
+    def __init__(self):
+        self.kept, self.Settings, self.Image = {}, dict, str
+
+    @contextmanager
+    def init(self, *, id, **more):
+        yield self.kept.setdefault(id, Made())
+
+
+class Made:
+    def __init__(self):
+        self.summary, self.lines = {}, []
+        self.log = self.lines.append
+
+
+def test_wandb_has_each_run_once(folder, monkeypatch):
+    wandb = Wandb()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    wandb.__spec__ = True
+    stored = load_results(folder / "runs").runs
+    assert track(stored, "wandb", "") == 4
+    before = {name: list(made.lines) for name, made in wandb.kept.items()}
+    assert set(before) == {run.run["run_id"] for run in stored}
+    for one in map(tracked, stored):
+        assert [line["evaluations"] for line in before[one.run_id]] == [
+            p.evaluations for p in one.points
+        ]
+    assert track(stored, "wandb", "") == 0
+    assert {name: made.lines for name, made in wandb.kept.items()} == before
+
+
+def test_a_tracker_that_is_not_installed_is_said_before_the_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    words = ["--method", "random", "--task", "quadratic", "--track", "wandb", "--out"]
+    assert main(["run", *words, str(tmp_path / "runs")]) == 2
+    assert "wandb: expected the package, which is not installed" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("run.json"))
+
+
 def test_run_tracks_what_it_ran(tmp_path, monkeypatch, capsys):
     written = []
     monkeypatch.setitem(TRACKERS, "mlflow", "tests.test_tracking:keep")
+    monkeypatch.setattr("benchmark.export.tracking.find_spec", lambda name: True)
     monkeypatch.setattr("tests.test_tracking.KEPT", written)
     words = ["--method", "random", "--task", "quadratic", "--budget", "60nfe", "--quiet"]
     assert main(["run", *words, "--out", str(tmp_path), "--track", "mlflow"]) == 0

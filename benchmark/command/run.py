@@ -13,7 +13,7 @@ from benchmark.command.refit import refit_shown
 from benchmark.command.suite import read_suite
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.escape import visible
-from benchmark.export.tracking import TRACKERS, track
+from benchmark.export.tracking import TRACKERS, installed, track
 from benchmark.registry import EXECUTORS
 from benchmark.report.causes import causes, who
 from benchmark.report.current import Shown, recall, remember, stamp
@@ -60,6 +60,9 @@ def command(args: argparse.Namespace) -> int:
             print(line)
         return 0
     executor = make_executor(engine, settings)
+    # before the runs, which may take hours
+    if args.track:
+        installed(args.track)
     prepare(specs, store, settings, retry=args.retry_failed, preflight=not args.no_preflight)
     # counted after `prepare`, which forgets failed runs that are to run again
     stored = sum(r is not None and not r.open for r in map(store.find, specs))

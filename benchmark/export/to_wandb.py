@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmark.export.tracking import Tracked
 
 PROJECT = "diffusion-hpo-bench"
+_DONE = "bench.done"
 
 
 def write(runs: Sequence[Tracked], place: str) -> int:
@@ -16,6 +17,7 @@ def write(runs: Sequence[Tracked], place: str) -> int:
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
+    count = 0
     for run in runs:
         with wandb.init(
             project=place or PROJECT,
@@ -26,10 +28,14 @@ def write(runs: Sequence[Tracked], place: str) -> int:
             resume="allow",
             settings=wandb.Settings(silent=True),
         ) as made:
+            # of a run that is resumed the summary is that of then
+            if made.summary.get(_DONE):
+                continue
             for p in run.points:
                 spent = {"evaluations": p.evaluations, "seconds": p.seconds}
                 made.log({**p.values, **spent})
             for path in run.pictures:
                 made.log({path.stem: wandb.Image(str(path))})
-            made.summary.update({f"final.{k}": v for k, v in run.final.items()})
-    return len(runs)
+            made.summary.update({f"final.{k}": v for k, v in run.final.items()} | {_DONE: True})
+        count += 1
+    return count

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +51,29 @@ Write = Callable[[Sequence[Tracked], str], int]
 """To a place, or "" for the tracker's own default; returns how many runs were not there yet."""
 
 
-def track(runs: Iterable[Stored], tool: str, place: str) -> int:
-    """Returns how many runs were written. Raises UsageError, also for what the tracker raises."""
+def installed(tool: str) -> None:
+    """Raises UsageError for an unknown tracker, and for one whose package is not there."""
     if tool not in TRACKERS:
         raise UsageError(
             f"tracker {tool!r}: expected one of {', '.join(TRACKERS)}{suggest(tool, TRACKERS)}"
         )
+    # each is named as its package is
+    if find_spec(tool) is None:
+        raise UsageError(
+            f"{tool}: expected the package, which is not installed; pip install "
+            "'diffusion-hpo-bench[track]'"
+        )
+
+
+def track(runs: Iterable[Stored], tool: str, place: str) -> int:
+    """Returns how many runs were written. Raises UsageError, also for what the tracker raises."""
+    installed(tool)
     module, _, name = TRACKERS[tool].partition(":")
     write: Write = getattr(import_module(module), name)
     try:
         return write([tracked(run) for run in runs if not run.open], place)
     except UsageError:
         raise
-    except ImportError as error:
-        raise UsageError(
-            f"{tool}: expected the package, which is not installed; pip install "
-            "'diffusion-hpo-bench[track]'"
-        ) from error
     # a tracker's client raises many kinds, of places and of servers
     except Exception as error:
         where = f" {place!r}" if place else ""

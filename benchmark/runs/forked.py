@@ -19,6 +19,7 @@ from benchmark.spec import RunSpec
 OPENBLAS, BLAS = "OPENBLAS_NUM_THREADS", "BENCH_BLAS_THREADS"
 """The first is 1 while a server imports, so that it has no threads; the second keeps the user's."""
 _PATIENCE = 30.0  # seconds for a fork, which takes some milliseconds
+_END = 2.0  # seconds to end in, likewise
 
 
 def modules(specs: Iterable[RunSpec]) -> list[str]:
@@ -135,4 +136,9 @@ class WarmParent:
     def close(self) -> None:
         """End it; its runs have ended."""
         self._ours.close()
-        self._process.wait()
+        try:
+            self._process.wait(_END)
+        # a thread of what it imports may never end
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from benchmark.runs.forked import WarmParent
 from benchmark.runs.spawn import environment
 
 _POLL = 0.2  # seconds between two looks whether the user wants the end
+_PATIENCE = 300.0  # seconds for the imports, which take some seconds
 
 
 @dataclass
@@ -54,8 +56,11 @@ class WarmStart:
 
     def _started(self, slots: int, stopping: Callable[[], bool]) -> WarmParent | None:
         parent = WarmParent(self.imports, environment(slots))
+        until = time.monotonic() + _PATIENCE
         while parent.why is None and not stopping():
             parent.wait(_POLL)
+            if time.monotonic() > until:
+                parent.why = f"the imports take more than {_PATIENCE:g} s"
         if not parent.why:
             return parent
         parent.close()
