@@ -1,17 +1,24 @@
-"""Workers that are killed at random while they share a plan: is anything lost, or done twice?
+"""Workers that are killed at random while they share a suite: is anything lost, or done otherwise?
 
-`BENCH_RUNS=200 BENCH_KILLS=50`: the defaults. Two workers at a time; each that ends or is killed is
-started again until all is stored. Then the runs are compared with those of one serial `bench run`.
+`BENCH_RUNS=200 BENCH_KILLS=50`: the defaults. First `bench worker`, then Dask's workers, two at a
+time; each that ends or is killed is started again until all is stored. Then the runs are compared
+with those of one serial `bench run`. Ends with status 1 where one is lost, failed, or another.
 """
+
+from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from benchmark.spec import RunSpec
 from benchmark.store.planned import read_plan
 from benchmark.store.store import Store
 
@@ -21,56 +28,115 @@ PATIENCE = "2s"
 WORDS = ["--method", "random,tpe", "--task", "quadratic", "--budget", "2000nfe"]
 WORDS += ["--seeds", f"0-{RUNS // 2 - 1}", "--set", "random.trials=90", "--set", "tpe.trials=90"]
 SAME = ("seed", "status", "nfe", "trials", "no_incumbent")
+Process = subprocess.Popen[str]
 
 
-def bench(*words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmark", *words]
+def python(*words: str, stderr: int = subprocess.DEVNULL) -> Process:
+    command = [sys.executable, "-m", *words]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, stdout=subprocess.DEVNULL, stderr=stderr, text=True, start_new_session=True
     )
 
 
-def main() -> None:
+def bench(*words: str) -> Process:
+    return python("benchmark", *words)
+
+
+def _left(specs: list[RunSpec], store: Store) -> int:
+    return sum((r := store.find(s)) is None or r.open for s in specs)
+
+
+def kill(specs: list[RunSpec], store: Store, start: Callable[[], Process]) -> tuple[int, int]:
+    """Until all runs are stored; returns how many workers were started, and killed at work."""
     rng, killed, started = random.Random(0), 0, 0
+    workers: list[Process] = []
+    while left := _left(specs, store):
+        workers = [w for w in workers if w.poll() is None]
+        while len(workers) < 2:
+            workers.append(start())
+            started += 1
+        time.sleep(rng.uniform(0.3, 3.5))
+        chosen = rng.choice(workers)
+        if killed < KILLS and left > 1 and chosen.poll() is None:
+            chosen.kill()
+            killed += 1
+    for worker in workers:
+        with suppress(subprocess.TimeoutExpired):
+            worker.wait(5)
+        worker.kill()
+    return started, killed
+
+
+def by_lease(root: Path, specs: list[RunSpec]) -> tuple[int, int]:
+    return kill(
+        specs, Store(root), lambda: bench("worker", str(root), "--quiet", "--patience", PATIENCE)
+    )
+
+
+def by_dask(root: Path, specs: list[RunSpec]) -> tuple[int, int]:
+    own = ("--host", "127.0.0.1", "--no-dashboard")
+    scheduler = python(
+        "distributed.cli.dask_scheduler", "--port", "0", *own, stderr=subprocess.PIPE
+    )
+    assert scheduler.stderr is not None
+    lines = iter(scheduler.stderr.readline, "")
+    address = next(m[1] for line in lines if (m := re.search(r"Scheduler at:\s+(tcp\S+)", line)))
+
+    def work() -> Process:
+        words = (address, "--nthreads", "1", "--no-nanny")
+        return python("distributed.cli.dask_worker", *words, *own)
+
+    first = work()
+    # a driver needs one worker to begin with
+    time.sleep(5)
+    words = (*WORDS, "--out", str(root), "--quiet", "--engine", "dask", "--address", address)
+    driver = bench("run", *words)
+    found = kill(specs, Store(root), work)
+    status = driver.wait(60)
+    for process in (first, scheduler):
+        process.kill()
+    print(f"the driver ended with {status}")
+    return found
+
+
+def unlike(specs: list[RunSpec], store: Store, serial: Store) -> int:
+    """How many runs are not what a serial run made of them; all of them are stored."""
+    differ = 0
+    for spec in specs:
+        run, alone = store.find(spec), serial.find(spec)
+        assert run is not None
+        assert alone is not None
+        same = all(run.run.get(k) == alone.run.get(k) for k in SAME)
+        same &= run.tests[-1]["metrics"] == alone.tests[-1]["metrics"]
+        same &= [p["lam"] for p in run.proposals] == [p["lam"] for p in alone.proposals]
+        differ += not same
+    return differ
+
+
+def main() -> None:
+    wrong = 0
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "runs"
-        assert bench("run", *WORDS, "--out", str(root), "--emit", "slurm").wait() == 0
-        specs, store = read_plan(root), Store(root)
-        begun = time.monotonic()
-        workers: list[subprocess.Popen[str]] = []
-        while left := sum((r := store.find(s)) is None or r.open for s in specs):
-            workers = [w for w in workers if w.poll() is None]
-            while len(workers) < 2:
-                workers.append(bench("worker", str(root), "--quiet", "--patience", PATIENCE))
-                started += 1
-            time.sleep(rng.uniform(0.3, 3.5))
-            if killed < KILLS and left > 1:
-                workers[rng.randrange(2)].kill()
-                killed += 1
-        for worker in workers:
-            worker.communicate()
-        took = time.monotonic() - begun
-        found = [store.find(spec) for spec in specs]
-        resumed = sum(r is not None and r.run["resumed"] > 0 for r in found)
         serial = Path(folder) / "serial"
-        bench("run", *WORDS, "--out", str(serial), "--quiet").communicate()
-        other = Store(serial)
-        differ = 0
-        for spec, run in zip(specs, found, strict=True):
-            alone = other.find(spec)
-            assert run is not None
-            assert alone is not None
-            same = all(run.run.get(k) == alone.run.get(k) for k in SAME)
-            same &= run.tests[-1]["metrics"] == alone.tests[-1]["metrics"]
-            same &= [p["lam"] for p in run.proposals] == [p["lam"] for p in alone.proposals]
-            differ += not same
-        verified = bench("verify", str(root)).wait()
-        failed = sum(r is not None and r.run["status"] == "failed" for r in found)
-        print(
-            f"{len(specs)} runs, {started} workers started, {killed} killed, {took:.0f} s: "
-            f"{len(specs) - sum(r is None for r in found)} stored, {failed} failed, {resumed} "
-            f"resumed, {differ} unlike those of a serial run; bench verify ended with {verified}"
-        )
+        bench("run", *WORDS, "--out", str(serial), "--quiet").wait()
+        for name, way in (("bench worker", by_lease), ("Dask", by_dask)):
+            root = Path(folder) / name
+            assert bench("run", *WORDS, "--out", str(root), "--emit", "slurm").wait() == 0
+            specs, store, begun = read_plan(root), Store(root), time.monotonic()
+            started, killed = way(root, specs)
+            took = time.monotonic() - begun
+            runs = [run for spec in specs if (run := store.find(spec)) is not None]
+            failed = sum(run.run["status"] == "failed" for run in runs)
+            resumed = sum(run.run["resumed"] > 0 for run in runs)
+            differ = unlike(specs, store, Store(serial))
+            verified = bench("verify", str(root)).wait()
+            print(
+                f"{name}: {len(specs)} runs, {started} workers started, {killed} killed at work, "
+                f"{took:.0f} s: {len(runs)} stored, {failed} failed, {resumed} resumed, {differ} "
+                f"unlike those of a serial run; bench verify ended with {verified}",
+                flush=True,
+            )
+            wrong += failed + differ + verified + len(specs) - len(runs)
+    sys.exit(int(wrong > 0))
 
 
 if __name__ == "__main__":

@@ -140,8 +140,7 @@ def _answer(warm):
         ("", ""),
         ("raise ImportError('no such network')", ""),
         (
-            "import threading, time\n"
-            "threading.Thread(target=time.sleep, args=(60,)).start()",
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()",
             "an import started a thread",
         ),
         ("import os; os._exit(7)", "it ended with exit status 7"),
