@@ -119,9 +119,10 @@ def test_a_run_is_planned_as_it_stands(text, here, monkeypatch, capsys):
 def stored(words, here):
     """The runs that a command reads, where it looks for them."""
     kind = words[1]
-    small = dict(out=here / "results" / "runs", engine="in_process", quiet=True, marks=())
+    out = here / "results" / "runs"
+    small = {"out": out, "engine": "in_process", "quiet": True, "marks": ()}
     if kind == "report":
-        made(small["out"], budget="60s", marks=("15s", "30s"))
+        made(out, budget="60s", marks=("15s", "30s"))
     elif kind in ("verify", "export"):
         run(["random"], "quadratic", budget="100nfe", **small)
     elif kind in ("measure", "refit"):
@@ -144,8 +145,9 @@ def placed(words, here):
     for word in words:
         if word.endswith("/RUN"):
             (found,) = here.glob(word.replace("RUN", "*"))
-            word = found.relative_to(here)
-        yield str(word)
+            yield str(found.relative_to(here))
+        else:
+            yield word
 
 
 @pytest.mark.parametrize("text", REST)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import benchmark
+from benchmark.command.arguments import parser
 from benchmark.command.suite import read_suite
 from benchmark.registry import METHODS, METRICS
 from benchmark.report.costs import costs, spent
@@ -41,6 +42,7 @@ def methods_of(folder):
         "README.md",
         "CONTRIBUTING.md",
         "DESIGN.md",
+        "docs/cli.md",
         "docs/commands.md",
         "docs/comparison.md",
         "docs/concepts.md",
@@ -247,3 +249,13 @@ def test_every_public_name_is_in_the_reference_of_python():
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     named = {line.rpartition(".")[2] for line in text.splitlines() if line.startswith("::: ")}
     assert named == set(benchmark.__all__) - {"__version__"}
+
+
+def test_every_command_has_its_options_in_the_reference():
+    (known,) = (a for a in parser()._actions if a.choices and "run" in a.choices)
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    parts = dict(re.findall(r"^## bench (\w+)\n\n```text\n(.*?)```", text, flags=re.S | re.M))
+    assert set(parts) == set(known.choices)
+    for name, command in known.choices.items():
+        for option in (o for a in command._actions for o in a.option_strings):
+            assert re.search(rf"(?<![\w-]){option}\b", parts[name]), (name, option)
