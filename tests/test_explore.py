@@ -9,19 +9,24 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from benchmark import run
 from benchmark.command.cli import main
+from benchmark.report.costs import costs
 from benchmark.report.explorer.data import data_of
 from benchmark.report.explorer.importance import importance
 from benchmark.report.explorer.page import as_script, explore
-from benchmark.report.explorer.runs import command_of, spread
+from benchmark.report.explorer.runs import command_of, described, spread
+from benchmark.report.formats import latex
+from benchmark.report.metrics import metric_of
 from benchmark.report.report import report_folder
 from benchmark.report.table import tables
 from benchmark.report.verify import verify
 from benchmark.store.seal import EARLIER
 from benchmark.store.store import Store
 from tests.made import made
+from tests.test_cli import bench
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
@@ -35,7 +40,13 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("explore")
     shades = [np.full((2, 8, 8, 3), 60 * k, np.uint8) for k in (1, 2)]
     for prompt in (HOSTILE, "a plain one"):
-        made(root / "runs", methods=("alpha", "bilevel"), prompt=prompt, images=shades)
+        made(
+            root / "runs",
+            methods=("alpha", "bilevel"),
+            prompt=prompt,
+            images=shades,
+            passport={"fid_features": "features of a network"},
+        )
     report_folder(root / "runs")
     return root / "runs" / "report"
 
@@ -131,9 +142,36 @@ def test_every_choice_of_the_curves_draws(page):
     with page.expect_download() as got:
         page.click("#get-svg")
     assert got.value.suggested_filename == "curves.svg"
+    assert Path(got.value.path()).read_text().startswith("<svg")
     with page.expect_download() as got:
-        page.click("#get-csv")
-    assert got.value.suggested_filename == "table1.csv"
+        page.click("#get-png")
+    assert got.value.suggested_filename == "curves.png"
+    with Image.open(got.value.path()) as drawn:
+        assert drawn.format == "PNG"
+        # something is on it
+        assert len(set(drawn.convert("L").resize((64, 64)).tobytes())) > 3
+
+
+@BROWSER
+@pytest.mark.parametrize("kind", ["csv", "tex"])
+def test_the_table_of_a_budget_is_downloaded(page, folder, kind):
+    with page.expect_download() as got:
+        page.click(f"#get-{kind}")
+    assert got.value.suggested_filename == f"table1.{kind}"
+    (table,) = tables(Store(folder.parent))
+    expected = latex(table) if kind == "tex" else (folder / "table1.csv").read_text()
+    assert Path(got.value.path()).read_text() == expected
+
+
+@BROWSER
+def test_the_page_says_what_each_column_means(page):
+    heads = [t.rstrip(" \u25b4\u25be") for t in page.locator("#rows thead th").all_inner_texts()]
+    terms = page.locator("#meanings dt").all_inner_texts()
+    assert terms == heads
+    said = dict(zip(terms, page.locator("#meanings dd").all_inner_texts(), strict=True))
+    assert said["FID \u2193"] == metric_of("fid").about
+    assert said["Time (s)"] == costs()["time"].about
+    assert all(said.values())
 
 
 @BROWSER
@@ -170,6 +208,8 @@ def test_a_runs_own_page(page, folder):
     assert "bench run --method alpha --task schedule" in text
     assert "Answers proposed (2)" in text
     assert "Seconds by account" in text
+    assert "Passport: how it was measured" in text
+    assert "features of a network" in text
     assert page.locator("#overview").is_hidden()
     run.get_by_text("all runs").click()
     page.locator("#overview").wait_for(state="visible")
@@ -184,23 +224,35 @@ def test_texts_of_users_stay_texts(page):
     assert HOSTILE in page.locator("#run h2").inner_text()
 
 
-@BROWSER
-@pytest.mark.parametrize("dark", [False, True])
-def test_anybody_can_read_it(browser, folder, dark):
+def readable(opened, width):
+    """No serious finding of axe, and nothing beside the screen."""
     from axe_playwright_python.sync_playwright import Axe
 
-    scheme = "dark" if dark else "light"
-    opened = browser.new_page(viewport={"width": 400, "height": 800}, color_scheme=scheme)
-    opened.goto((folder / "explore.html").as_uri())
-    opened.wait_for_selector("#chart svg")
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 400
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
     found = Axe().run(opened).response["violations"]
     serious = [v for v in found if v["impact"] in ("serious", "critical")]
     assert not serious, [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in serious]
+
+
+@BROWSER
+@pytest.mark.parametrize("width", [400, 1440])
+@pytest.mark.parametrize("dark", [False, True])
+def test_anybody_can_read_it(browser, folder, dark, width):
+    scheme = "dark" if dark else "light"
+    opened = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    opened.goto((folder / "explore.html").as_uri())
+    opened.wait_for_selector("#chart svg")
+    # what is folded away is read too
+    opened.locator("summary").evaluate_all("s => s.map((x) => { x.parentElement.open = true; })")
+    readable(opened, width)
     # the keyboard alone: to the slider, and one step back
     opened.focus("#budget")
     opened.keyboard.press("ArrowLeft")
     assert opened.locator("#budget-text").inner_text() == "500nfe"
+    opened.locator("#every a").first.evaluate("a => a.click()")
+    opened.locator("#run h2").wait_for()
+    opened.wait_for_selector("#run img")
+    readable(opened, width)
     opened.close()
 
 
@@ -233,6 +285,35 @@ def test_the_command_makes_the_same_run(tmp_path):
     assert main([*command[1:], "--out", str(tmp_path / "two")]) == 0
     (again,) = Store(tmp_path / "two")
     assert again.run["run_id"] == run.run["run_id"]
+
+
+def test_the_command_names_the_plugins_that_a_run_had(tmp_path):
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    (tmp_path / "my_method.py").write_text(text.split("```python\n")[1].split("```")[0])
+    words = ["run", "--plugin", "my_method.py", "--method", "nearby", "--task", "quadratic"]
+    done = bench(*words, "--budget", "300nfe", "--out", "one", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (run,) = Store(tmp_path / "one")
+    assert run.run["plugins"] == ["my_method.py"]
+    (told,) = described([(0, run)])
+    command = told["command"].split()
+    assert command[:4] == ["bench", *words[:3]]
+    assert bench(*command[1:], "--out", "two", cwd=tmp_path).returncode == 0
+    (again,) = Store(tmp_path / "two")
+    assert again.run["run_id"] == run.run["run_id"]
+
+
+def test_the_page_is_opened_in_a_browser(tmp_path, monkeypatch, capsys):
+    made(tmp_path / "runs")
+    shown = []
+    monkeypatch.setattr("webbrowser.open", lambda address: shown.append(address) or True)
+    assert main(["report", str(tmp_path / "runs"), "--open"]) == 0
+    assert shown == [(tmp_path / "runs" / "report" / "explore.html").as_uri()]
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    assert main(["report", str(tmp_path / "runs"), "--open"]) == 2
+    assert "--open: expected a web browser, found none; open " in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "runs"), "--open", "--format", "md"]) == 2
+    assert "expected the format page beside it" in capsys.readouterr().err
 
 
 def test_a_page_of_many_runs_keeps_its_size(tmp_path):

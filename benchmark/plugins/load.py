@@ -25,6 +25,11 @@ def helpers_of(plugin: Path) -> tuple[Path, ...]:
     return _HELPERS.get(plugin, ())
 
 
+def loaded() -> list[str]:
+    """The names of the files, in the order of loading."""
+    return [path.name for path in _HELPERS]
+
+
 def load_plugin(path: Path) -> None:
     """Run a Python file for the sake of its decorators; modules beside it can be imported.
 

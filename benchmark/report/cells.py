@@ -21,6 +21,12 @@ Cell = tuple[str, str]
 Marks = tuple[str, str]
 """What stands before and after a marked text."""
 
+_METHOD = "What searched; in brackets its lower-level solver, and what sets its row apart."
+_UNSAID = "Nobody described it."
+_RUNS = "How many runs the row has, over seeds and prompts."
+_FAILED = "How many of them ended with an error, and so have no score."
+_NO_ANSWER = "How many of them proposed nothing in time, and so have no score."
+
 
 def names(table: Table) -> list[str]:
     """What each column is called on the command line, in the order of `heads`."""
@@ -37,6 +43,14 @@ def heads(table: Table) -> list[str]:
     columns = [head if often[head] == 1 else f"{head} [{name}]" for name, head in named.items()]
     ends = ["Runs", "Failed", *(["No answer"] if _unanswered(table) else [])]
     return ["Method", *columns, *ends]
+
+
+def meanings(table: Table) -> list[tuple[str, str]]:
+    """Each heading, and what stands in its column."""
+    columns = [*map(metric_of, table.metrics), *shown_costs(table).values()]
+    ends = [_RUNS, _FAILED, *([_NO_ANSWER] if _unanswered(table) else [])]
+    about = [_METHOD, *(column.about or _UNSAID for column in columns), *ends]
+    return list(zip(heads(table), about, strict=True))
 
 
 def shown_costs(table: Table) -> dict[str, Cost]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark.budget import Budget
 from benchmark.device import environment
+from benchmark.plugins.load import loaded
 from benchmark.runs.neighbours import Neighbours
 from benchmark.runs.remarks import Notes
 from benchmark.runs.words import ended_how
@@ -93,6 +94,8 @@ class Record:
             "wall_seconds": self.wall,
             "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "environment": environment(),
+            # by name: where they lie on this machine is nobody's business
+            "plugins": loaded(),
         }
         self.values |= closing
         try:

@@ -108,6 +108,7 @@ class RunRecord(_Model):
     peak_memory_bytes: Count = 0
     peak_memory_of: Text = ""
     environment: dict[str, Text] = {}
+    plugins: list[Text] = []
     notes: list[Text] = []
     jobs: Count = 1
     resumed: Count = 0

@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.budget import Budget
 from benchmark.plugins.summary import first_sentence
 from benchmark.registry import PLOTS
-from benchmark.report.cells import heads, lines
+from benchmark.report.cells import heads, lines, meanings
 from benchmark.report.explorer.importance import importance
 from benchmark.report.explorer.runs import LINES, described, fewest, searched
 from benchmark.report.formats import latex
@@ -72,6 +72,7 @@ def data_of(
             {"heads": heads(view), "lines": [list(map(list, line)) for line in lines(view)]}
             for view in views
         ],
+        "columns": _meanings(views),
         "files": [{"csv": csv(view), "tex": latex(view)} for view in views],
         "differences": differences(table),
         "statistics": sheet(found),
@@ -94,6 +95,12 @@ def data_of(
         "reading": reading(table),
         "footnote": footnote(table),
     }
+
+
+def _meanings(views: Sequence[Table]) -> list[dict[str, str]]:
+    """What each column means, of all that some budget's table has."""
+    found = {head: about for view in views for head, about in meanings(view)}
+    return [{"head": head, "about": about} for head, about in found.items()]
 
 
 def _plot(name: str) -> Any:

@@ -25,9 +25,10 @@ def spread(lines: Sequence[Any], most: int) -> list[Any]:
     return [lines[k] for k in np.linspace(0, len(lines) - 1, most).round().astype(int)]
 
 
-def command_of(spec: Mapping[str, Any]) -> str:
-    """The `bench run` that makes a run again, with all of its options."""
-    words = ["bench", "run", "--method", spec["method"], "--task", spec["task"]]
+def command_of(spec: Mapping[str, Any], plugins: Sequence[str] = ()) -> str:
+    """The `bench run` that makes a run again, with all of its options. plugins: names of files."""
+    words = ["bench", "run", *(word for name in plugins for word in ("--plugin", name))]
+    words += ["--method", spec["method"], "--task", spec["task"]]
     words += ["--preset", spec["preset"], "--budget", spec["budget"], "--device", spec["device"]]
     words += ["--seeds", str(spec["seed"]), f"--marks={','.join(spec['marks'])}"]
     words += ["--lower", spec["lower"]] if spec["lower"] else []
@@ -73,7 +74,7 @@ def _described(row: int, run: Stored) -> dict[str, Any]:
         "prompt": spec["prompt"],
         "status": record["status"],
         "error": record.get("error", ""),
-        "command": command_of(spec),
+        "command": command_of(spec, record.get("plugins", ())),
         "options": {
             **{f"{spec['task']}.{k}": v for k, v in spec["task_options"].items()},
             **{f"{spec['method']}.{k}": v for k, v in spec["method_options"].items()},

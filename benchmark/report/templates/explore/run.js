@@ -68,6 +68,7 @@ function drawRun(id) {
     ...lamTable("Answers proposed", run.proposals, run.proposal_count, []),
     ...lamTable("Evaluations of F", run.trials, run.trial_count, ["steps"]),
     ...(run.notes.length ? [make("h3", {}, "Notes"), make("ul", {}, ...run.notes.map((n) => make("li", {}, n)))] : []),
+    ...run.tests.slice(-1).flatMap((t) => pairs("Passport: how it was measured", t.passport)),
     ...pairs("Environment", run.environment), ...pairs("Hashes of code and files", run.hashes));
   drawTrials(run);
   byId("run").focus({ preventScroll: true });

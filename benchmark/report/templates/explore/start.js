@@ -41,6 +41,7 @@ function recall() {
 
 byId("reading").textContent = data.reading;
 byId("footnote").textContent = data.footnote;
+byId("meanings").append(...data.columns.flatMap((c) => [make("dt", {}, c.head), make("dd", {}, c.about)]));
 Object.assign(byId("budget"), { max: end, value: end, disabled: end === 0 });
 byId("budget").oninput = (e) => { chosen.budget = Number(e.target.value); draw(); };
 byId("filter").oninput = (e) => { chosen.filter = e.target.value.toLowerCase(); drawTable(); };
