@@ -2,11 +2,13 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from benchmark import UsageError
 from benchmark.command.cli import main
+from benchmark.report.formats import latex
 from benchmark.report.paper import Layout, paper
 from benchmark.report.report import report_folder
 from benchmark.report.table import tables
@@ -53,6 +55,30 @@ def test_columns_and_order(table):
     assert [r[0] for r in rows(text)] == [r.label for r in better]
     # without a direction, and counts: the least first
     assert rows(paper(table, Layout((), "runs")))
+
+
+def test_a_mark_beside_seconds_is_explained_where_it_stands(tmp_path, table):
+    assert "shared the machine" not in paper(table, Layout())
+    (found,) = tables(list(made(tmp_path / "shared", jobs=2)))
+    text = paper(found, Layout())
+    assert text.count(r"\dag{}") == len(found.rows) + 1
+    assert r"\dag{}: some of the row's runs shared the machine with others." in text
+    assert r"\dag{}" not in paper(found, Layout(("fid",)))
+
+
+def test_a_line_of_reference_needs_a_value(table):
+    known = replace(table, references={"real images": {"fid": 1.5}, "noise": {"objective": 2.0}})
+    text = paper(known, Layout(("fid",)))
+    assert rows(text)[-1] == ["real images", r"1.50 \\"]
+    assert "Lines without runs" in text
+    text = paper(known, Layout(("inception_score",)))
+    assert "real images" not in text
+    assert "Lines without runs" not in text
+
+
+def test_both_files_of_tex_name_the_package(table):
+    for text in (paper(table, Layout()), latex(table)):
+        assert text.startswith("% \\usepackage{booktabs}\n\\begin{")
 
 
 @pytest.mark.parametrize("words", [["--columns", "fid,clop"], ["--sort", "fidd"]])

@@ -9,6 +9,8 @@ from benchmark.report.reading import reading
 from benchmark.report.table import Table
 from benchmark.report.text_table import TextTable
 
+BOOKTABS = r"% \usepackage{booktabs}"
+
 
 def text_table(table: Table) -> TextTable:
     """For a terminal, with its notes."""
@@ -35,10 +37,11 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """A booktabs tabular."""
+    """A booktabs tabular, with a hint at that package."""
     names = list(map(escape.latex, heads(table)))
     rows = body(table, escape.latex, (r"\textbf{", "}"), (r"\textit{", "}"))
     lines = [
+        BOOKTABS,
         rf"\begin{{tabular}}{{l{'r' * (len(names) - 1)}}}",
         r"\toprule",
         escape.latex_row(names),

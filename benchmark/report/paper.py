@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from benchmark import escape
 from benchmark.errors import UsageError, suggest
-from benchmark.report.cells import Cell, heads, lines, names
+from benchmark.report.cells import SHARED, Cell, heads, lines, names
+from benchmark.report.formats import BOOKTABS
 from benchmark.report.metrics import metric_of
 from benchmark.report.reading import reading
 from benchmark.report.table import Table
@@ -40,12 +42,15 @@ class Layout:
                         f"{', '.join(known)}"
                     )
 
+    def wanted(self, table: Table) -> tuple[str, ...]:
+        """The columns by name."""
+        return self.columns or (*table.metrics[:_METRICS], "time")
+
     def of(self, table: Table) -> tuple[list[str], list[list[Cell]]]:
         """Headings and lines. Raises UsageError."""
         self.check(table)
-        wanted = self.columns or (*table.metrics[:_METRICS], "time")
         every = names(table)
-        places = [0, *(every.index(name) for name in wanted if name in every)]
+        places = [0, *(every.index(name) for name in self.wanted(table) if name in every)]
         rows = self._ordered(table)
         # `lines` has those of the rows first, then those of reference
         made = list(lines(table))
@@ -74,14 +79,17 @@ PLAIN = Layout()
 
 def paper(table: Table, layout: Layout) -> str:
     """Raises UsageError."""
-    # the networks that metrics are named after would make headings too wide
-    named, rows = layout.of(replace(table, names={}))
     networks = [f"{metric_of(m).head}: {name}." for m, name in sorted(table.names.items())]
-    note = escape.latex(" ".join([reading(table), *networks]))
+    wanted = set(layout.wanted(table))
+    kept = {name: line for name, line in table.references.items() if wanted & set(line)}
+    # the networks that metrics are named after would make headings too wide
+    table = replace(table, names={}, references=kept)
+    named, rows = layout.of(table)
+    note = escape.latex(" ".join([reading(table), *_shared(table, rows), *networks]))
     body = [escape.latex_row(list(map(_cell, row))) for row in rows]
     return "\n".join(
         [
-            r"% \usepackage{booktabs}",
+            BOOKTABS,
             r"\begin{table}[t]",
             r"\centering",
             rf"\caption{{{escape.latex(table.title)}}}",
@@ -100,6 +108,13 @@ def paper(table: Table, layout: Layout) -> str:
             "",
         ]
     )
+
+
+def _shared(table: Table, rows: list[list[Cell]]) -> Iterator[str]:
+    """What the mark beside seconds says, where `reading` does not: it stands in the footnote."""
+    beside = "jobs" in table.frame and bool((table.frame["jobs"] > 1).any())
+    if beside and any(SHARED in text for line in rows for text, _ in line):
+        yield f"{SHARED}: some of the row's runs shared the machine with others."
 
 
 def _cell(cell: Cell) -> str:
