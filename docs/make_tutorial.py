@@ -73,9 +73,19 @@ CELLS = (
     TEXT(
         "## The page\n\n"
         "`explore.html` in that folder is one file for a browser: the table at every budget, "
-        "curves, pictures, a page for each run. Open it by `bench report --open`, or here:"
+        "curves, pictures, a page for each run. `bench report --open` opens it in a browser. Its "
+        "data are JSON in it, so that a script reads what a reader sees: here the table, and what "
+        "its columns mean."
     ),
-    CODE('(folder / "explore.html").stat().st_size'),
+    CODE(
+        "import json\n\n"
+        'page = (folder / "explore.html").read_text(encoding="utf-8")\n'
+        """data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])\n"""
+        'last = data["tables"][-1]\n'
+        'pd.DataFrame([[text for text, _ in line] for line in last["lines"]], '
+        'columns=last["heads"])'
+    ),
+    CODE('pd.DataFrame(data["columns"]).set_index("head")'),
 )
 
 

@@ -14,6 +14,13 @@ OWN = ("benchmark", "methods", "tasks")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+def test_addresses_are_those_of_the_citation():
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert PROJECT["project"]["urls"]
+    for address in PROJECT["project"]["urls"].values():
+        assert address in cited
+
+
 def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 

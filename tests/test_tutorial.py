@@ -1,5 +1,6 @@
 """docs/tutorial.ipynb is what its script makes, and runs."""
 
+import re
 import runpy
 import subprocess
 import sys
@@ -40,4 +41,11 @@ def test_every_cell_runs(tmp_path):
     texts = [str(o.get("data", {}).get("text/html", "")) for o in shown]
     assert any("walk" in text and "random" in text for text in texts)
     assert any("image/png" in o.get("data", {}) for o in shown)
-    assert int(shown[-1]["data"]["text/plain"]) > 100_000
+    table, meanings = texts[-2:]
+    assert {"walk", "random"} <= set(re.findall(r"<td>(\w+)", table))
+    assert "Seconds of search" in meanings
+
+
+def test_it_is_a_page_of_the_site():
+    nav = (DOCS / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    assert "docs/tutorial.ipynb" in nav
