@@ -96,7 +96,7 @@ class Test:
     references: the same metrics of things that no method made, by name such as `real validation
         images`; lines of a table by which a reader can place a number.
     loss: F on held-out data, where F was measured there; beside the F that a search saw it tells
-        how much of that was luck.
+        how much of that was luck, where both are of as many samples.
     """
 
     metrics: Mapping[str, float]

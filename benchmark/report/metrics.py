@@ -207,7 +207,8 @@ TABLE = {
     OPTIMISM: Metric(
         "Optimism of F",
         digits=3,
-        about="F on held-out data less the F that the search saw: how much of that was luck.",
+        about="F on held-out data less the F that the search saw: luck, and where F is biased by "
+        "its number of samples the difference of the biases.",
     ),
     # more of them is not tuning
     "training_steps": Metric(

@@ -11,7 +11,9 @@ from benchmark.report.table import Table
 
 
 def optimism(table: Table) -> Figure | None:
-    """Held-out less searched F of each measured answer, and means where all runs have one.
+    """Held-out less searched F of each answer: luck, and any bias by unequal numbers of samples.
+
+    And means where all runs have one.
 
     None where there are no such means.
     """
