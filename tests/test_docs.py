@@ -259,3 +259,24 @@ def test_every_command_has_its_options_in_the_reference():
     for name, command in known.choices.items():
         for option in (o for a in command._actions for o in a.option_strings):
             assert re.search(rf"(?<![\w-]){option}\b", parts[name]), (name, option)
+
+
+def test_false_alarms_are_those_of_the_simulation():
+    """By the kind of noise and the number of prompts, without tables of two seeds."""
+    text = (ROOT / "results" / "calibration.txt").read_text(encoding="utf-8")
+    line = r"^alarms +(\S.*?) {2,}\d+ x (\d+) x (\d) +(\S+) \+-"
+    found = {}
+    for noise, seeds, prompts, share in re.findall(line, text, flags=re.M):
+        if seeds != "2":
+            found.setdefault((noise, prompts), []).append(float(share))
+    page = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    (said,) = (s for s in page.splitlines() if s.startswith("- **False alarms.**"))
+    numbers = [
+        float(n) for pair in re.findall(r"([\d.]+) (?:to|and) ([\d.]+) %", said) for n in pair
+    ]
+    kinds = [(n, p) for p in "31" for n in ("normal", "lognormal")]
+    expected = [v for k in kinds for v in (min(found[k]), max(found[k]))]
+    wide = [v for p in "31" for v in found["lognormal, deviations 1:30 by method", p]]
+    assert numbers == pytest.approx([100 * v for v in (*expected, min(wide), max(wide))], abs=0.51)
+    # of the small ones to a tenth
+    assert numbers[:8] == pytest.approx([100 * v for v in expected], abs=0.051)
