@@ -171,6 +171,8 @@ def test_commands_within_sentences_have_options_that_are_there():
     for page in PAGES:
         for text in re.findall(r"`bench ([^`]+)`", (ROOT / page).read_text()):
             name, _, rest = text.partition(" ")
+            if name == "COMMAND":
+                continue
             options = {o for a in known.choices[name]._actions for o in a.option_strings}
             assert set(re.findall(r"--[\w-]+", rest)) <= options, (page, text)
 
