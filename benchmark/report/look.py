@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from PIL import Image
 
 from benchmark.budget import Unit
@@ -37,7 +37,13 @@ STYLE: Any = {
 }
 _LINES = ("-", "--", ":", "-.")
 APART = 1.018
-"""Ratio of neighbours on a logarithmic axis, so that their intervals can be told."""
+"""Ratio of neighbours on a logarithmic axis at most, so that their intervals can be told."""
+SPREAD = 1.06
+"""Ratio of the outermost of them to where they stand at most, however many they are."""
+ROOM = 1.15
+"""Ratio of an axis's end to the last place: for the outermost, and the width of its mark."""
+FAR = 20
+"""Ratio of positive values beyond which their axis is logarithmic."""
 SPENT: dict[Unit, str] = {"s": "seconds", "nfe": "network evaluations"}
 _CLOCK = (0.001, 0.01, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 36000)
 _COUNTS = tuple(m * 10**k for k in range(12) for m in (1, 2, 5))
@@ -67,6 +73,18 @@ def looks(table: Table) -> dict[str, dict[str, Any]]:
 def _place(row: Row) -> tuple[str, str]:
     """The row without options of its own is first."""
     return row.variant, row.lower
+
+
+def apart(k: int, rows: int) -> float:
+    """What to multiply the places of row k of so many with, on a logarithmic axis."""
+    ratio = min(APART, SPREAD ** (2 / max(1, rows - 1)))
+    return float(ratio ** (k - (rows - 1) / 2))
+
+
+def banded(rows: int, most: int) -> tuple[int, int]:
+    """Into how many bands so many columns go, at most `most` in each, and the width of a band."""
+    bands = -(-rows // most)
+    return bands, -(-rows // bands)
 
 
 def subplots(
@@ -105,9 +123,9 @@ def label(table: Table, metric: str) -> str:
     return table.heading(metric) + (", lower is better" if metric_of(metric).lower else "")
 
 
-def legend(axes: Axes) -> None:
-    """To the right of the axes, where it covers nothing."""
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+def legend(axes: Axes, **entries: Any) -> None:
+    """To the right of the axes, where it covers nothing. entries: handles and labels, if others."""
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), **entries)
 
 
 def last(table: Table) -> float:
@@ -137,15 +155,24 @@ def spent_axis(axes: Axes, low: float, high: float, unit: Unit, most: int = 5) -
 
 def value_axis(axes: Axes, low: float, high: float) -> None:
     """A vertical axis for values of lam, logarithmic where they are positive and far apart."""
-    if low > 0 and high / low > 20:
-        axes.set_yscale("log")
-        # the default writes powers in mathematics, which the style leaves raw
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(low / 1.3, high * 1.3)
+    if low > 0 and high / low > FAR:
+        logarithmic(axes, "y", low / 1.3, high * 1.3)
     else:
         margin = 0.05 * (high - low or abs(high) or 1.0)
         axes.set_ylim(low - margin, high + margin)
+
+
+def logarithmic(axes: Axes, side: str, low: float, high: float) -> None:
+    """A logarithmic axis of plain numbers."""
+    axes.set(**{f"{side}scale": "log"})
+    axis = axes.xaxis if side == "x" else axes.yaxis
+    # less than two decades may hold a single power of ten
+    if high / low < 100:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    # the default writes powers in mathematics, which the style leaves raw
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+    axes.set(**{f"{side}lim": (low, high)})
 
 
 def category_axis(axes: Axes, texts: Sequence[str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from benchmark.report.look import APART, legend, looks, spent_axis, subplots
-from benchmark.report.statistics.optimism import ledger, standing_at
+from benchmark.report import intervals
+from benchmark.report.look import ROOM, apart, legend, looks, spent_axis, subplots
+from benchmark.report.statistics.optimism import Looked, ledger, standing_at
 from benchmark.report.stats import estimate
 from benchmark.report.table import Table
 
@@ -18,27 +20,38 @@ def optimism(table: Table) -> Figure | None:
     None where there are no such means.
     """
     ledgers = [[own for run in row.stored if (own := ledger(run))] for row in table.rows]
-    stood = [list(standing_at(known)) for known in ledgers]
-    if not any(stood):
+    stood = [
+        (row, known, list(standing_at(known)))
+        for row, known in zip(table.rows, ledgers, strict=True)
+    ]
+    stood = [found for found in stood if found[2]]
+    if not stood:
         return None
     figure, axes = subplots(figsize=(7, 4.0))
-    every: list[float] = []
-    for k, (row, known, at) in enumerate(zip(table.rows, ledgers, stood, strict=True)):
-        if not at:
-            continue
+    points = [[(a.first, a.optimism) for own in known for a in own] for _, known, _ in stood]
+    means = [np.array([(n, *_mean(found)) for n, found in at]) for *_, at in stood]
+    dots = np.concatenate(points)
+    first, end = dots[:, 0].min(), dots[:, 0].max()
+    spent_axis(axes, first / ROOM, max(2.2 * first, end) * ROOM, "nfe")
+    alone = [(y, np.nan, np.nan) for y in dots[:, 1]]
+    intervals.show(axes, "y", [*np.concatenate(means)[:, 1:], *alone])
+    cut = False
+    for k, (row, *_) in enumerate(stood):
         look = looks(table)[row.label]
-        points = [(a.first, a.optimism) for answers in known for a in answers]
-        means = [(n, estimate({a.cell: a.optimism for a in found})) for n, found in at]
-        axes.scatter(*zip(*points, strict=True), s=12, color=look["color"], alpha=0.35, lw=0)
-        every += [x for x, _ in points]
-        x = [n * APART ** (k - len(table.rows) / 2) for n, _ in means]
-        y = [e.mean for _, e in means]
-        bars = [[e.mean - e.low for _, e in means], [e.high - e.mean for _, e in means]]
-        axes.errorbar(x, y, yerr=bars, fmt="none", color=look["color"], capsize=2, lw=0.8)
+        axes.scatter(*zip(*points[k], strict=True), s=12, color=look["color"], alpha=0.35, lw=0)
+        n, y, low, high = means[k].T
+        x = n * apart(k, len(stood))
+        cut |= intervals.draw(axes, "y", x, low, high, color=look["color"])
         axes.plot(x, y, label=row.label, lw=1.4, ms=5, **look)
+    if cut:
+        intervals.explain(axes, "y")
     axes.axhline(0, color="black", lw=0.8)
-    spent_axis(axes, min(every) / 1.1, max(2.2 * min(every), *every) * 1.1, "nfe")
     axes.set(xlabel="evaluations of F; dots: until an answer was proposed", title=table.title)
     axes.set_ylabel("held-out F less searched F\nabove 0: it looked better than it is")
     legend(axes)
     return figure
+
+
+def _mean(found: list[Looked]) -> tuple[float, float, float]:
+    e = estimate({a.cell: a.optimism for a in found})
+    return e.mean, e.low, e.high

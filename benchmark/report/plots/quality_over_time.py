@@ -3,51 +3,91 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from benchmark.budget import Budget, Unit
-from benchmark.report.look import APART, SPENT, label, last, legend, looks, spent_axis, subplots
+from benchmark.report import intervals
+from benchmark.report.look import (
+    ROOM,
+    SPENT,
+    apart,
+    label,
+    last,
+    legend,
+    looks,
+    spent_axis,
+    subplots,
+)
 from benchmark.report.metrics import metric_of
+from benchmark.report.rows import Row
 from benchmark.report.spending import whole
 from benchmark.report.table import Table
 from benchmark.store.store import Stored
+
+# rows whose intervals can be told where all stand at one place
+_FEW = 7
+# inches of a row's place in the panel of the end
+_PLACE = 0.16
 
 
 def quality_over_time(table: Table) -> Figure | None:
     """The metric of the incumbent at the marks and at the end of the search.
 
     In steps, for between two marks nothing was measured; a method that ended keeps its answer (thin
-    line). Rows stand a little apart, so that their intervals can be told.
+    line). Rows stand a little apart, so that their intervals can be told; many also have a panel of
+    what they ended with.
     """
     metric = table.main
     if metric is None:
         return None
-    figure, axes = subplots(figsize=(7, 4.2))
-    end = last(table)
-    first = end
-    for k, row in enumerate(table.rows):
-        measured = [r for r in row.stored if r.tests and metric in r.tests[-1]["metrics"]]
-        points = _at_marks(measured, metric, table.unit)
-        if not points:
-            continue
-        x, middle, low, high = (np.array(v) for v in zip(*points, strict=True))
-        first = min(first, float(x[0]))
-        x = x * APART ** (k - (len(table.rows) - 1) / 2)
+    found = [(row, points) for row in table.rows if len(points := _of_row(table, row, metric))]
+    if not found:
+        return None
+    figure, axes, ends = _panels([row.label for row, _ in found])
+    first, end = min(points[0, 0] for _, points in found), last(table)
+    spent_axis(axes, first / ROOM, end * ROOM, table.unit)
+    intervals.show(axes, "y", [point[1:] for _, points in found for point in points])
+    cut = False
+    for k, (row, points) in enumerate(found):
+        x, middle, low, high = points.T
+        x = x * apart(k, len(found))
         look = looks(table)[row.label]
         colour = look["color"]
-        if np.isfinite(low).all():
-            bars = [middle - low, high - middle]
-            axes.errorbar(x, middle, yerr=bars, fmt="none", color=colour, capsize=2, lw=0.8)
+        cut |= intervals.draw(axes, "y", x, low, high, color=colour)
         axes.plot(x, middle, label=row.label, lw=1.4, ms=5, drawstyle="steps-post", **look)
         axes.plot([x[-1], max(end, x[-1])], [middle[-1]] * 2, color=colour, lw=0.8, alpha=0.6)
-    if not axes.lines:
-        return None
-    spent_axis(axes, first / 1.2, end * 1.15, table.unit)
+        if ends:
+            intervals.draw(ends, "y", np.array([k]), low[-1:], high[-1:], color=colour)
+            ends.plot(k, middle[-1], ms=5, **look)
+    if cut:
+        intervals.explain(axes, "y")
     what = " (method + objective)" if table.unit == "s" else ""
     axes.set_xlabel(f"{SPENT[table.unit]} of search{what}")
     axes.set(ylabel=label(table, metric), title=table.title)
-    legend(axes)
+    handles, names = axes.get_legend_handles_labels()
+    legend(ends or axes, handles=handles, labels=names)
     return figure
+
+
+def _panels(labels: list[str]) -> tuple[Figure, Axes, Axes | None]:
+    """A figure, its axes over time, and those of the end, with a place for each of many rows."""
+    if len(labels) <= _FEW:
+        return *subplots(figsize=(7, 4.2)), None
+    size = (6.4 + _PLACE * len(labels), 4.2)
+    shares = [5.0, _PLACE * len(labels)]
+    figure, (axes, ends) = subplots(1, 2, figsize=size, sharey=True, width_ratios=shares)
+    figure.subplots_adjust(wspace=0.05)
+    ends.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7)
+    ends.set(xlim=(-0.7, len(labels) - 0.3), title="at the end")
+    return figure, axes, ends
+
+
+def _of_row(table: Table, row: Row, metric: str) -> NDArray[np.float64]:
+    """(points, 4): spent, mean, low, high."""
+    measured = [r for r in row.stored if r.tests and metric in r.tests[-1]["metrics"]]
+    return np.array(_at_marks(measured, metric, table.unit)).reshape(-1, 4)
 
 
 def _at_marks(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmark.report import intervals
 from benchmark.report.look import label, legend, looks, subplots
 from benchmark.report.metrics import always_in
-from benchmark.report.stats import Estimate
 from benchmark.report.table import Table
 
 
@@ -22,26 +22,23 @@ def trade_off(table: Table) -> Figure | None:
 def against(table: Table, x: str, y: str) -> Figure:
     """Mean and interval of metric y over metric x, of the rows that have both."""
     figure, axes = subplots(figsize=(6.5, 4.2))
-    for row in table.rows:
-        if {x, y} <= row.metrics.keys():
-            look = looks(table)[row.label]
-            axes.errorbar(
-                row.metrics[x].mean,
-                row.metrics[y].mean,
-                xerr=_bars(row.metrics[x]),
-                yerr=_bars(row.metrics[y]),
-                color=look["color"],
-                fmt="none",
-                capsize=3,
-                lw=1.2,
-            )
-            # the bars apart, for in the legend they would say nothing
-            look = {**look, "linestyle": ""}
-            axes.plot(row.metrics[x].mean, row.metrics[y].mean, ms=7, label=row.label, **look)
+    rows = [row for row in table.rows if {x, y} <= row.metrics.keys()]
+    sides: tuple[tuple[intervals.Side, str, str], ...] = (("x", x, y), ("y", y, x))
+    for side, own, _ in sides:
+        found = [row.metrics[own] for row in rows]
+        intervals.show(axes, side, [(e.mean, e.low, e.high) for e in found])
+    cut = {}
+    for row in rows:
+        # the bars apart, for in the legend they would say nothing
+        look = {**looks(table)[row.label], "linestyle": ""}
+        for side, own, other in sides:
+            e, at = row.metrics[own], np.array([row.metrics[other].mean])
+            ends = np.array([e.low]), np.array([e.high])
+            if intervals.draw(axes, side, at, *ends, lw=1.2, color=look["color"]):
+                cut[side] = True
+        axes.plot(row.metrics[x].mean, row.metrics[y].mean, ms=7, label=row.label, **look)
+    if cut:
+        intervals.explain(axes, min(cut))
     axes.set(xlabel=label(table, x), ylabel=label(table, y), title=table.title)
     legend(axes)
     return figure
-
-
-def _bars(e: Estimate) -> list[list[float]] | None:
-    return [[e.mean - e.low], [e.high - e.mean]] if np.isfinite(e.low) else None
