@@ -22,6 +22,7 @@ from benchmark.report.table import tables
 from benchmark.runs.runner import run_one
 from benchmark.store.store import Store, read
 from tasks.quadratic import QuadraticTask
+from tests.legible import faults
 from tests.made import AXES, T, made
 
 
@@ -115,6 +116,19 @@ def test_several_axes_are_rows_and_methods_columns(tmp_path):
     assert lines(grid[0][0])[0][0][0] == 400
 
 
+def test_more_methods_than_a_page_has_room_for_go_on_below(tmp_path):
+    """Before: 21 methods were 6,057 pixels wide."""
+    methods = tuple(f"method{k}" for k in range(17))
+    (table,) = tables(made(tmp_path, methods))
+    figure = lam_over_time(table)
+    grid = np.reshape(figure.axes, (3 * 4, 6))
+    titles = [axes.get_title() for band in grid[::4] for axes in band]
+    assert titles == [*sorted(methods), ""]
+    assert [axes.get_ylabel() for axes in grid[:, 0]] == list(AXES) * 3
+    assert {axes.get_xlabel() for axes in grid[3::4].flat if axes.axison} == {"network evaluations"}
+    assert not faults(figure)
+
+
 def test_methods_with_other_axes_share_a_picture(tmp_path):
     """An ablation over families of schedules: one family has an axis more."""
     made(
@@ -133,7 +147,7 @@ def test_methods_with_other_axes_share_a_picture(tmp_path):
     assert lam_over_time(table) is not None
 
 
-def test_one_axis_has_four_panels_in_a_line(tmp_path):
+def test_one_axis_has_four_panels_in_a_line_at_most(tmp_path):
     (table,) = tables(
         made(
             tmp_path,
@@ -145,8 +159,8 @@ def test_one_axis_has_four_panels_in_a_line(tmp_path):
     )
     figure = lam_over_time(table)
     used = [axes for axes in figure.axes if axes.get_title()]
-    assert (len(figure.axes), len(used)) == (8, 5)
-    assert [axes.get_xlabel() for axes in used] == ["", "seconds", "seconds", "seconds", "seconds"]
+    assert (len(figure.axes), len(used)) == (6, 5)
+    assert [axes.get_xlabel() for axes in used] == ["seconds"] * 5
     assert lines(used[0])[0][0][0] == 4.0
 
 

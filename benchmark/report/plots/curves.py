@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmark.report.frame import standing
-from benchmark.report.look import looks, subplots
+from benchmark.report.look import banded, looks, subplots
 from benchmark.report.table import Table
 
 _MOST = 8  # columns, as many as a page has room for
@@ -28,8 +28,7 @@ def curves(table: Table) -> Figure | None:
     names = list(dict.fromkeys(name for runs in found.values() for run in runs for name in run))
     if not names:
         return None
-    bands, deep = -(-len(found) // _MOST), len(names)
-    wide = -(-len(found) // bands)
+    deep, (bands, wide) = len(names), banded(len(found), _MOST)
     size = (2.2 * wide + 0.6, 2.3 * deep * bands)
     # all panels of a curve have one scale, in whichever band they are
     figure, grid = subplots(deep * bands, wide, figsize=size, squeeze=False)

@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 
 from benchmark.budget import Unit
 from benchmark.report.look import (
+    ROOM,
     SPENT,
+    banded,
     category_axis,
     last,
     looks,
@@ -26,26 +28,30 @@ from benchmark.report.table import Table
 
 # ratio of the ends of a line that can be seen on the logarithmic axis
 _SEEN = 1.02
+# panels side by side and ticks, of one axis of lam and of several
+_MOST = 4, 8
+_TICKS = 5, 3
 
 
 def lam_over_time(table: Table) -> Figure | None:
     """Every run's incumbent lam as it changed, within the range that was searched.
 
-    One axis of lam: a panel for each method, four in a line. Several: a row of panels for each.
+    A row of panels for each axis of lam, a column for each method; what is wider than a page goes
+    on below.
     """
     proposals = [p for r in table.runs for p in r.proposals]
     names = list(dict.fromkeys(k for p in proposals for k in p["lam"]))
     rows = [row for row in table.rows if any(run.proposals for run in row.stored)]
     if not names or not rows:
         return None
-    alone = len(names) == 1
-    figure, grid, used = _panels(len(names), len(rows))
+    figure, grid, places = _panels(len(names), len(rows))
     first, end = min(spent(p, table.unit) for p in proposals), last(table)
     for k, name in enumerate(names):
         every = [p["lam"][name] for p in proposals if name in p["lam"]]
         every += _searched(table, name)
-        for axes, row in zip(grid.flat if alone else grid[k], rows, strict=False):
-            spent_axis(axes, first / 1.2, end * 1.1, table.unit, 5 if alone else 3)
+        for row, (band, column) in zip(rows, places, strict=True):
+            axes = grid[band * len(names) + k][column]
+            spent_axis(axes, first / ROOM, end * ROOM, table.unit, _TICKS[len(names) > 1])
             height = _heights(axes, every)
             lines = _steps(row, name, height, table.unit, end)
             colour = looks(table)[row.label]["color"]
@@ -53,30 +59,34 @@ def lam_over_time(table: Table) -> Figure | None:
             # the line of a proposal at the very end is too short to be seen
             for line in (s for s in lines if s[-1][0] < _SEEN * s[0][0]):
                 axes.plot(*line[-1], "o", color=colour, ms=3)
-            if alone or k == 0:
+            if k == 0:
                 axes.set_title(fill(row.label, 20), fontsize=9)
-            if alone or axes is grid[k][0]:
+            if column == 0:
                 axes.set_ylabel(name, fontsize=9)
-    for axes in used[-len(grid[0]) :]:
-        axes.tick_params(labelbottom=True)
-        axes.set_xlabel(SPENT[table.unit], fontsize=None if alone else 8)
+            if k == len(names) - 1:
+                axes.tick_params(labelbottom=True)
+                axes.set_xlabel(SPENT[table.unit], fontsize=8)
     figure.align_ylabels()
-    figure.tight_layout()
+    # unlike a tight layout it leaves room between bands alone
+    figure.set_layout_engine("constrained")
     return figure
 
 
-def _panels(names: int, rows: int) -> tuple[Figure, Any, list[Any]]:
-    """A figure, its grid of axes, and those of them that are used."""
+def _panels(names: int, rows: int) -> tuple[Figure, Any, list[tuple[int, int]]]:
+    """A figure, its grid of axes, and the band and the column of each row.
+
+    Of a band that is not full the last panels are empty.
+    """
     alone = names == 1
-    wide = min(4, rows) if alone else rows
-    deep = -(-rows // wide) if alone else names
-    size = (2.6 * wide + 0.6, 2.3 * deep) if alone else (1.9 * wide + 0.6, 1.7 * deep)
-    share = "none" if alone else "row"
-    figure, grid = subplots(deep, wide, figsize=size, sharex=True, sharey=share, squeeze=False)
-    every = list(grid.flat)
-    for axes in every[rows * names :]:
+    bands, wide = banded(rows, _MOST[not alone])
+    size = (2.6 * wide + 0.6, 2.3 * bands) if alone else (1.9 * wide + 0.6, 1.7 * names * bands)
+    figure, grid = subplots(
+        names * bands, wide, figsize=size, sharex=True, sharey="row", squeeze=False
+    )
+    places = [divmod(k, wide) for k in range(rows)]
+    for axes in grid[(bands - 1) * names :, places[-1][1] + 1 :].flat:
         axes.axis("off")
-    return figure, grid, every[: rows * names]
+    return figure, grid, places
 
 
 def _searched(table: Table, name: str) -> list[float | str]:
