@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.registry import PLOTS, TASKS
 from benchmark.report.drawing import figure_of
+from benchmark.report.look import STYLE
 from benchmark.report.table import tables
 from benchmark.runs.runner import run_one
 from benchmark.store.store import Store
@@ -87,9 +88,20 @@ def test_on_reward_ft(tmp_path):
         assert not wrong([run for run in runs if number(run) == size])
 
 
+def test_as_many_rows_as_there_are_methods(tmp_path):
+    """All end at one place, and nothing is cut off."""
+    runs = ran(tmp_path, "default", "quadratic", "0-1", budget="60nfe")
+    for k in range(21):
+        words = {"budget": "60nfe", "settings": [f"random.trials={k + 50}"]}
+        runs += ran(tmp_path / str(k), "random", "quadratic", "0-1", **words)
+    (table,) = tables(runs)
+    assert len(table.rows) == 22
+    assert not wrong(runs)
+
+
 def test_what_is_wrong_is_seen():
     figure = Figure()
-    one, other = figure.subplots(1, 2)
+    (one, other), (alone, _) = figure.subplots(2, 2)
     one.set_xscale("log")
     one.set_xlim(0.5, 100)
     one.text(0.5, 0.5, "a long text", transform=one.transAxes)
@@ -97,7 +109,36 @@ def test_what_is_wrong_is_seen():
     other.set_xticks([0.5])
     other.errorbar([0, 1], [0, 1], yerr=[1, 1], label="with bars")
     other.legend()
+    alone.tick_params(labelbottom=False)
+    alone.plot([0, 1], [0, 1], label="a line")
+    alone.set_xlim(0.5, 2)
+    figure.legend(loc="center")
+    figure.text(2, 0.5, "far away").set_in_layout(False)
     assert matplotlib.rcParams["text.parse_math"]
     found = " ".join(faults(figure))
-    for words in ("raw mathematics", "'a long text' over 'over a text'", "ticks ['0.5']", "handle"):
+    for words in (
+        "raw mathematics",
+        "'a long text' over 'over a text'",
+        "ticks ['0.5']",
+        "handle",
+        "no labels",
+        "beyond its axes",
+        "over what is drawn",
+        "'far away' is not on the paper",
+    ):
         assert words in found, words
+
+
+def test_panels_may_have_the_labels_of_a_neighbour_in_line():
+    figure = Figure()
+    grid = figure.subplots(2, 2, sharex=True, sharey=True)
+    assert not faults(figure)
+    grid[1][1].tick_params(labelbottom=False)
+    assert [line.split(" ")[0] for line in faults(figure)] == ["x", "x"]
+
+
+def test_the_size_is_that_of_what_is_written():
+    # on a screen it has fewer than 4,000 pixels
+    figure = Figure(figsize=(46, 2), dpi=STYLE["figure.dpi"])
+    figure.subplots()
+    assert "inches" in faults(figure)[-1]

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.report.look import SPENT, last, legend, looks, spent_axis, subplots
+from benchmark.report.look import ROOM, SPENT, last, legend, looks, spent_axis, subplots
 from benchmark.report.statistics.quality import Times, times
 from benchmark.report.stats import Cell
 from benchmark.report.table import Table
@@ -27,19 +27,20 @@ def time_to_quality(table: Table) -> Figure | None:
         return None
     figure, (left, right) = subplots(1, 2, figsize=(9.5, 3.8), sharey=True)
     fastest = _fastest(found)
-    end, ratios = last(table), [1.0]
-    firsts = [min(own.values()) for own in found.rows.values()]
-    first = min(t for t in firsts if np.isfinite(t))
-    for label, own in found.rows.items():
+    later = {
+        label: [own[c] / fastest[c] for c in own if np.isfinite(fastest.get(c, np.inf))]
+        for label, own in found.rows.items()
+    }
+    times_of = {label: list(own.values()) for label, own in found.rows.items()}
+    first, _ = _range(times_of)
+    spent_axis(left, first / 1.2, last(table) * ROOM, table.unit)
+    spent_axis(right, 1 / 1.05, max(2.2, _range(later)[1]) * 1.2, "nfe")
+    for label in found.rows:
         look = {**looks(table)[label], "ms": 4}
-        _steps(left, list(own.values()), first / 2, end * 2, look, label)
-        later = [own[c] / fastest[c] for c in own if np.isfinite(fastest.get(c, np.inf))]
-        ratios += [r for r in later if np.isfinite(r)]
-        _steps(right, later, 1.0, 1e9, look, label)
-    spent_axis(left, first / 1.2, end * 1.1, table.unit)
+        _steps(left, times_of[label], look, label)
+        _steps(right, later[label], look, label)
     left.set(xlabel=f"{SPENT[table.unit]} of search", ylabel="share of runs that had it")
     left.set_ylim(-0.03, 1.03)
-    spent_axis(right, 1 / 1.05, max(2.2, *ratios) * 1.2, "nfe")
     right.set_xlabel("times the fastest row's, at the same seed and prompt")
     figure.suptitle(fill(f"{table.title}: until {found.what}", 80), fontsize=10)
     legend(right)
@@ -51,11 +52,18 @@ def _fastest(found: Times) -> dict[Cell, float]:
     return {c: min(own.get(c, np.inf) for own in found.rows.values()) for c in cells}
 
 
-def _steps(
-    axes: Axes, values: list[float], low: float, high: float, look: dict[str, Any], label: str
-) -> None:
-    """The share of all values that are at most x, from low to high."""
+def _range(values: dict[str, list[float]]) -> tuple[float, float]:
+    """The least and the greatest of the finite ones."""
+    finite = [v for own in values.values() for v in own if np.isfinite(v)]
+    return min(finite), max(finite)
+
+
+def _steps(axes: Axes, values: list[float], look: dict[str, Any], label: str) -> None:
+    """The share of all values that are at most x, from end to end of the axis."""
     done = sorted(v for v in values if np.isfinite(v))
+    low, high = axes.get_xlim()
     x = [low, *done, high]
     y = [*np.arange(len(done) + 1) / len(values), len(done) / len(values)]
-    axes.plot(x, y, drawstyle="steps-post", label=label, lw=1.4, **look)
+    # a mark for each value
+    marks = list(range(1, len(done) + 1))
+    axes.plot(x, y, drawstyle="steps-post", label=label, lw=1.4, markevery=marks, **look)
