@@ -7,6 +7,7 @@ from matplotlib.markers import CARETDOWN, CARETUP
 
 from benchmark.report import intervals
 from benchmark.report.look import APART, SPREAD, apart
+from benchmark.report.plots.quality_over_time import quality_over_time
 from benchmark.report.plots.trade_off import against
 from benchmark.report.stats import Estimate
 from benchmark.report.table import tables
@@ -106,6 +107,21 @@ def test_rows_at_one_place_stay_near_it(rows):
     assert np.prod(places) == pytest.approx(1)
     if rows in (2, 7):
         assert places[1] / places[0] == pytest.approx(APART)
+
+
+def test_many_rows_have_a_panel_of_what_they_ended_with(tmp_path):
+    """At one place on the axis over time they would lie over each other."""
+    methods = tuple(f"method{k}" for k in range(8))
+    (table,) = tables(made(tmp_path, methods))
+    axes, ends = quality_over_time(table).axes
+    assert [t.get_text() for t in ends.get_xticklabels()] == [row.label for row in table.rows]
+    assert ends.get_ylim() == axes.get_ylim()
+    for k, row in enumerate(table.rows):
+        over_time = next(line for line in axes.lines if line.get_label() == row.label)
+        at_end = [line for line in ends.lines if list(line.get_xdata()) == [k]]
+        assert over_time.get_ydata()[-1] in [line.get_ydata()[0] for line in at_end]
+    (few,) = tables(made(tmp_path / "few", methods[:7]))
+    assert len(quality_over_time(few).axes) == 1
 
 
 def test_a_cut_interval_is_explained(tmp_path):

@@ -248,21 +248,6 @@ def test_the_abscissa_is_the_budgets_unit(tmp_path, budget, marks, label, x):
     assert list(drawn.get_xdata() * APART**0.5) == pytest.approx(x)
 
 
-def test_many_rows_have_a_panel_of_what_they_ended_with(tmp_path):
-    """At one place on the axis over time they would lie over each other."""
-    methods = tuple(f"method{k}" for k in range(8))
-    (table,) = tables(made(tmp_path, methods))
-    axes, ends = quality_over_time(table).axes
-    assert [t.get_text() for t in ends.get_xticklabels()] == [row.label for row in table.rows]
-    assert ends.get_ylim() == axes.get_ylim()
-    for k, row in enumerate(table.rows):
-        over_time = next(line for line in axes.lines if line.get_label() == row.label)
-        at_end = [line for line in ends.lines if list(line.get_xdata()) == [k]]
-        assert over_time.get_ydata()[-1] in [line.get_ydata()[0] for line in at_end]
-    (few,) = tables(made(tmp_path / "few", methods[:7]))
-    assert len(quality_over_time(few).axes) == 1
-
-
 @pytest.mark.parametrize(
     ("low", "high", "unit", "ticks"),
     [
