@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmark.device import environment
-from benchmark.report.hues import PALETTE
-from benchmark.report.look import STYLE, finish, subplots
+from benchmark.report.drawing import write_figure
+from benchmark.report.hues import hue_of
+from benchmark.report.look import subplots
 
 _COLUMNS = {
     "cosine": "Cosine",
@@ -67,14 +67,18 @@ def write(folder: Path) -> None:
         seeds, points = part["seed"].nunique(), part["point"].nunique()
         parts.append(f"## {task} ({points} points, seeds: {seeds})\n\n{_table(part)}\n")
     (folder / "table.md").write_text("\n".join(parts), encoding="utf-8")
-    with rc_context(STYLE):
-        finish(_figure(rows), folder / "hypergradients.png")
+    draw(rows, folder / "hypergradients.png")
+
+
+def draw(rows: pd.DataFrame, path: Path) -> None:
+    """A column for each task: error and cosine over evaluations."""
+    write_figure(lambda: _figure(rows), path)
 
 
 def _look(name: str) -> dict[str, Any]:
     family, theta = name.split(maxsplit=1)[0], re.search(r"theta=(\w+)", name)
     return {
-        "color": PALETTE[_FAMILIES.index(family)],
+        "color": hue_of(family)[0],
         "marker": _SHAPES[theta.group(1) if theta else ""],
     }
 
@@ -107,7 +111,9 @@ def _figure(rows: pd.DataFrame) -> Any:
         errors.set(title=task, xscale="log", yscale="log", ylim=(_LEAST / 2, 30))
         cosines.set(xscale="log", xlabel="evaluations", ylim=(-1.05, 1.05))
         for axis in (errors.xaxis, errors.yaxis, cosines.xaxis):
-            axis.set_major_locator(LogLocator())
+            low, high = axis.get_view_interval()
+            # less than two decades may hold a single power of ten
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,)))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
     grid[0, 0].set_ylabel("relative error, 0.0001 or more (dotted: the truth's)")

@@ -172,6 +172,7 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
     figure.suptitle("Mean over the three prompts of the embedded preset")
     figure.tight_layout()
     figure.savefig(path, dpi=150)
+    plt.close(figure)
 
 
 def main() -> None:
@@ -187,7 +188,8 @@ def main() -> None:
             rows += [{**row, "step": order[row["strength"]]} for row in found]
             pd.DataFrame(rows).to_csv(FOLDER / "modes.csv", index=False, float_format="%.6g")
             print(f"{prompt}: {len(rows)} rows", flush=True)
-    draw(pd.DataFrame(rows), FOLDER / "modes.png")
+    # with the digits that are stored, so that the picture can be drawn again from them
+    draw(pd.read_csv(FOLDER / "modes.csv"), FOLDER / "modes.png")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where the runs of a reference report are shipped, today's code draws all of it from them."""
 
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from benchmark.report import drawing
 from benchmark.report.report import report_folder
 from benchmark.spec import make_task
 from benchmark.store.store import Store
-from speed import knots, sampling, scale
+from speed import hypergradients_report, knots, modes, sampling, scale
 from speed.rewards import curve, draw, number
 from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.recipe import axes
+from tasks.noise_schedule.recipe import response as schedule_response
+from tasks.reward_ft.recipe import response as lam_response
 from tests.legible import faults
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -28,6 +31,8 @@ SHIPPED = sorted(
 REWARDS = RESULTS / "reward_ft" / "rewards"
 # table1.csv and report.json have digits that `rewrite` takes from runs.csv, which has fewer
 TEXTS = ("runs.csv", "table1.md", "table1.tex", "paper.tex")
+# their last digits come of sums, whose order is the machine's
+NUMBERS = ("statistics.csv", "differences.csv")
 
 
 def test_there_are_shipped_runs():
@@ -61,6 +66,8 @@ def test_a_report_is_drawn_again_from_its_runs(report, tmp_path, monkeypatch):
             same_picture(path, stored)
         elif name.name in TEXTS:
             assert path.read_text() == stored.read_text(), name
+        elif name.name in NUMBERS:
+            same_numbers(path, stored)
 
 
 def test_the_picture_of_several_rewards_is_drawn_again(tmp_path):
@@ -129,6 +136,50 @@ def test_the_picture_of_scale_is_drawn_again(tmp_path):
     assert list(found.groupby("what").size()[list(scale.AXES)]) == [3, 2, 4]
     scale.draw(found, tmp_path / "scale.png")
     same_picture(tmp_path / "scale.png", RESULTS / "scale" / "scale.png")
+
+
+def test_the_picture_of_the_response_to_a_schedule_is_drawn_again(tmp_path):
+    folder = RESULTS / "noise_schedule"
+    rows = pd.read_csv(folder / "response.csv")
+    assert rows.groupby(["axis", "value"]).size().eq(5).all()
+    schedule_response.draw(rows, tmp_path / "response.png")
+    same_picture(tmp_path / "response.png", folder / "response.png")
+
+
+def test_the_picture_of_the_response_to_lam_is_drawn_again(tmp_path):
+    """samples.png beside it is of a network, and is not."""
+    folder = RESULTS / "reward_ft" / "response"
+    for name in ("response.csv", "shift.csv"):
+        shutil.copy(folder / name, tmp_path)
+    lam_response.picture(tmp_path)
+    same_picture(tmp_path / "response.png", folder / "response.png")
+
+
+def test_where_weights_collapse_lies_between_two_measured_sizes():
+    shift = pd.read_csv(RESULTS / "reward_ft" / "response" / "shift.csv")
+    collapse = lam_response.collapse_of(shift, 1024)
+    below, above = shift[shift["lam"] < collapse], shift[shift["lam"] > collapse]
+    assert below["ess_of_bank"].max() < 0.05 * 1024 < above["ess_of_bank"].min()
+
+
+def test_the_picture_of_modes_is_drawn_again(tmp_path):
+    folder = RESULTS / "reward_ft" / "modes"
+    modes.draw(pd.read_csv(folder / "modes.csv"), tmp_path / "modes.png")
+    same_picture(tmp_path / "modes.png", folder / "modes.png")
+
+
+def test_the_picture_of_hypergradients_is_drawn_again(tmp_path):
+    folder = RESULTS / "hypergradients"
+    hypergradients_report.draw(
+        pd.read_csv(folder / "hypergradients.csv"), tmp_path / "hypergradients.png"
+    )
+    same_picture(tmp_path / "hypergradients.png", folder / "hypergradients.png")
+
+
+def same_numbers(one, other):
+    """The same lines and texts, and numbers but for rounding."""
+    found, stored = (pd.read_csv(path) for path in (one, other))
+    pd.testing.assert_frame_equal(found, stored, rtol=1e-6, atol=1e-9, obj=str(other))
 
 
 def same_picture(one, other):

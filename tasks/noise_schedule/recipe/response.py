@@ -108,6 +108,7 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
     panels[0].set_ylabel("Frechet distance after one full fit")
     panels[1].legend(frameon=False)
     figure.savefig(path, dpi=150, bbox_inches="tight")
+    plt.close(figure)
 
 
 def main() -> None:
@@ -119,7 +120,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "response.csv"
-    draw(by_seed(path, args.seeds, measure), args.out / "response.png")
+    by_seed(path, args.seeds, measure)
+    # with the digits that are stored, so that the picture can be drawn again from them
+    draw(pd.read_csv(path), args.out / "response.png")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ PROMPTS = (
 GUIDED = np.geomspace(0.01, 100, 9)
 DENSE = np.geomspace(0.01, 100, 33)
 RESAMPLES = 2000
+BANK_OF = "bank of "
 Table = NDArray[np.float64]
 
 
@@ -92,7 +93,19 @@ def rows(lower: str, lams: Table, curves: Table, samples: str) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def picture(table: pd.DataFrame, collapse: float, path: Path) -> None:
+def collapse_of(shift: pd.DataFrame, bank: int) -> float:
+    """The lam below which the weights of a bank of that size have collapsed, on the log scale."""
+    least = Bank(np.zeros(bank), np.zeros(bank)).least_ess
+    sizes = np.maximum.accumulate(np.log(shift["ess_of_bank"]))
+    return float(np.exp(np.interp(np.log(least), sizes, np.log(shift["lam"]))))
+
+
+def picture(folder: Path) -> None:
+    """response.png of response.csv and shift.csv beside it."""
+    table = pd.read_csv(folder / "response.csv")
+    said = table.loc[table["lower"] == "importance", "samples"].iloc[0]
+    bank = int(said.removeprefix(BANK_OF).split(maxsplit=1)[0])
+    collapse = collapse_of(pd.read_csv(folder / "shift.csv"), bank)
     figure, axes = plt.subplots(figsize=(7, 4))
     for lower, part in table.groupby("lower"):
         axes.plot(part["lam"], part["clip"], marker="o", ms=3.5, label=str(lower))
@@ -101,7 +114,7 @@ def picture(table: pd.DataFrame, collapse: float, path: Path) -> None:
     axes.set(xscale="log", xlabel="lam", ylabel="CLIP score (r1), 95 % interval", ylim=(60, None))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    figure.savefig(folder / "response.png", dpi=150, bbox_inches="tight")
     plt.close(figure)
 
 
@@ -161,19 +174,16 @@ def strip(images: Tensor) -> Table:
     return np.concatenate([x.permute(1, 2, 0).numpy() for x in images[:8]], axis=1)
 
 
-def write_response(samples: Samples, out: Path) -> pd.DataFrame:
-    """response.csv and response.png; returns the rows of the guided solver."""
+def write_response(samples: Samples, path: Path) -> pd.DataFrame:
+    """Returns the rows of the guided solver."""
     rng, banks = np.random.default_rng(2026), samples.banks
     prompts, images, _ = samples.scores.shape
     paired = f"{images} images x {prompts} prompts, paired"
     guided = rows("guided", GUIDED, guided_curve(samples.scores, rng), paired)
-    of_banks = f"bank of {len(banks[0].r1)} x {prompts} prompts"
+    of_banks = f"{BANK_OF}{len(banks[0].r1)} x {prompts} prompts"
     importance = rows("importance", DENSE, importance_curve(banks, DENSE, rng), of_banks)
     table = pd.concat([importance, guided])
-    table.to_csv(out / "response.csv", index=False, float_format="%.4g")
-    sizes = np.array([effective(banks, lam) for lam in DENSE])
-    collapse = float(DENSE[int(np.argmax(sizes >= banks[0].least_ess))])
-    picture(table, collapse, out / "response.png")
+    table.to_csv(path, index=False, float_format="%.4g")
     return guided
 
 
@@ -208,8 +218,10 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     samples = Samples.draw(args.images, args.bank)
-    guided = write_response(samples, args.out)
+    guided = write_response(samples, args.out / "response.csv")
     write_shift(samples, args.out / "shift.csv")
+    # with the digits that are stored, so that the picture can be drawn again from them
+    picture(args.out)
     best = float(guided["lam"].iloc[int(guided["clip"].argmax())])
     labels = {
         "unguided": samples.plain,
