@@ -31,7 +31,9 @@ def optimism(table: Table) -> Figure | None:
     points = [[(a.first, a.optimism) for own in known for a in own] for _, known, _ in stood]
     means = [np.array([(n, *_mean(found)) for n, found in at]) for *_, at in stood]
     dots = np.concatenate(points)
-    first, end = dots[:, 0].min(), dots[:, 0].max()
+    # an answer may stand for longer than until the last one was proposed
+    at = np.concatenate([dots[:, 0], *(found[:, 0] for found in means)])
+    first, end = at.min(), at.max()
     spent_axis(axes, first / ROOM, max(2.2 * first, end) * ROOM, "nfe")
     alone = [(y, np.nan, np.nan) for y in dots[:, 1]]
     intervals.show(axes, "y", [*np.concatenate(means)[:, 1:], *alone])
