@@ -69,6 +69,9 @@ def lam_over_time(table: Table) -> Figure | None:
     figure.align_ylabels()
     # unlike a tight layout it leaves room between bands alone
     figure.set_layout_engine("constrained")
+    figure.draw_without_rendering()
+    # each drawing would move it a little
+    figure.set_layout_engine("none")
     return figure
 
 
