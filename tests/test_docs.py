@@ -226,6 +226,7 @@ METHOD_TASKS = ("quadratic", "tilted", "noise_schedule", "reward_ft")
 @pytest.mark.parametrize(
     ("suite", "folders"),
     [
+        ("reward_ft", ["reward_ft"]),
         ("noise_schedule_ablations", ["noise_schedule/ablations"]),
         (
             "methods",
