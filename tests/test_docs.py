@@ -195,11 +195,7 @@ def test_the_signal_of_the_schedule_exceeds_the_noise_of_seeds():
 @pytest.mark.parametrize(
     ("suite", "folder"),
     [
-        ("noise_schedule", "time"),
-        ("noise_schedule_nfe", "nfe"),
-        ("noise_schedule_nfe", "control"),
         ("noise_schedule_mnist", "mnist"),
-        ("noise_schedule_nfe", "zeroth_order"),
     ],
 )
 def test_the_suites_name_the_stored_runs(suite, folder, monkeypatch):
@@ -227,6 +223,7 @@ METHOD_TASKS = ("quadratic", "tilted", "noise_schedule", "reward_ft")
     ("suite", "folders"),
     [
         ("reward_ft", ["reward_ft"]),
+        ("noise_schedule", ["noise_schedule/nfe"]),
         ("noise_schedule_ablations", ["noise_schedule/ablations"]),
         (
             "methods",

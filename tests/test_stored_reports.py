@@ -1,11 +1,9 @@
 """The reports in results/ follow from their runs.csv, to the byte, whatever the version."""
 
-import io
 import json
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from benchmark.report.report import rewrite
@@ -13,8 +11,6 @@ from benchmark.report.verify import verify
 
 RESULTS = Path(__file__).parent.parent / "results"
 REPORTS = sorted(path.parent.relative_to(RESULTS) for path in RESULTS.rglob("table1.csv"))
-NUMBERS = ("table1.csv", "differences.csv")
-WITH_RUNS = "noise_schedule/zeroth_order"  # its numbers have more digits than runs.csv
 TEXTS = ("table1.csv", "table1.md", "table1.tex", "differences.csv", "report.json")
 
 
@@ -35,9 +31,6 @@ def test_a_report_written_again_is_the_same_to_the_byte(report, tmp_path):
             (folder / name).write_text("lost")
     rewrite(folder)
     after = {name: (folder / name).read_bytes() for name in before}
-    for name in NUMBERS if str(report) == WITH_RUNS else ():
-        one, other = (pd.read_csv(io.BytesIO(texts.pop(name))) for texts in (before, after))
-        pd.testing.assert_frame_equal(one, other, rtol=1e-8)
     assert after == before
 
 
