@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -119,8 +120,9 @@ def cluster(loopback):
         return "", process
 
     def schedule(port="0"):
+        silent = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "10s"}
         words = ["--host", "127.0.0.1", "--port", port, "--no-dashboard"]
-        return start("scheduler", *words, listen=r"Scheduler at:\s+(tcp\S+)")
+        return start("scheduler", *words, listen=r"Scheduler at:\s+(tcp\S+)", **silent)
 
     address, scheduler = schedule()
 
@@ -139,6 +141,18 @@ def test_a_killed_worker_loses_no_run(cluster, tmp_path):
     driver = cluster.drive("--out", str(tmp_path / "runs"))
     cluster.work()
     first.kill()
+    said = driver.communicate(timeout=120)[1]
+    assert driver.returncode == 0, said
+    assert len(list((tmp_path / "runs").glob("*/*/*/run.json"))) == 6
+    assert main(["verify", str(tmp_path / "runs")]) == 0
+
+
+def test_a_worker_that_stands_still_keeps_no_run_from_the_others(cluster, tmp_path):
+    """Dask gives its runs to others once it has been silent for `worker-ttl`, here ten seconds."""
+    first = cluster.work()
+    driver = cluster.drive("--out", str(tmp_path / "runs"))
+    first.send_signal(signal.SIGSTOP)
+    cluster.work()
     said = driver.communicate(timeout=120)[1]
     assert driver.returncode == 0, said
     assert len(list((tmp_path / "runs").glob("*/*/*/run.json"))) == 6

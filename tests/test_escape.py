@@ -109,7 +109,7 @@ def test_every_output_keeps_its_shape(base, label, variant, heading, note):
     assert {line.count("|") for line in lines[:-1]} == {columns + 1}
     assert len(noted(table, escape.markdown(footnote(table))).split("\n")) == len(lines) + 4
     rows = latex(table).split("\n")
-    assert len(rows) == 9 + 1
+    assert len(rows) == 1 + 9 + 1
     body = [r for r in rows if r.endswith(r" \\")]
     assert {len(re.findall(r"(?<!\\)&", r)) for r in body} == {columns - 1}
     assert not any(r.startswith(("[", "*")) for r in body)

@@ -207,8 +207,7 @@ TABLE = {
     OPTIMISM: Metric(
         "Optimism of F",
         digits=3,
-        about="F on held-out data less the F that the search saw: luck, and where F is biased by "
-        "its number of samples the difference of the biases.",
+        about="Held-out F less the F that the search saw: luck, and of a biased F its other bias.",
     ),
     # more of them is not tuning
     "training_steps": Metric(
