@@ -1,5 +1,6 @@
 """No test may reach beyond this machine, and none may depend on how many threads it has."""
 
+import gc
 import os
 import socket
 
@@ -10,6 +11,15 @@ os.environ["COLUMNS"] = "130"  # tables are as wide as the terminal, up to this
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side
 CONNECT = socket.socket.connect
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_objects():
+    """A run collects garbage before it begins, half a second and more where everything is loaded;
+    what earlier modules left is no longer looked at.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
