@@ -21,6 +21,7 @@ NAMES = (
     "variants",
     "outer_step",
     "plain_loop",
+    "forms",
     "optuna_loop",
     "overrun",
     "flops",

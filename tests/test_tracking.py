@@ -4,11 +4,14 @@ import json
 import math
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from benchmark import UsageError, load_results, run
 from benchmark.command.cli import main
+from benchmark.export import to_mlflow, to_tensorboard
 from benchmark.export.tracking import TRACKERS, track, tracked
 
 
@@ -104,6 +107,28 @@ def test_what_goes_wrong_is_one_line(folder, tmp_path, monkeypatch, capsys):
     assert main(["run", *words, str(tmp_path / "runs")]) == 2
     assert "--track: expected mlflow, tensorboard, wandb, got 'paper'" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_runs_picture_is_tracked(folder, tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    mlflow = pytest.importorskip("mlflow", reason="mlflow-skinny is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    Image.new("RGB", (8, 4), (255, 0, 0)).save(tmp_path / "samples.png")
+    one = tracked(load_results(folder / "runs").runs[0])
+    one = replace(one, pictures=(tmp_path / "samples.png",))
+    assert to_tensorboard.write([one], str(tmp_path / "tb")) == 1
+    (events,) = (tmp_path / "tb").rglob("events*")
+    (found,) = EventAccumulator(str(events), {"images": 0}).Reload().Images("samples")
+    assert (found.width, found.height) == (8, 4)
+    place = f"sqlite:///{tmp_path}/runs.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert to_mlflow.write([one], place) == 1
+        client = mlflow.MlflowClient(tracking_uri=place)
+        (experiment,) = [e for e in client.search_experiments() if e.name == one.group]
+        (run,) = client.search_runs([experiment.experiment_id])
+        assert [a.path for a in client.list_artifacts(run.info.run_id)] == ["samples.png"]
 
 
 class Wandb:
