@@ -69,7 +69,9 @@ def kill(specs: list[RunSpec], store: Store, start: Callable[[], Process]) -> tu
 
 def by_lease(root: Path, specs: list[RunSpec]) -> tuple[int, int]:
     return kill(
-        specs, Store(root), lambda: bench("worker", str(root), "--quiet", "--patience", PATIENCE)
+        specs,
+        Store(root),
+        lambda: bench("worker", str(root), "--quiet", "--wait", "--patience", PATIENCE),
     )
 
 
