@@ -19,12 +19,17 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
+def sha256(path: Path) -> str:
+    """Of a file's content. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def digest(path: Path) -> str:
-    """Of a file's content; remembered while the file stays as it is. Raises OSError."""
+    """As `sha256`, remembered while the file stays as it is. Raises OSError."""
     stamp = _stamp(path)
     if (known := _KNOWN.get(str(path))) is None or known[0] != stamp:
-        with path.open("rb") as file:
-            known = _KNOWN[str(path)] = stamp, hashlib.file_digest(file, "sha256").hexdigest()
+        known = _KNOWN[str(path)] = stamp, sha256(path)
     return known[1]
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import TPESampler
 
 from benchmark.command.parse import plan_from_text as plan
@@ -33,18 +32,10 @@ def optuna_loop() -> None:
     """The task's evaluations by `study.optimize`."""
     task = Quadratic().open(0, "", "", "cpu")
     seed = int(generator(0, "speed").integers(2**31))
-    axes: dict[str, BaseDistribution] = {
-        a.name: FloatDistribution(a.low, a.high, log=a.log)
-        for a in task.space.axes
-        if isinstance(a, Float)
-    }
+    axes = [axis for axis in task.space.axes if isinstance(axis, Float)]
 
     def objective(trial: optuna.Trial) -> float:
-        asked = {
-            name: trial.suggest_float(name, axis.low, axis.high, log=axis.log)
-            for name, axis in axes.items()
-            if isinstance(axis, FloatDistribution)
-        }
+        asked = {a.name: trial.suggest_float(a.name, a.low, a.high, log=a.log) for a in axes}
         return fit(task, np.clip(task.space.point(asked), 0.0, 1.0), seed=0).loss
 
     study = optuna.create_study(sampler=TPESampler(seed=seed, multivariate=True))

@@ -277,6 +277,16 @@ def test_without_any_worker_left_that_can_it_is_one_line(monkeypatch, tmp_path):
         list(sent.answers([spec]))
 
 
+def test_the_last_worker_that_lacks_something_ends_it_too():
+    client = SimpleNamespace(scheduler_info=lambda n_workers: {"workers": {"a": {}, "b": {}}})
+    (spec,) = plan("random", "quadratic", budget="60nfe", seeds="0")
+    sent = dask_engine._Sent(client, Suite.of([spec], ExecutorSettings()))
+    sent._leave_out(dask_engine._Unable("a", "no file"))
+    assert sent.workers == ["b"]
+    with pytest.raises(SchedulerLost, match="no worker that can take the runs is left"):
+        sent._leave_out(dask_engine._Unable("b", "no file"))
+
+
 def test_cards_are_the_clusters_not_the_drivers(cluster, tmp_path, capsys):
     words = ["run", *WHAT, "--out", str(tmp_path), "--engine", "dask", "--device"]
     assert main([*words, "cuda:0,cuda:1"]) == 2

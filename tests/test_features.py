@@ -82,6 +82,10 @@ def test_a_shipped_file_that_was_altered_or_is_gone_is_an_error(tmp_path):
     ) as e:
         classifier("digits", "cpu", tmp_path)
     assert "\n" not in str(e.value)
+    for said in ("{}", '{"digits.safetensors": {}}', '{"digits.safetensors": 1}'):
+        (tmp_path / "manifest.json").write_text(said)
+        with pytest.raises(UsageError, match="expected SHA-256 none listed, got"):
+            classifier("digits", "cpu", tmp_path)
     path.unlink()
     with pytest.raises(UsageError, match="missing"):
         classifier("digits", "cpu", tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark import escape
 from benchmark.errors import UsageError, format_error
+from benchmark.hashed import sha256
 from benchmark.report.explorer import EXPLORE
 from benchmark.report.formats import latex, markdown
 from benchmark.report.frame import columns
@@ -22,7 +23,7 @@ from benchmark.report.runs_csv import write_frame
 from benchmark.report.sheets import csv, differences
 from benchmark.report.statistics.sheet import Statistic, sheet, statistics
 from benchmark.report.table import Table
-from benchmark.store.files import sha256, write_atomic
+from benchmark.store.files import write_atomic
 
 FORMATS = ("md", "csv", "latex", "html", "page")
 WRITTEN = ("md", "csv", "latex", "page")

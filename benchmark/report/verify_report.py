@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmark.budget import Budget
 from benchmark.errors import UsageError
+from benchmark.hashed import sha256
 from benchmark.registry import COSTS, PLOTS
 from benchmark.report.costs import PREFIX
 from benchmark.report.findings import Finding
@@ -31,7 +32,6 @@ from benchmark.report.verify_texts import (
     wrong_record,
     wrong_texts,
 )
-from benchmark.store.files import sha256
 from benchmark.store.measured import MEASURED
 from benchmark.store.refits import REFITS
 from benchmark.store.store import Stored

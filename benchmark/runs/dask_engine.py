@@ -35,6 +35,7 @@ _PATIENCE = 15.0
 # so often is a run sent again after Dask gave it up, which it does when four of its workers died
 _TRIES = 10
 _POLL = 0.1
+_NONE_LEFT = "--engine dask: no worker that can take the runs is left"
 
 
 def _dask() -> Any:
@@ -158,16 +159,19 @@ class _Sent:
         if found.worker in known:
             tell(found.worker, found.what)
         self.workers = [worker for worker in known if worker != found.worker]
+        # Dask takes an empty list for all of them
+        if not self.workers:
+            raise SchedulerLost(_NONE_LEFT)
 
     def _look(self) -> None:
         """Raises SchedulerLost where all workers that can take the runs are gone for long."""
-        if self.workers is None or time.monotonic() < self.seen + _POLL:
+        if self.workers is None or time.monotonic() < self.seen + _PATIENCE / 5:
             return
         there = self.client.scheduler_info(n_workers=-1)["workers"]
         if any(worker in there for worker in self.workers):
             self.seen = time.monotonic()
         elif time.monotonic() > self.seen + _PATIENCE:
-            raise SchedulerLost("--engine dask: no worker that can take the runs is left")
+            raise SchedulerLost(_NONE_LEFT)
 
     def end(self) -> None:
         self.client.cancel(list(self.runs))

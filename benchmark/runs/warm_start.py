@@ -39,8 +39,8 @@ class WarmStart:
             self.parent.close()
             self.parent = None
 
-    def up(self, settings: ExecutorSettings, stopping: Callable[[], bool]) -> WarmParent | None:
-        """The server, or None where a run starts in a fresh process, of which a line says why.
+    def up(self, settings: ExecutorSettings, stopping: Callable[[], bool]) -> None:
+        """Start it where there is none; a line says why a run starts in a fresh process.
 
         stopping: whether the user has asked for the end. Raises OSError where no process can be
         started.
@@ -52,7 +52,6 @@ class WarmStart:
         if not self.asked and settings.devices == ("cpu",) and sys.platform == "linux":
             self.asked = True
             self.parent = self._started(len(settings.slots), stopping)
-        return self.parent
 
     def _started(self, slots: int, stopping: Callable[[], bool]) -> WarmParent | None:
         parent = WarmParent(self.imports, environment(slots))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,12 +55,6 @@ def make_folder(path: Path) -> None:
         raise UsageError(
             f"output {str(path)!r}: expected a folder that can be written; {error}"
         ) from error
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content. Raises OSError."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Lines:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.store.files import sha256
+from benchmark.hashed import sha256
 from benchmark.store.journal import CALLS
 
 SAMPLES = "samples.png"

@@ -31,7 +31,8 @@ def file(dataset: str, folder: Path = ASSETS) -> tuple[Path, str]:
     """A classifier's file, and its SHA-256. Raises UsageError where it was altered."""
     name = f"{dataset}.safetensors"
     about = listed(folder).get(name)
-    expected = str(about["sha256"]) if isinstance(about, dict) else "none listed"
+    listing = about if isinstance(about, dict) else {}
+    expected = str(listing.get("sha256", "none listed"))
     same(folder / name, expected)
     return folder / name, expected
 
