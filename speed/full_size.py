@@ -25,7 +25,7 @@ import torch
 from benchmark import run
 from benchmark.device import peak_memory_bytes, reset_peak_memory
 from benchmark.spec import by_owner, make_task
-from speed import paper_files
+from speed import paper_files, plain_step
 from tasks.precision import exact
 from tasks.reward_ft import RewardFt, memory
 from tasks.reward_ft.diffusion import DTYPES
@@ -66,36 +66,27 @@ def timed(work: Any, device: str, rounds: int) -> tuple[float, float, Any]:
     return best, peak_memory_bytes(device) / 2**30, result
 
 
-def plain(pipe: Any, z: torch.Tensor, reward: Linear, lam: float) -> torch.Tensor:
-    """One guided noise prediction the obvious way, with the pipeline's own parts."""
-    words = torch.cat(pipe.encode_prompt(PROMPT, z.device, 1, True)[::-1])
-    pipe.scheduler.set_timesteps(STEPS)
-    t = pipe.scheduler.timesteps[K]
-    z = z.detach().requires_grad_(True)
-    with torch.enable_grad():
-        both = pipe.scheduler.scale_model_input(torch.cat([z, z]), t)
-        negative, positive = pipe.unet(both, t, encoder_hidden_states=words).sample.chunk(2)
-        eps = negative + CFG * (positive - negative)
-        z0 = pipe.scheduler.step(eps, t, z).pred_original_sample
-        image = pipe.vae.decode(z0 / pipe.vae.config.scaling_factor).sample / 2 + 0.5
-        loss = (10.0 - reward(image)).square() / 2
-        (slope,) = torch.autograd.grad(loss.sum(), z)
-    abar = pipe.scheduler.alphas_cumprod[t]
-    return eps.detach() + (1 - abar) ** 0.5 / lam * slope
-
-
 def obvious(
-    folder: Path, z: torch.Tensor, reward: Linear, device: str, rounds: int
+    folder: Path,
+    z: torch.Tensor,
+    reward: Linear | None,
+    device: str,
+    rounds: int,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[float, float, Any]:
-    from diffusers import DDIMScheduler, StableDiffusionPipeline
+    """One noise prediction with diffusers' parts, guided by a reward or not at all."""
+    pipe = plain_step.pipeline(folder, device, dtype)
+    pipe.scheduler.set_timesteps(STEPS)
+    words, t = plain_step.text(pipe, PROMPT, len(z)), pipe.scheduler.timesteps[K]
+    z = z.to(dtype)
+    if reward is None:
+        with torch.no_grad():
+            return timed(partial(plain_step.unguided, pipe, z, t, words, CFG), device, rounds)
 
-    pipe = StableDiffusionPipeline.from_pretrained(
-        folder, dtype=torch.float32, safety_checker=None, feature_extractor=None
-    ).to(device)
-    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
-    for part in (pipe.unet, pipe.vae, pipe.text_encoder):
-        part.requires_grad_(False)
-    return timed(lambda: plain(pipe, z, reward, 1.0), device, rounds)
+    def loss(images: torch.Tensor) -> torch.Tensor:
+        return (10.0 - reward(images.float())).square() / 2
+
+    return timed(partial(plain_step.guided, pipe, z, t, words, CFG, loss), device, rounds)
 
 
 def flops(work: Any) -> float:

@@ -40,7 +40,7 @@ from tasks.reward_ft.pull import Linear
 # that each part may take: twice its budgets and what comes after, or a guess
 _SECONDS = {
     "steps": 180.0,
-    "plain loop": 60.0,
+    "plain loop": 120.0,
     "equality": 120.0,
     "compiled": 240.0,
     "searches": 360.0,
@@ -168,12 +168,23 @@ def _told(
 
 
 def loop(root: Path, device: str, scale: Scale, report: Report) -> None:
-    """The same by diffusers' own pipeline and autograd, fp32 as its users have it."""
-    load.cache_clear()
-    model = load(root, device, Form())
-    z = _latents(model, 1, device)
-    seconds, peak, _ = obvious(root, z, _reward(model, z, device), device, scale.rounds)
-    report.say("plain guided step", ms_an_image=round(1000 * seconds, 2), peak_gib=round(peak, 2))
+    """The same by diffusers' own pipeline and autograd, fp32 as its users have it, and bf16."""
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        for n in scale.batches:
+            load.cache_clear()
+            model = load(root, device, Form())
+            z = _latents(model, n, device)
+            works = {"plain guided step": _reward(model, z, device), "plain unguided step": None}
+            del model
+            for what, reward in works.items():
+                seconds, peak, _ = obvious(root, z, reward, device, scale.rounds, dtype)
+                report.say(
+                    what,
+                    form=name,
+                    batch=n,
+                    ms_an_image=round(1000 * seconds / n, 2),
+                    peak_gib=round(peak, 2),
+                )
 
 
 def compiled(root: Path, device: str, scale: Scale, report: Report) -> None:

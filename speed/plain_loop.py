@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from speed import plain_step
 from speed.flops import flops
 from speed.timing import ratio, seconds
 from tasks.reward_ft import RewardFt, shipped
@@ -41,19 +42,7 @@ class Loops:
 
     @cached_property
     def pipe(self) -> Any:
-        from diffusers import DDIMScheduler, StableDiffusionPipeline
-
-        pipe = StableDiffusionPipeline.from_pretrained(
-            shipped.ASSETS / "model",
-            dtype=torch.float32,
-            safety_checker=None,
-            feature_extractor=None,
-            local_files_only=True,
-        )
-        pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, clip_sample=False)
-        for part in (pipe.unet, pipe.vae, pipe.text_encoder):
-            part.eval().requires_grad_(False)
-        return pipe
+        return plain_step.pipeline(shipped.ASSETS / "model")
 
     def ours(self, guided: bool) -> torch.Tensor:
         # as the loop, which holds nothing back
@@ -66,8 +55,7 @@ class Loops:
         pipe, o = self.pipe, self.options
         pipe.scheduler.set_timesteps(o.steps)
         with torch.no_grad():
-            positive, negative = pipe.encode_prompt(PROMPT, "cpu", 1, True)
-            words = torch.cat([negative, positive]).repeat_interleave(len(self.seeds), 0)
+            words = plain_step.text(pipe, PROMPT, len(self.seeds))
             shape = self.task.model.latent_shape
             noise = torch.stack([draws(seed, o.steps, shape) for seed in self.seeds], 1)
             z = noise[0] * pipe.scheduler.init_noise_sigma
@@ -76,27 +64,15 @@ class Loops:
                 z = pipe.scheduler.step(
                     eps, t, z, eta=o.eta, variance_noise=noise[k + 1]
                 ).prev_sample
-            return self._decoded(z).clamp(0, 1)
+            return plain_step.decoded(pipe, z).clamp(0, 1)
 
     def _eps(self, z: torch.Tensor, t: Any, words: torch.Tensor, guided: bool) -> torch.Tensor:
-        pipe = self.pipe
-        with torch.set_grad_enabled(guided):
-            z = z.detach().requires_grad_(guided)
-            both = pipe.scheduler.scale_model_input(torch.cat([z, z]), t)
-            negative, positive = pipe.unet(both, t, encoder_hidden_states=words).sample.chunk(2)
-            eps = negative + self.options.cfg * (positive - negative)
-            if not guided:
-                return eps
-            z0 = pipe.scheduler.step(eps, t, z).pred_original_sample
-            reward = self.task._networks.r2(self._decoded(z0))
-            (slope,) = torch.autograd.grad(reward.sum(), z)
-        abar = pipe.scheduler.alphas_cumprod[t]
-        return eps.detach() - (1 - abar) ** 0.5 / STRENGTH * slope
-
-    def _decoded(self, z: torch.Tensor) -> torch.Tensor:
-        latent = z / self.pipe.vae.config.scaling_factor
-        images: torch.Tensor = self.pipe.vae.decode(latent).sample / 2 + 0.5
-        return images
+        if not guided:
+            return plain_step.unguided(self.pipe, z, t, words, self.options.cfg)
+        reward = self.task._networks.r2
+        return plain_step.guided(
+            self.pipe, z, t, words, self.options.cfg, lambda images: -reward(images) / STRENGTH
+        )
 
     def both(self, guided: bool) -> tuple[Callable[[], torch.Tensor], Callable[[], torch.Tensor]]:
         return partial(self.ours, guided), partial(self.plain, guided)

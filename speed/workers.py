@@ -25,8 +25,8 @@ from benchmark.store.store import Store
 RUNS = int(os.environ.get("BENCH_RUNS", "200"))
 KILLS = int(os.environ.get("BENCH_KILLS", "50"))
 PATIENCE = "2s"
-WORDS = ["--method", "random,tpe", "--task", "quadratic", "--budget", "2000nfe"]
-WORDS += ["--seeds", f"0-{RUNS // 2 - 1}", "--set", "random.trials=90", "--set", "tpe.trials=90"]
+WORDS = ["--method", "random,tpe", "--task", "quadratic", "--budget", "5000nfe"]
+WORDS += ["--seeds", f"0-{RUNS // 2 - 1}", "--set", "random.trials=225", "--set", "tpe.trials=225"]
 SAME = ("seed", "status", "nfe", "trials", "no_incumbent")
 Process = subprocess.Popen[str]
 
@@ -71,7 +71,7 @@ def by_lease(root: Path, specs: list[RunSpec]) -> tuple[int, int]:
     return kill(
         specs,
         Store(root),
-        lambda: bench("worker", str(root), "--quiet", "--wait", "--patience", PATIENCE),
+        lambda: bench("worker", str(root), "--quiet", "--patience", PATIENCE),
     )
 
 

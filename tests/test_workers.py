@@ -17,6 +17,7 @@ import pytest
 from benchmark import UsageError, load_results
 from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
+from benchmark.runs.slurm import script
 from benchmark.store.hints import HINTS, hint_held, hint_stored, read_hints, unhint
 from benchmark.store.lease import LEASE, Leases
 from benchmark.store.planned import PLAN, read_plan
@@ -74,6 +75,50 @@ def test_patience_counts_from_the_first_look(folder):
     assert not late.take(folder)
     time.sleep(0.3)
     assert late.take(folder)
+
+
+def test_who_holds_a_lease_is_open_until_it_is_touched_or_stale(folder):
+    first, second = leases(folder), leases(folder)
+    first.take(folder)
+    assert not second.undecided([folder]), "nobody has looked yet"
+    assert not second.take(folder)
+    assert second.undecided([folder])
+    assert not second.undecided([folder.with_name("another")])
+    # it is touched, so its holder is alive
+    time.sleep(0.05)
+    first.renew()
+    assert not second.take(folder)
+    assert not second.undecided([folder])
+    # to a worker that comes later it is open again, until it is stale and taken
+    late = leases(folder)
+    assert not late.take(folder)
+    assert late.undecided([folder])
+    time.sleep(0.3)
+    assert late.take(folder)
+    assert not late.undecided([folder])
+
+
+def test_an_open_lease_is_not_waited_for_without_end(folder):
+    first, second = leases(folder), leases(folder)
+    first.take(folder)
+    second.take(folder)
+    time.sleep(0.3)
+    assert not second.undecided([folder]), "nobody could take it"
+
+
+def test_a_link_that_was_made_though_its_answer_was_lost_counts(folder, monkeypatch):
+    """As on NFS, whose client asks again and is told that the name is there."""
+    real = os.link
+
+    def asked_twice(source, target):
+        real(source, target)
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", asked_twice)
+    first, second = leases(folder), leases(folder)
+    assert first.take(folder)
+    assert not second.take(folder)
+    assert [p.name for p in folder.iterdir()] == [LEASE]
 
 
 def test_a_lease_that_was_renewed_just_then_is_put_back(folder):
@@ -144,10 +189,10 @@ def tables_alike(one, other):
 
 
 def test_the_script_carries_out_the_plan(planned, tmp_path):
-    script = planned("--seeds", "0,1", "--jobs", "3")
-    assert "#SBATCH --array=1-3\n" in script
-    assert "gres" not in script
-    (tmp_path / "array.sh").write_text(script)
+    text = planned("--seeds", "0,1", "--jobs", "3")
+    assert "#SBATCH --array=1-3\n" in text
+    assert "gres" not in text
+    (tmp_path / "array.sh").write_text(text)
     done = subprocess.run(["bash", str(tmp_path / "array.sh")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "4 of 4 runs are stored, 0 failed" in done.stderr
@@ -158,6 +203,15 @@ def test_the_script_carries_out_the_plan(planned, tmp_path):
     # planned again, it has the new runs too
     planned("--seeds", "0-2")
     assert len(read_plan(tmp_path / "runs")) == 6
+
+
+def test_a_folder_with_a_blank_is_quoted_and_what_sbatch_cannot_read_is_refused(tmp_path):
+    text = script(tmp_path / "my runs", [], 2, "cpu")
+    assert f'#SBATCH --output="{tmp_path}/my runs/slurm-%A_%a.log"\n' in text
+    assert f"worker '{tmp_path}/my runs'\n" in text
+    for name in ("100%", 'a"b', "a'b", "a\\b", "a\nb"):
+        with pytest.raises(UsageError, match="expected a name without %, quotes, backslashes"):
+            script(tmp_path / name, [], 2, "cpu")
 
 
 def has_a_run(root, pid):
@@ -187,6 +241,19 @@ def test_two_workers_share_the_runs_and_a_killed_one_loses_none(planned, tmp_pat
     assert "30 of 30 runs are stored, 0 failed" in said
     assert main(["run", *WHAT, "--seeds", "0-14", "--out", str(tmp_path / "own"), "--quiet"]) == 0
     tables_alike(root, tmp_path / "own")
+
+
+def test_a_later_worker_takes_the_runs_of_one_that_was_killed(planned, tmp_path):
+    """Without --wait: it stays until it knows whether who holds a run is alive."""
+    planned("--seeds", "0")
+    root = tmp_path / "runs"
+    first = worker(root, "--patience", "1s", start_new_session=True)
+    while not has_a_run(root, first.pid):
+        assert first.poll() is None
+    first.kill()
+    first.communicate()
+    said = worker(root, "--patience", "1s").communicate()[1]
+    assert "2 of 2 runs are stored, 0 failed" in said
 
 
 SLOW = """

@@ -21,14 +21,16 @@ def script(out: Path, words: Sequence[str], workers: int, device: str) -> str:
     device: the kind that the runs need. Raises UsageError for what a script cannot hold.
     """
     root = out.absolute()
-    if any(c in str(root) for c in "\n\r%"):
-        raise UsageError(f"--out {str(out)!r}: expected a name without % and line ends for sbatch")
+    if any(c in str(root) for c in "\n\r%\"'\\"):
+        what = "expected a name without %, quotes, backslashes and line ends for sbatch"
+        raise UsageError(f"--out {str(out)!r}: {what}")
     command = [sys.executable, "-P", "-m", "benchmark", "worker", str(root), *words]
     lines = [
         "#!/bin/bash",
         "#SBATCH --job-name=bench",
         f"#SBATCH --array=1-{workers}",
-        f"#SBATCH --output={root}/slurm-%A_%a.log",
+        # sbatch splits its lines at blanks, but for what is quoted
+        f'#SBATCH --output="{root}/slurm-%A_%a.log"',
         "#SBATCH --cpus-per-task=2",
         *(["#SBATCH --gres=gpu:1"] if device == "cuda" else []),
         "# time, memory and partition are yours to add",
@@ -42,8 +44,9 @@ def script(out: Path, words: Sequence[str], workers: int, device: str) -> str:
 def _exports(environment: Mapping[str, str]) -> list[str]:
     found = {name: environment[name] for name in _PASSED_ON if name in environment}
     # what this process can import, a worker can too; its Python has the rest
-    known = (sys.prefix, sys.base_prefix)
-    more = [os.path.abspath(p) for p in sys.path if p and not os.path.abspath(p).startswith(known)]
-    if more := [p for p in more if os.path.exists(p)]:
-        found["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(more))
+    known = [Path(sys.prefix), Path(sys.base_prefix)]
+    paths = [Path(p).absolute() for p in sys.path if p]
+    more = [p for p in paths if p.exists() and not any(map(p.is_relative_to, known))]
+    if more:
+        found["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(map(str, more)))
     return [f"export {name}={shlex.quote(value)}" for name, value in found.items()]

@@ -1,4 +1,4 @@
-"""The local executor: each run in a fresh process, several at a time if asked, with a watchdog.
+"""The local executor: each run in its own process, several at a time if asked, with a watchdog.
 
 A run that does not stop by itself gets SIGTERM once its budget and the grace are over (where that
 is in evaluations: once its method has asked for nothing for the idle time and the grace), and after
@@ -87,7 +87,7 @@ class Supervisor:
                     return
                 if not (self.stopping or self.refused):
                     waiting = self._start(waiting)
-                    if not (self.children or self.settings.wait):
+                    if not (self.children or self.settings.wait or self._may_be_free(waiting)):
                         return
                 if waiting or self.children:
                     self._wait()
@@ -168,6 +168,11 @@ class Supervisor:
             children=self.children,
             warm=self.warm.parent,
         )
+
+    def _may_be_free(self, waiting: Sequence[RunSpec]) -> bool:
+        """Whether some are held by workers of which it is not known yet that they are alive."""
+        leases = self.store.leases
+        return leases is not None and leases.undecided(map(self.store.folder, waiting))
 
     def _renew(self) -> None:
         """Keep this worker's leases; a run that is another's now must not be written any more."""

@@ -11,9 +11,11 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark.errors import UsageError
 
@@ -26,6 +28,14 @@ _Seen = tuple[str, int]
 """Whose lease it is, and when it was touched, by the file system."""
 
 
+class _Watched(NamedTuple):
+    """Another's lease: as it was last seen, since when, and whether it was ever seen touched."""
+
+    seen: _Seen
+    since: float
+    alive: bool
+
+
 @dataclass
 class Leases:
     """Those of one worker. patience: seconds after which an untouched lease is nobody's."""
@@ -35,7 +45,7 @@ class Leases:
         default_factory=lambda: f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
     )
     _held: dict[Path, int] = field(default_factory=dict)
-    _watched: dict[Path, tuple[_Seen, float]] = field(default_factory=dict)
+    _watched: dict[Path, _Watched] = field(default_factory=dict)
     _touched: float = 0.0
 
     def check(self, folder: Path) -> None:
@@ -57,6 +67,7 @@ class Leases:
         seen = _look(path)
         if seen is not None and not self._is_stale(path, seen):
             return False
+        self._watched.pop(path, None)
         if seen is not None and not self._remove(path, seen):
             return False
         if not self._link(path):
@@ -110,11 +121,19 @@ class Leases:
 
     def _is_stale(self, path: Path, seen: _Seen) -> bool:
         now = time.monotonic()
-        before, since = self._watched.get(path, (None, now))
-        if before != seen:
-            self._watched[path] = seen, now
+        before = self._watched.get(path)
+        if before is None or before.seen != seen:
+            self._watched[path] = _Watched(seen, now, alive=before is not None)
             return False
-        return now - since > self.patience
+        return now - before.since > self.patience
+
+    def undecided(self, folders: Iterable[Path]) -> bool:
+        """Whether of one of these no holder was seen alive yet, and it is not yet stale either."""
+        now = time.monotonic()
+        found = [self._watched.get(folder / LEASE) for folder in folders]
+        # a stale one is taken over at the next look
+        most = self.patience + 2 * self.rest
+        return any(w is not None and not w.alive and now - w.since < most for w in found)
 
     def _remove(self, path: Path, seen: _Seen) -> bool:
         """Take an untouched lease away; False where it was another's by then."""
@@ -137,11 +156,12 @@ class Leases:
         scratch.write_text(self.owner, encoding="utf-8")
         try:
             os.link(scratch, path)
+            return True
         except FileExistsError:
-            return False
+            # NFS says so too where its answer was lost and it asked again: two names tell
+            return scratch.stat().st_nlink == 2
         finally:
             scratch.unlink()
-        return True
 
 
 def _look(path: Path) -> _Seen | None:
