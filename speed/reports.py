@@ -1,20 +1,24 @@
-"""`bench report`, and `bench run` where all is stored, on 1,000 runs and more.
+"""`bench report`, and `bench run` where all is stored, on 1,000 runs and more; the page, opened.
 
-Whole processes. Target: seconds grow no faster than runs. `BENCH_RUNS=1000,3000`: other numbers.
+Whole processes, the page among what they write. Targets: a report of 1,000 runs in 5 s and of
+10,000 in 40 s, in less than 2 GiB, and a page of 120 runs that is drawn within 1 s in Chromium.
+`BENCH_RUNS=1000,3000`: other numbers.
 """
 
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.runs.runner import run_one
 from benchmark.store.store import Store
-from speed.timing import seconds
 
 METHODS = "bilevel,default,grid,random"
 RUNS = tuple(map(int, os.environ.get("BENCH_RUNS", "1000,3000,10000").split(",")))
@@ -47,6 +51,50 @@ def fill(root: Path, seeds: int) -> list[str]:
     return words
 
 
+def _whole(words: list[str]) -> tuple[float, float]:
+    """Seconds of a command and the GiB of its peak."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmark", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, words
+    return time.perf_counter() - began, used.ru_maxrss / 2**20
+
+
+def opened(rounds: int = 7) -> None:
+    """The page of the 120 runs of results/reward_ft: from the address to the drawn curves."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        print("the page was not opened: there is no chromium")
+        return
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        with tarfile.open("results/reward_ft/runs.tar.xz") as packed:
+            packed.extractall(folder, filter="data")
+        _whole(["report", folder])
+        path = Path(folder) / "report" / "explore.html"
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        took = []
+        for _ in range(rounds):
+            page = browser.new_page()
+            began = time.perf_counter()
+            page.goto(path.as_uri())
+            page.wait_for_selector("#chart svg .mark-symbol path")
+            took.append(time.perf_counter() - began)
+            page.close()
+        browser.close()
+        print(
+            f"the page of {len(list(Store(Path(folder))))} runs, {path.stat().st_size / 2**20:.1f} "
+            f"MiB: drawn after {statistics.median(took):.2f} s, {min(took):.2f} to {max(took):.2f} "
+            f"in {rounds} openings, the first {took[0]:.2f}"
+        )
+
+
 def main() -> None:
     before: dict[str, tuple[int, float]] = {}
     for runs in RUNS:
@@ -55,13 +103,7 @@ def main() -> None:
             words = fill(root, runs // 4)
             commands = {"report": ["report", str(root)], "run": ["run", *words, "--out", str(root)]}
             for name, command in commands.items():
-                took = seconds(
-                    lambda command=command: subprocess.run(
-                        [sys.executable, "-m", "benchmark", *command],
-                        check=True,
-                        capture_output=True,
-                    )
-                )
+                took, peak = _whole(command)
                 was, earlier = before.get(name, (runs, took))
                 before[name] = (runs, took)
                 growth = (
@@ -69,4 +111,10 @@ def main() -> None:
                     if was < runs
                     else ""
                 )
-                print(f"bench {name} on {runs} stored runs: {took:.1f} s{growth}", flush=True)
+                size = (root / "report" / "explore.html").stat().st_size / 2**20
+                print(
+                    f"bench {name} on {runs} stored runs: {took:.1f} s, {peak:.2f} GiB, a page of "
+                    f"{size:.1f} MiB{growth}",
+                    flush=True,
+                )
+    opened()

@@ -26,10 +26,11 @@ def made(
     options=None,
     prompt="",
     images=(),
+    steps=True,
     **record,
 ):
     """Two proposals a run, at 400 and 800 evaluations and 4 and 8 s, both measured; returns the
-    store.
+    store. steps: whether they say how many steps the search had taken.
     """
     store, rng = Store(root), np.random.default_rng(0)
     for k, method in enumerate(methods):
@@ -50,6 +51,7 @@ def made(
             for step in (1, 2):
                 lam = {name: float(0.1 * step * (1 + rng.random())) for name in axes}
                 line = {"seconds": 4.0 * step, "nfe": 400 * step, "lam": lam, "loss": 1.0 / step}
+                line |= {"all_steps": 10 * step} if steps else {}
                 writer.proposal(line)
                 measured = {m: float(10 - step + k + rng.normal() * 0.1) for m in metrics}
                 drawn = {

@@ -1,6 +1,8 @@
 """What a terminal shows of several runs."""
 
 import io
+import math
+import signal
 import time
 from types import SimpleNamespace
 
@@ -8,9 +10,11 @@ import pytest
 
 from benchmark import run
 from benchmark.command.cli import main
+from benchmark.command.parse import plan_from_text
 from benchmark.runs import display as module
 from benchmark.runs.child import _event
 from benchmark.runs.display import CountedLines, Screen, Silent, display, sentence
+from benchmark.runs.measuring import MeasuringTime, tried
 from benchmark.runs.progress import Told
 from benchmark.runs.words import ended_how, seconds
 from benchmark.spec import RunSpec
@@ -153,10 +157,36 @@ def test_a_dry_run_knows_the_measurement_from_stored_runs(tmp_path, capsys):
     words = ["--method", "default", "--task", "quadratic", "--budget", "60nfe", "--dry-run"]
     words += ["--out", str(tmp_path), "--seeds", "0,1"]
     assert main(["run", *words]) == 0
-    assert "before their measurement, which a first run will tell" in capsys.readouterr().out
+    assert "and at most 0 s for their measurement, by one that was tried" in capsys.readouterr().out
     run("default", "quadratic", budget="60nfe", out=tmp_path, quiet=True)
     capsys.readouterr()
     assert main(["run", *words]) == 0
     said = capsys.readouterr().out
     assert "1 of 2 runs" in said
     assert "and 0 s for their measurement, as that of stored runs" in said
+
+
+def test_a_measurement_that_is_tried_is_given_up_in_time():
+    began = time.monotonic()
+    assert tried(lambda: time.sleep(30), limit=0.1) == math.inf
+    assert time.monotonic() - began < 10
+    assert 0.05 <= tried(lambda: time.sleep(0.05), limit=20) < 20
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_a_measuring_time_is_of_stored_runs_or_of_one_tried_for_each_mark():
+    def specs(marks):
+        return plan_from_text("default", "quadratic", budget="60nfe", seeds="0,1", marks=marks)
+
+    ended, marked = specs([]), specs(["20nfe", "40nfe"])
+    took = MeasuringTime()
+    took.add(ended[0], None)
+    assert len(took.unknown([*ended, *marked])) == 1
+    took.probed(ended[0], 7.0)
+    assert took.of([*ended, *marked], 1).startswith("and at most 56 s for")
+    assert took.of([*ended, *marked], 2).startswith("and at most 28 s for")
+    took.probed(ended[0], math.inf)
+    assert (
+        took.of(marked, 1) == "and more than 3 min for their measurement, of which one was given up"
+    )
+    assert took.of([], 1) == "and 0 s for their measurement"

@@ -25,6 +25,7 @@ from benchmark.report.table import tables
 from benchmark.report.verify import verify
 from benchmark.store.seal import EARLIER
 from benchmark.store.store import Store
+from benchmark.store.stored import trials_of
 from tests.made import made
 from tests.test_cli import bench
 
@@ -133,7 +134,7 @@ def _half():
 def test_every_choice_of_the_curves_draws(page):
     for metric in page.locator("#metric option").evaluate_all("o => o.map(x => x.value)"):
         page.select_option("#metric", metric)
-        for x in ("seconds", "evaluations", "proposals", "method"):
+        for x in ("seconds", "evaluations", "steps", "proposals", "method"):
             page.select_option("#x", x)
             for box in map(page.locator, ("#log-x", "#log-y", "#each")):
                 if box.is_enabled():
@@ -211,6 +212,11 @@ def test_a_runs_own_page(page, folder):
     assert "Passport: how it was measured" in text
     assert "features of a network" in text
     assert page.locator("#overview").is_hidden()
+    for k, name in enumerate(("abar(t)", "log-SNR(t)")):
+        drawn = run.locator(f"#curve-{k} svg")
+        drawn.wait_for()
+        assert name in drawn.text_content()
+        assert drawn.locator(".mark-line path").count() == 2
     run.get_by_text("all runs").click()
     page.locator("#overview").wait_for(state="visible")
 
@@ -269,6 +275,27 @@ def test_json_that_no_text_can_end():
     text = as_script({"a": HOSTILE, "b": [float("nan"), np.inf, 1 / 3]})
     assert "<" not in text
     assert json.loads(text) == {"a": HOSTILE, "b": [None, None, 0.3333333]}
+
+
+def page_data(root):
+    (table,) = tables(Store(root))
+    return data_of(table, root, [], False, [])
+
+
+def test_steps_are_offered_where_every_run_counted_them(tmp_path):
+    ran = run("random", "quadratic", budget="120nfe", marks=["60nfe"], out=tmp_path, quiet=True)
+    (stored,) = Store(tmp_path)
+    found = page_data(tmp_path)
+    assert found["steps"]
+    # each trial is a fit from its start, of 20 steps
+    fits = [sum(t["nfe"] <= p["nfe"] for t in trials_of(stored)) for p in stored.proposals]
+    assert len(fits) > 1
+    assert [p["all_steps"] for p in stored.proposals] == [20 * k for k in fits]
+    assert [p["steps"] for p in found["points"]] == [t["all_steps"] for t in stored.tests]
+    assert found["searched"][0]["points"][-1]["steps"] == stored.proposals[-1]["all_steps"]
+    assert len(ran.frame) == 1
+    made(tmp_path / "early", steps=False)
+    assert not page_data(tmp_path / "early")["steps"]
 
 
 def test_long_lists_are_spread_evenly():

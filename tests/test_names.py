@@ -80,7 +80,7 @@ def test_what_is_no_name_is_refused_for_every_kind(name):
 def answer(metrics):
     task = QuadraticTask(0, 20, 0.5)
     lam = task.space.default()
-    return Incumbent(Proposal(lam, None, 0.0), 1.0, 1), task, Test(metrics)
+    return Incumbent(Proposal(lam, None, 0.0), 1.0, 1, 1), task, Test(metrics)
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -16,6 +16,7 @@ from benchmark.report.report import report
 from benchmark.report.statistics.across import over
 from benchmark.report.statistics.anytime import Anytime
 from benchmark.report.statistics.chances import chances
+from benchmark.report.statistics.medians import median, share
 from benchmark.report.statistics.optimism import Looked, at, best_at, ledger
 from benchmark.report.statistics.quality import times
 from benchmark.report.statistics.ranks import _dealt, _normal, ranks
@@ -132,6 +133,34 @@ def test_time_to_a_quality_is_that_of_the_first_answer_so_good():
     a = Anytime([2.0, 6.0, 8.0], [4.0, 1.0, 2.0], 10.0)
     assert [a.until(q, True) for q in (5.0, 4.0, 3.0, 0.5)] == [2.0, 2.0, 6.0, math.inf]
     assert [a.until(q, False) for q in (3.0, 4.5)] == [2.0, math.inf]
+
+
+@pytest.mark.parametrize("noise", ["normal", "lognormal"])
+def test_an_interval_of_a_median_holds_what_it_says(noise):
+    """At the sizes that people use; of few values it says that it holds less than 95 %."""
+    rng, said = np.random.default_rng(5), {2: 0.5, 3: 0.75, 4: 0.875, 5: 0.9375}
+    for n in (2, 3, 4, 5, 6, 10, 15, 30):
+        # both laws have their median at 0 or 1; a time that is never reached is inf
+        drawn = rng.standard_normal((4000, n))
+        values = drawn if noise == "normal" else np.exp(drawn)
+        values[drawn > 1] = np.inf
+        found = np.array([median(list(v))[1:] for v in values])
+        middle = 0.0 if noise == "normal" else 1.0
+        held = np.mean((found[:, 0] <= middle) & (middle <= found[:, 1]))
+        # a standard error is 0.008 at most
+        if n in said:
+            assert held == pytest.approx(said[n], abs=0.025)
+        else:
+            assert 0.94 <= held <= 0.99
+
+
+def test_a_median_is_one_of_the_values_and_a_share_has_its_exact_interval():
+    assert median([3.0, 1.0, math.inf]) == (3.0, 1.0, math.inf)
+    assert median([1.0, math.inf]) == (math.inf, 1.0, math.inf)
+    assert median(list(map(float, range(10)))) == (5.0, 1.0, 8.0)
+    # none of n: 1 - (0.05 / 2) ** (1 / n)
+    assert share(0, 5) == (0.0, 0.0, pytest.approx(1 - 0.025**0.2))
+    assert share(5, 5) == (1.0, pytest.approx(0.025**0.2), 1.0)
 
 
 def test_an_answer_stands_from_its_own_trial_to_the_one_before_the_next():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from statistics import fmean
+from dataclasses import dataclass
 
 from benchmark.budget import Budget
 from benchmark.protocol import Prices, Remeasured, Simulated
 from benchmark.runs.afford import distinct, prices, shortfall, warnings, where
 from benchmark.runs.child import label
+from benchmark.runs.measuring import MeasuringTime, kind, tried
 from benchmark.runs.preflight import needs
 from benchmark.runs.words import seconds
 from benchmark.spec import RunSpec
@@ -28,6 +28,7 @@ class Probe:
     setup: seconds until a search begins.  rate: network evaluations a second.  state: bytes of a
         state.  nfe: network evaluations of a step.  kept: bytes that a run keeps of its answer.
     start, fit: (seconds, network evaluations) of an `init`, and of that with all steps, without F.
+    measuring: seconds of a measurement, inf where it was given up, None where none was tried.
     """
 
     setup: float
@@ -37,10 +38,11 @@ class Probe:
     start: tuple[float, float]
     fit: tuple[float, float]
     kept: int
+    measuring: float | None
 
     @classmethod
-    def of(cls, spec: RunSpec, device: str) -> Probe:
-        """Try a task for a few seconds."""
+    def of(cls, spec: RunSpec, device: str, measure: bool) -> Probe:
+        """Try a task for a few seconds. measure: whether a measurement is tried too."""
         began = time.monotonic()
         task = spec.maker().open(spec.seed, spec.prompt, spec.lower, device)
         task.warm_up()
@@ -62,7 +64,10 @@ class Probe:
         fit = (start[0] + times * (spent - start[0]), start[1] + times * (nfe - start[1]))
         answer = task.answer(state, lam) if isinstance(task, Remeasured) else {}
         kept = sum(a.nbytes for a in answer.values())
-        return cls(ready - began, nfe / spent, size, nfe / max(1, steps), start, fit, kept)
+        measuring = tried(lambda: task.test(state, lam)) if measure else None
+        return cls(
+            ready - began, nfe / spent, size, nfe / max(1, steps), start, fit, kept, measuring
+        )
 
     def shortfall(self, spec: RunSpec, stated: Prices | None) -> str:
         """The warning for a budget that is too small, or ""."""
@@ -79,29 +84,6 @@ class Probe:
         digits = 0 if counted else 1
         detail = f"about {fit:,.{digits}f} {unit}, of which {start:,.{digits}f} to start"
         return shortfall(spec.budget, where(spec), start, fit, detail)
-
-
-@dataclass
-class MeasuringTime:
-    """What the final measurement of stored runs took, by task, preset and options."""
-
-    _seconds: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, spec: RunSpec, stored: Stored | None) -> None:
-        if stored is not None and stored.done and stored.tests:
-            self._seconds.setdefault(_alike(spec), []).append(stored.run["ledger"]["report"])
-
-    def of(self, todo: Sequence[RunSpec], slots: int) -> str:
-        """For a sum: what it will take, where runs of each kind are stored."""
-        if not todo or any(_alike(spec) not in self._seconds for spec in todo):
-            return "before their measurement, which a first run will tell"
-        whole = sum(fmean(self._seconds[_alike(spec)]) for spec in todo)
-        return f"and {seconds(whole / slots)} for their measurement, as that of stored runs"
-
-
-def _alike(spec: RunSpec) -> str:
-    """What decides how long a measurement takes."""
-    return str((spec.task, spec.preset, spec.lower, sorted(spec.task_options.items()), spec.marks))
 
 
 def _bytes(value: float) -> str:
@@ -129,14 +111,16 @@ def forecast(
             todo.append(spec)
     for need in needs(todo):
         yield f"{need.task}: about {_bytes(need.needed)} of memory at a run's peak"
-    probes: dict[tuple[str, str], Probe] = {}
+    probes: dict[str, Probe] = {}
+    unknown = took.unknown(todo)
     evaluations = whole = disk = stays = 0.0
     short = {spec.run_id for spec in distinct(todo)}
     for spec in todo:
         name = f"{spec.task}, {spec.preset}{', ' if spec.lower else ''}{spec.lower}"
-        key = (name, str(sorted(spec.task_options.items())))
-        if key not in probes:
-            p = probes[key] = Probe.of(spec, device)
+        if (key := kind(spec)) not in probes:
+            p = probes[key] = Probe.of(spec, device, key in unknown)
+            if p.measuring is not None:
+                took.probed(spec, p.measuring)
             yield (
                 f"{name}: {seconds(p.setup)} until a search begins, then about {p.rate:,.0f} "
                 f"network evaluations a second (probed on {device}); a state is {_bytes(p.state)}"

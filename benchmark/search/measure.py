@@ -16,11 +16,15 @@ from benchmark.space import Axis, Choice, Lam, Space
 
 @dataclass(frozen=True)
 class Incumbent:
-    """A proposal, and when it was made: seconds and network evaluations of the budget."""
+    """A proposal, and when it was made: seconds and network evaluations of the budget.
+
+    all_steps: of the search by then, whatever their state.
+    """
 
     proposal: Proposal[Any]
     seconds: float
     nfe: int
+    all_steps: int
 
     def at(self, unit: str) -> float:
         return self.nfe if unit == "nfe" else self.seconds
@@ -89,6 +93,7 @@ def stamp(incumbent: Incumbent, task: Task[Any]) -> dict[str, Any]:
     return {
         "seconds": incumbent.seconds,
         "nfe": incumbent.nfe,
+        "all_steps": incumbent.all_steps,
         "lam": task.space.native(p.lam),
         "loss": loss,
     }

@@ -56,8 +56,8 @@ class Metered:
         self.replay = Replay(self._journal)
         self.states = States(task, self._journal, self.meter, guard.disk, self.heartbeat)
         self._inits: dict[int, Handle] = {}
-        # answers of F, and those of them that are no numbers
-        self.losses = self.not_finite = 0
+        # answers of F, those of them that are no numbers, and steps
+        self.losses = self.not_finite = self.steps = 0
 
     @property
     def space(self) -> Space:
@@ -93,10 +93,12 @@ class Metered:
 
     def step(self, state: Handle, lam: Lam, tilt: float = 0.0) -> Handle:
         ask = self.states.request("step", state, lam, tilt)
-        return self.states.make(
+        made = self.states.make(
             self.states.lineage(state).longer(),
             lambda put: self._answer(ask, lambda s: put(self._task.step(s, lam, tilt)), state),
         )
+        self.steps += 1
+        return made
 
     def loss(self, state: Handle, lam: Lam) -> float:
         ask = self.states.request("loss", state, lam, 0.0)
@@ -130,10 +132,12 @@ class Metered:
         def call(put: Callable[[list[Any]], list[int]], *inside: Any) -> list[int]:
             return put(_each("step_many", many.step_many(inside, lams, tilt), lams))
 
-        return self.states.make_many(
+        made = self.states.make_many(
             [self.states.lineage(state).longer() for state in states],
             lambda put: self._answer(ask, partial(call, put), *states),
         )
+        self.steps += len(made)
+        return made
 
     def loss_many(self, states: Sequence[Handle], lams: Sequence[Lam]) -> list[float]:
         """As `step_many`."""
@@ -172,7 +176,7 @@ class Metered:
             if self.meter.late():
                 raise self.meter.out(" when a proposal came")
             line = self._write(ask, None)
-        return Incumbent(proposal, line.spent, line.nfe)
+        return Incumbent(proposal, line.spent, line.nfe, self.steps)
 
     def end(self, why: str = "") -> str:
         """Write down that the search is over, and why, so that a replay of it ends there too.

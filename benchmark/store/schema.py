@@ -137,8 +137,8 @@ class RunRecord(_Model):
         return self
 
 
-class ProposalRecord(_Model):
-    """A line of proposals.jsonl. lam: native values; a text is one of a Choice."""
+class _Stamp(_Model):
+    """lam: native values; a text is one of a Choice."""
 
     seconds: Seconds
     nfe: Count
@@ -146,7 +146,13 @@ class ProposalRecord(_Model):
     loss: float
 
 
-class TrialRecord(ProposalRecord):
+class ProposalRecord(_Stamp):
+    """A line of proposals.jsonl. all_steps: of the search by then; early runs do not say."""
+
+    all_steps: Count | None = None
+
+
+class TrialRecord(_Stamp):
     """A line of trials.jsonl: an evaluation of F. steps: of its state, which began at seed."""
 
     steps: Count

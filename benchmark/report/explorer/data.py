@@ -33,7 +33,7 @@ from benchmark.store.stored import Stored
 _SHAPES = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"}
 _OTHER_SHAPE = "cross"
 _DASHES: dict[str, list[int]] = {"-": [], "--": [6, 3], ":": [2, 2], "-.": [6, 3, 2, 3]}
-_SPENT = ("seconds", "evaluations", "proposals")
+_SPENT = ("seconds", "evaluations", "steps", "proposals")
 # the page draws these itself
 _OWN = ("samples.png", "quality_over_time.png")
 
@@ -58,6 +58,7 @@ def data_of(
     return {
         "title": table.title,
         "unit": "evaluations" if table.unit == "nfe" else "seconds",
+        "steps": all(p.get("all_steps") is not None for _, run in runs for p in run.proposals),
         "metrics": [
             {"name": m, "head": table.heading(m), "lower": metric_of(m).lower}
             for m in table.metrics
@@ -160,6 +161,8 @@ def _points(
         x = {
             "seconds": float(test["seconds"]),
             "evaluations": float(test["nfe"]),
+            # runs of early versions do not say; then the page does not offer it
+            "steps": test.get("all_steps") or 0,
             "proposals": max(1, bisect.bisect_right(stamps, here)),
         }
         # exact in the budget's unit, where it stood until the mark

@@ -92,6 +92,7 @@ def _described(row: int, run: Stored) -> dict[str, Any]:
             {k: t[k] for k in ("seconds", "nfe", "lam", "metrics", "passport") if k in t}
             for t in run.tests
         ],
+        "curves": _curves(run),
         "proposals": spread(run.proposals, LINES),
         "proposal_count": len(run.proposals),
         "trials": spread(trials, LINES),
@@ -99,10 +100,28 @@ def _described(row: int, run: Stored) -> dict[str, Any]:
     }
 
 
+def _curves(run: Stored) -> dict[str, list[dict[str, float]]]:
+    """What the task drew of the last answer: points of it and of the default."""
+    curves = run.tests[-1]["curves"] if run.tests else {}
+    return {
+        name: [
+            {"x": x, "own": float(f"{own:.4g}"), "default": float(f"{default:.4g}")}
+            for x, own, default in spread(list(zip(*rows, strict=True)), LINES)
+        ]
+        for name, rows in curves.items()
+    }
+
+
 def searched(run: Stored) -> list[dict[str, Any]]:
     """F of the incumbent over what was spent, as the search saw it."""
     lines = [
-        {"seconds": p["seconds"], "evaluations": p["nfe"], "proposals": k + 1, "y": p["loss"]}
+        {
+            "seconds": p["seconds"],
+            "evaluations": p["nfe"],
+            "steps": p.get("all_steps") or 0,
+            "proposals": k + 1,
+            "y": p["loss"],
+        }
         for k, p in enumerate(run.proposals)
         if np.isfinite(float(p["loss"]))
     ]

@@ -12,6 +12,7 @@ import pandas as pd
 from benchmark import escape
 from benchmark.report.metrics import metric_of
 from benchmark.report.statistics.chances import chances
+from benchmark.report.statistics.medians import HELD, median, share
 from benchmark.report.statistics.optimism import best_at, ledger, standing_at
 from benchmark.report.statistics.quality import Times, curves_of, times
 from benchmark.report.statistics.ranks import ranks
@@ -127,32 +128,25 @@ def _times(table: Table) -> Iterator[Statistic]:
         return
     unit = "evaluations" if table.unit == "nfe" else "seconds"
     how = (
-        f"median of when an answer with {found.what} was proposed, in {unit}, from the soonest to "
-        "the latest; inf: not within the budget; known at marks alone, so too late where they are "
-        "few"
+        f"median of when an answer with {found.what} was proposed, in {unit}; inf: not within the "
+        f"budget; known at marks alone, so too late where they are few; interval {HELD}"
     )
     for label, own in found.rows.items():
         values = list(own.values())
-        yield Statistic(table.main, label, TIME, *_middle(values), len(values), how)
-        share = float(np.isfinite(values).mean())
-        how_many = f"of the runs that had {found.what}"
-        yield Statistic(table.main, label, REACHED, share, *_UNKNOWN, len(values), how_many)
+        yield Statistic(table.main, label, TIME, *median(values), len(values), how)
+        had = share(int(np.isfinite(values).sum()), len(values))
+        how_many = f"of the runs that had {found.what}; exact 95 % interval"
+        yield Statistic(table.main, label, REACHED, *had, len(values), how_many)
     yield from _speed_ups(table.main, found)
 
 
 def _speed_ups(metric: str, found: Times) -> Iterator[Statistic]:
-    how = f"median ratio of times to {found.what}, least and most; 0: not within the budget"
+    how = f"median ratio of times to {found.what}; 0: not within the budget; interval {HELD}"
     slow = found.rows.get(found.random, {})
     for label, own in found.rows.items() if slow else ():
         ratios = [slow[c] / own[c] for c in own if c in slow and math.isfinite(slow[c])]
         if ratios and label != found.random:
-            yield Statistic(metric, label, SPEED_UP, *_middle(ratios), len(ratios), how)
-
-
-def _middle(values: list[float]) -> tuple[float, float, float]:
-    """Median, least and most; of an even number the upper of both, since one may be inf."""
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2], ordered[0], ordered[-1]
+            yield Statistic(metric, label, SPEED_UP, *median(ratios), len(ratios), how)
 
 
 def _optimism(table: Table) -> Iterator[Statistic]:
@@ -168,7 +162,7 @@ def _optimism(table: Table) -> Iterator[Statistic]:
             yield _of("F", row.label, f"{OPTIMISM} after {n}", e, len(found), how)
         if several := [float(best_at(own)) for own in ledgers if len(own) > 1]:
             how = (
-                "trials after which the measured answer was best on held-out data, median, least "
-                "and most; later ones only looked better"
+                "trials after which the measured answer was best on held-out data, median; later "
+                f"ones only looked better; interval {HELD}"
             )
-            yield Statistic("F", row.label, BEST_AFTER, *_middle(several), len(several), how)
+            yield Statistic("F", row.label, BEST_AFTER, *median(several), len(several), how)

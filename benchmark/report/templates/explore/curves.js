@@ -53,7 +53,7 @@ async function drawStrip(metric) {
   byId("chart-note").textContent = "Each point is a run at this budget; the line is their median. A click opens a run.";
 }
 
-const over = { seconds: "seconds of search", evaluations: "network evaluations", proposals: "answers proposed" };
+const over = { seconds: "seconds of search", evaluations: "network evaluations", steps: "steps of the lower level", proposals: "answers proposed" };
 
 async function drawCurves() {
   const metric = byId("metric").value;
@@ -86,7 +86,7 @@ async function drawCurves() {
     ...more,
   });
   const hover = [{ field: "label", title: "method" }, number("y", head), number("seconds", "seconds"),
-    number("evaluations", "evaluations"), number("proposals", "answers")];
+    number("evaluations", "evaluations"), ...(data.steps ? [number("steps", "steps")] : []), number("proposals", "answers")];
   const [dash, shape] = [perRow("dash"), perRow("shape")];
   const step = (more) => ({ type: "line", interpolate: "step-after", ...more });
   const layers = [];

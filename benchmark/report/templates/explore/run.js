@@ -36,6 +36,17 @@ function drawTrials(run) {
   ], 240);
 }
 
+// what the task drew of the answer, beside the default
+function drawAnswer(run) {
+  const colour = data.rows[run.row].colour;
+  Object.entries(run.curves).forEach(([name, values], k) => {
+    const line = (field, mark) => ({ data: { values }, mark: { type: "line", ...mark }, encoding: {
+      x: { field: "x", type: "quantitative", title: null }, y: { field, type: "quantitative", title: name, scale: { zero: false } },
+      tooltip: [number("own", "answer"), number("default", "default")] } });
+    drawIn(`curve-${k}`, [line("default", { color: theme()("--soft"), strokeDash: [4, 3] }), line("own", { color: colour })], 200);
+  });
+}
+
 function headOf(name) {
   const metric = data.metrics.find((m) => m.name === name);
   return metric ? metric.head : name;
@@ -63,6 +74,8 @@ function drawRun(id) {
     make("p", {}, `Run ${run.id}: ${ends[run.status] || run.status}. ${run.error}`),
     ...measured(run), ...images,
     make("div", { id: "trials", className: "chart", role: "img", "aria-label": "F over what was spent; the tables below have the numbers" }),
+    ...Object.keys(run.curves).map((name, k) => make("div", { id: `curve-${k}`, className: "chart", role: "img", "aria-label": `${name} of the answer, and of the default (dashed)` })),
+    ...(Object.keys(run.curves).length ? [make("p", {}, "The answer, and the default (dashed).")] : []),
     make("h3", {}, "Command"), make("pre", {}, run.command),
     ...pairs("Spent", run.spent), ...pairs("Seconds by account", run.ledger), ...pairs("Options", run.options),
     ...lamTable("Answers proposed", run.proposals, run.proposal_count, []),
@@ -71,6 +84,7 @@ function drawRun(id) {
     ...run.tests.slice(-1).flatMap((t) => pairs("Passport: how it was measured", t.passport)),
     ...pairs("Environment", run.environment), ...pairs("Hashes of code and files", run.hashes));
   drawTrials(run);
+  drawAnswer(run);
   byId("run").focus({ preventScroll: true });
   scrollTo(0, 0);
 }

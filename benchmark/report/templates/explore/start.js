@@ -48,6 +48,7 @@ byId("filter").oninput = (e) => { chosen.filter = e.target.value.toLowerCase(); 
 options(byId("metric"), [...data.metrics.map((m) => [m.name, m.head]), ["searched", "searched F"]]);
 byId("metric").value = data.main || "searched";
 byId("x").value = data.unit;
+if (!data.steps) byId("x").querySelector("[value=steps]").remove();
 for (const id of ["metric", "x", ...boxes]) byId(id).onchange = () => { drawCurves(); remember(); };
 recall();
 byId("budget").value = chosen.budget;
