@@ -19,6 +19,7 @@ from speed.rewards import curve, draw, number
 from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.recipe import axes
 from tasks.noise_schedule.recipe import response as schedule_response
+from tasks.reward_ft import RewardFt, shipped
 from tasks.reward_ft.recipe import response as lam_response
 from tests.legible import faults
 
@@ -147,6 +148,21 @@ def test_the_picture_of_the_response_to_a_schedule_is_drawn_again(tmp_path):
     same_picture(tmp_path / "response.png", folder / "response.png")
 
 
+def test_the_samples_of_the_readme_are_drawn_again(tmp_path):
+    """By the model, the first eight images of each strip: an image hangs on its own seed alone."""
+    best = float(lam_response.GUIDED[4])
+    plain, strips = [], {lam: [] for lam in (best, *lam_response.OVER_OPTIMISED)}
+    for prompt in shipped.PROMPTS:
+        task = RewardFt(test_images=8).open(0, prompt, "guided", "cpu")
+        plain.append(lam_response.strip(task.sampler(task.seeds("test", 8)).images))
+        for lam, own in strips.items():
+            own.append(lam_response.strip(task.sample_test(lam).images))
+    lam_response.gallery(plain, strips, best, tmp_path / "samples.png")
+    # sums of floats hang on the machine: a level here and there
+    stored = RESULTS / "reward_ft" / "response" / "samples.png"
+    same_picture(tmp_path / "samples.png", stored, most=0.5)
+
+
 def test_the_picture_of_the_response_to_lam_is_drawn_again(tmp_path):
     """samples.png beside it is of a network, and is not."""
     folder = RESULTS / "reward_ft" / "response"
@@ -183,10 +199,15 @@ def same_numbers(one, other):
     pd.testing.assert_frame_equal(found, stored, rtol=1e-6, atol=1e-9, obj=str(other))
 
 
-def same_picture(one, other):
-    """Pixel by pixel where the same matplotlib drew both; others may place letters elsewhere."""
+def same_picture(one, other, most=0.0):
+    """Pixel by pixel where the same matplotlib drew both; others may place letters elsewhere.
+
+    most: mean difference in levels of 255.
+    """
     with Image.open(one) as a, Image.open(other) as b:
         if a.info.get("Software") == b.info.get("Software"):
-            np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=str(other))
+            assert a.size == b.size, other
+            gap = np.abs(np.asarray(a, np.int16) - np.asarray(b, np.int16))
+            assert gap.mean() <= most, other
         else:
             assert a.size == pytest.approx(b.size, rel=0.02), other

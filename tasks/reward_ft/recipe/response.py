@@ -34,6 +34,7 @@ PROMPTS = (
     "a bold purple two on a gray background",
 )
 GUIDED = np.geomspace(0.01, 100, 9)
+OVER_OPTIMISED = [float(lam) for lam in GUIDED[[2, 0]]]
 DENSE = np.geomspace(0.01, 100, 33)
 RESAMPLES = 2000
 BANK_OF = "bank of "
@@ -118,15 +119,18 @@ def picture(folder: Path) -> None:
     plt.close(figure)
 
 
-def gallery(shown: dict[str, list[Table]], path: Path) -> None:
-    """Rows of pictures; the same image seeds in each column."""
+def gallery(plain: list[Table], strips: dict[float, list[Table]], best: float, path: Path) -> None:
+    """Rows of pictures, see `Samples`; the same image seeds in each column."""
     prompts = len(shipped.PROMPTS)
+    shown = {"unguided": plain, f"lam = {best:.3g}\n(well tuned)": strips[best]}
+    for lam in OVER_OPTIMISED:
+        shown[f"lam = {lam:.3g}\n(over-optimised)"] = strips[lam]
     figure, grid = plt.subplots(
         len(shown), prompts, figsize=(11.5, 0.85 * len(shown) + 0.3), squeeze=False
     )
-    for i, (label, strips) in enumerate(shown.items()):
+    for i, (label, row) in enumerate(shown.items()):
         for j in range(prompts):
-            grid[i][j].imshow(strips[j], interpolation="lanczos")
+            grid[i][j].imshow(row[j], interpolation="lanczos")
             grid[i][j].axis("off")
             if i == 0:
                 grid[i][j].set_title(f"“{shipped.PROMPTS[j]}”", fontsize=9)
@@ -223,13 +227,7 @@ def main() -> None:
     # with the digits that are stored, so that the picture can be drawn again from them
     picture(args.out)
     best = float(guided["lam"].iloc[int(guided["clip"].argmax())])
-    labels = {
-        "unguided": samples.plain,
-        f"lam = {best:.3g}\n(well tuned)": samples.strips[best],
-    }
-    for lam in GUIDED[[2, 0]]:
-        labels[f"lam = {lam:.3g}\n(over-optimised)"] = samples.strips[float(lam)]
-    gallery(labels, args.out / "samples.png")
+    gallery(samples.plain, samples.strips, best, args.out / "samples.png")
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ async function drawAnswers() {
 
 function drawSearch() {
   if (!data.axes.length) return;
+  if (!byId("importance").childElementCount) drawImportance();
   drawSlice();
   drawAnswers();
 }

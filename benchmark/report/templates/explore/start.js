@@ -4,14 +4,17 @@ function options(select, values) {
   select.replaceChildren(...values.map(([value, text]) => make("option", { value }, text)));
 }
 
+let drawing = 0;
+
 function draw() {
   byId("budget-text").textContent = data.budgets[chosen.budget].label;
   byId("budget").setAttribute("aria-valuetext", data.budgets[chosen.budget].label);
   drawTable();
-  drawCurves();
-  drawSearch();
   drawGallery();
   remember();
+  // what is further down comes once the curves can be seen, and of several changes the last alone
+  const own = ++drawing;
+  drawCurves().then(() => requestAnimationFrame(() => setTimeout(() => { if (own === drawing) drawSearch(); })));
 }
 
 // what is chosen, in the address, so that a link shows the same
@@ -85,7 +88,6 @@ byId("pictures").append(...data.pictures.map((p) => make("figure", {},
   make("button", { type: "button", className: "picture", title: "full size", onclick: (e) => e.currentTarget.classList.toggle("full") },
     make("img", { src: p.src, alt: p.name.replaceAll("_", " "), loading: "lazy" })),
   make("figcaption", {}, make("b", {}, p.name.replaceAll("_", " ")), p.about ? `: ${p.about}` : ""))));
-if (data.axes.length) drawImportance();
 drawEvery(null, false);
 byId("fewer").hidden = data.runs.length === data.run_count;
 byId("fewer").textContent = `The ${data.runs.length} runs of the lowest seeds, of ${data.run_count}: tables, means and statistics are of all, single runs and their curves of these. bench report on fewer has the others.`;
