@@ -47,6 +47,7 @@ def methods_of(folder):
         "docs/commands.md",
         "docs/comparison.md",
         "docs/concepts.md",
+        "docs/methodology.md",
         "docs/methods.md",
         "docs/paper.md",
         "docs/results.md",

@@ -56,7 +56,7 @@ def test_what_is_not_there_is_one_line(loopback, tmp_path, monkeypatch, capsys):
     words += ["--out", str(tmp_path), "--engine", "ray"]
     assert main([*words, "--address", "127.0.0.1:1"]) == 2
     said = capsys.readouterr().err
-    assert "--address 127.0.0.1:1: expected a Ray cluster that answers within 15 s" in said
+    assert "--address 127.0.0.1:1: expected a Ray cluster that answers; " in said
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(words) == 2
     assert "pip install 'diffusion-hpo-bench[ray]'" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -84,31 +84,18 @@ def _answers(sent: dict[Any, RunSpec]) -> Iterator[tuple[RunSpec, Answered]]:
             yield spec, Answered(None, format_error(getattr(error, "cause", None) or error))
 
 
-def _reach(address: str) -> None:
-    """Raises UsageError where nobody listens there: Ray itself would try for minutes."""
-    parts = urlsplit(address if "//" in address else f"//{address}")
-    with suppress(ValueError):
-        if not (parts.hostname and parts.port):
-            return
-        try:
-            socket.create_connection((parts.hostname, parts.port), _PATIENCE).close()
-        except OSError as error:
-            raise UsageError(
-                f"--address {address}: expected a Ray cluster that answers within {_PATIENCE:g} s; "
-                f"{format_error(error)}"
-            ) from error
-
-
 @contextmanager
 def _session(settings: ExecutorSettings) -> Iterator[None]:
     """Raises UsageError for an address that does not answer."""
-    _reach(settings.address)
-    own: Mapping[str, Any] = {"num_cpus": len(settings.slots), "_node_ip_address": "127.0.0.1"}
-    where = {"address": settings.address} if settings.address else own
+    address, own = settings.address, {"num_cpus": len(settings.slots)}
+    where = {"address": address} if address else own | {"_node_ip_address": "127.0.0.1"}
     try:
+        # Ray itself would try for minutes
+        if (parts := urlsplit(f"//{address.rpartition('//')[2]}")).port:
+            socket.create_connection((parts.hostname, parts.port), _PATIENCE).close()
         _ray().init(**where, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        place = f"--address {settings.address}" if settings.address else "--engine ray"
+    except (OSError, ValueError, RuntimeError) as error:
+        place = f"--address {address}" if address else "--engine ray"
         raise UsageError(
             f"{place}: expected a Ray cluster that answers; {format_error(error)[:200]}"
         ) from error
