@@ -88,8 +88,8 @@ def here(tmp_path, monkeypatch):
     METHODS.entries.pop("nearby", None)
 
 
-def tried(spec, device):
-    return Probe(1.0, 100.0, 1000, 10.0, (1.0, 10.0), (2.0, 100.0), 0)
+def tried(spec, device, measure):
+    return Probe(1.0, 100.0, 1000, 10.0, (1.0, 10.0), (2.0, 100.0), 0, 1.0)
 
 
 def test_every_line_of_shell_is_a_command_and_every_mark_is_known():

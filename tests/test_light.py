@@ -65,7 +65,7 @@ assert len(plan_from_text(",".join(names), "quadratic", budget="100nfe")) == len
 def test_a_forecast_until_it_opens_a_task(task, tmp_path):
     code = f"""
 from benchmark.runs.forecast import Probe
-Probe.of = lambda spec, device: sys.exit("opened")
+Probe.of = lambda spec, device, measure: sys.exit("opened")
 try:
     {MAIN.replace(chr(10), "; ")}
 except SystemExit as end:

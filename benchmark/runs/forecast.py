@@ -38,10 +38,10 @@ class Probe:
     start: tuple[float, float]
     fit: tuple[float, float]
     kept: int
-    measuring: float | None
+    measuring: float | None = None
 
     @classmethod
-    def of(cls, spec: RunSpec, device: str, measure: bool) -> Probe:
+    def of(cls, spec: RunSpec, device: str, measure: bool = False) -> Probe:
         """Try a task for a few seconds. measure: whether a measurement is tried too."""
         began = time.monotonic()
         task = spec.maker().open(spec.seed, spec.prompt, spec.lower, device)
