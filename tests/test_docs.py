@@ -285,3 +285,18 @@ def test_false_alarms_are_those_of_the_simulation():
     assert numbers == pytest.approx([100 * v for v in (*expected, min(wide), max(wide))], abs=0.51)
     # of the small ones to a tenth
     assert numbers[:8] == pytest.approx([100 * v for v in expected], abs=0.051)
+
+
+def test_the_table_of_optimism_is_what_came_out():
+    found = pd.read_csv(ROOT / "results" / "replay" / "optimism.csv").set_index(["row", "statistic"])
+    page = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    head, _, *lines = page[page.index("| Trials |") :].split("\n\n", 1)[0].splitlines()
+    methods = [cell.strip() for cell in head.strip("|").split("|")[1:]]
+    assert len(lines) == 7
+    for line in lines:
+        trials, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        for method, said in zip(methods, cells, strict=True):
+            e = found.loc[(method, f"optimism after {trials.replace(',', '')}")]
+            assert said == f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]", (method, trials)
+    (best,) = re.findall(r"after a median of (\d+) of 1,000", page)
+    assert int(best) == found.loc[("random", "best after")].value
