@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 
 import pytest
 
@@ -123,3 +124,15 @@ def test_what_is_kept_is_what_comes_back(tmp_path):
     assert recall(tmp_path, now) == shown
     assert recall(tmp_path, "another") is None
     assert json.loads((tmp_path / STANDS).read_text())["stamp"] == now
+
+
+def test_a_helper_beside_a_plugin_decides_too(suite, tmp_path, monkeypatch):
+    (tmp_path / "helper.py").write_text("")
+    (tmp_path / "more.py").write_text("import helper\n")
+    # loading leaves its folder on the path, and the helper among the modules
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setattr("sys.modules", dict(sys.modules))
+    assert suite("--plugin", "more.py")[1]
+    assert not suite("--plugin", "more.py")[1]
+    os.utime("helper.py", ns=(1, 1))
+    assert suite("--plugin", "more.py")[1]

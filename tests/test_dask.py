@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmark import UsageError
+from benchmark import UsageError, run
 from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
@@ -323,3 +323,13 @@ def test_without_the_package_the_cure_is_said(monkeypatch, tmp_path, capsys):
     assert "pip install 'diffusion-hpo-bench[cluster]'" in capsys.readouterr().err
     assert main(["run", *WHAT, "--out", str(tmp_path), "--address", "tcp://x:1"]) == 2
     assert "--address: expected --engine dask or ray beside it" in capsys.readouterr().err
+
+
+def test_from_python_an_address_wants_an_engine_and_is_used(cluster, tmp_path):
+    cluster.work()
+    what = {"budget": "60nfe", "out": tmp_path, "quiet": True}
+    found = run("random", "quadratic", engine="dask", address=cluster.address, **what)
+    assert list(found.frame["status"]) == ["budget_exhausted"]
+    for engine in (None, "local", "in_process"):
+        with pytest.raises(UsageError, match="address: expected engine 'dask' or 'ray' beside it"):
+            run("random", "quadratic", engine=engine, address=cluster.address, **what)

@@ -288,7 +288,9 @@ def test_false_alarms_are_those_of_the_simulation():
 
 
 def test_the_table_of_optimism_is_what_came_out():
-    found = pd.read_csv(ROOT / "results" / "replay" / "optimism.csv").set_index(["row", "statistic"])
+    found = pd.read_csv(ROOT / "results" / "replay" / "optimism.csv").set_index(
+        ["row", "statistic"]
+    )
     page = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
     head, _, *lines = page[page.index("| Trials |") :].split("\n\n", 1)[0].splitlines()
     methods = [cell.strip() for cell in head.strip("|").split("|")[1:]]

@@ -73,6 +73,7 @@ def run(
     out: str | Path = "results/runs",
     jobs: int = 1,
     engine: str | None = None,
+    address: str = "",
     data_dir: str | Path | None = None,
     plugins: str | Path | Sequence[str | Path] = (),
     retry_failed: bool = False,
@@ -101,9 +102,11 @@ def run(
     device: "cpu", "cuda", "cuda:1", or several such as "cuda:0,cuda:1" with a run on each.
     out: the folder of stored runs, made where it is missing.
     jobs: runs at a time on a CPU, from 1 to 1024. More than one run in worker processes.
-    engine: "in_process", one run after the other here, or "local", a worker process for each
-        run; default: "in_process" for one job on one device. A worker finds built-ins, installed
-        plug-ins and what a file of `plugins` registers, but nothing that is defined in a notebook.
+    engine: "in_process", one run after the other here, "local", a worker process for each run, or
+        "dask" or "ray" for those of a cluster; default: "in_process" for one job on one device. A
+        worker finds built-ins, installed plug-ins and what a file of `plugins` registers, but
+        nothing that is defined in a notebook.
+    address: of a cluster's scheduler, such as "tcp://host:8786"; default: one is started here.
     data_dir: the folder of data sets; default: what BENCH_DATA_DIR names.
     plugins: Python files that register more, a path or a list of paths.
     retry_failed: run failed runs again; else they stay failed.
@@ -116,7 +119,7 @@ def run(
     request that cannot be met, StorageError where `out` cannot be written, and KeyboardInterrupt;
     the same call then goes on where it was stopped.
     """
-    settings = _settings(device, jobs, grace, quiet, plugins, idle)
+    settings = _settings(device, jobs, grace, quiet, plugins, idle, read_text("address", address))
     name = _engine(engine, settings)
     folder = None if data_dir is None else read_path("data_dir", data_dir)
     again, careful = read_flag("retry_failed", retry_failed), read_flag("preflight", preflight)
@@ -147,15 +150,23 @@ def run(
 
 
 def _settings(
-    device: object, jobs: object, grace: object, quiet: object, plugins: object, idle: object
+    device: object,
+    jobs: object,
+    grace: object,
+    quiet: object,
+    plugins: object,
+    idle: object,
+    address: str | None,
 ) -> ExecutorSettings:
     return ExecutorSettings(
-        devices_of(require_text("device", device)),
+        # a cluster's cards are not this machine's
+        devices_of(require_text("device", device), here=not address),
         read_jobs(jobs),
         read_seconds("grace", grace),
         _quiet(quiet),
         tuple(read_paths("plugins", plugins)),
         read_seconds("idle", idle),
+        address=address or "",
     )
 
 
@@ -169,6 +180,8 @@ def _engine(engine: object, settings: ExecutorSettings) -> str:
     """The executor's name: in this process where that will do. Raises UsageError."""
     name = read_text("engine", engine)
     slots = len(settings.slots)
+    if settings.address and name in (None, "", LOCAL, IN_PROCESS):
+        raise UsageError("address: expected engine 'dask' or 'ray' beside it")
     if name == IN_PROCESS and slots > 1:
         raise UsageError(f"engine {name!r}: expected one job on one device, got {slots}")
     return name or (LOCAL if slots > 1 else IN_PROCESS)

@@ -14,6 +14,7 @@ from benchmark.command.suite import read_suite
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.escape import visible
 from benchmark.export.tracking import TRACKERS, installed, track
+from benchmark.plugins.load import helpers_of
 from benchmark.registry import EXECUTORS
 from benchmark.report.causes import causes, who
 from benchmark.report.current import Shown, recall, remember, stamp
@@ -201,7 +202,9 @@ def _note(text: str) -> None:
 def _shown(runs: list[Stored], store: Store, plugins: Sequence[Path]) -> Shown:
     """The report of these runs, written again where it does not stand."""
     out, folder = store.root, store.root / "report"
-    now = stamp(out, (r.folder for r in runs), store.records(), plugins)
+    helpers = (helper for plugin in plugins for helper in helpers_of(plugin.resolve()))
+    also = [*plugins, *helpers]
+    now = stamp(out, (r.folder for r in runs), store.records(), also)
     if (stands := recall(folder, now)) is not None:
         return stands
     # only now: what it draws with takes longer to import than a finished suite to answer
