@@ -3,10 +3,11 @@
     python -m speed rewards
 
 Reads the runs of `suites/reward_ft_rewards.toml` in results/reward_ft/rewards (unpacked, or the
-folder in the environment variable RUNS) and writes there: `narrow.csv`, what the bank of each
-prompt says of the default, of random points, of the best single lam and of the optimum;
-`reach.csv`, the evaluations of F that each run needed until its best was within the interval of
-the optimum on its bank; `rewards.png`, the best F so far over them and the held-out CLIP score.
+folder in the environment variable RUNS) and writes there, or to the folder in OUT: `reach.csv`, the
+evaluations of F that each run needed until its best was within the interval of the optimum on its
+bank; `rewards.png`, the best F so far over them and the held-out CLIP score; and, where OUT is not
+given, `narrow.csv`, what the bank of each prompt says of the default, of random points, of the best
+single lam and of the optimum. Runs of some numbers of rewards alone do.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,14 @@ def narrow(prompt: str) -> Iterator[dict[str, Any]]:
 GRID = np.linspace(0, 1, 41)
 
 
-def optima(seeds: set[int], prompt: str) -> dict[tuple[int, int], tuple[float, float]]:
+def optima(
+    seeds: set[int], prompt: str, sizes: Iterable[int]
+) -> dict[tuple[int, int], tuple[float, float]]:
     """By number of rewards and seed: the best score on the run's own bank, and its 95 % half."""
     found = {}
     for seed in sorted(seeds):
         bank = _task(NAMES, seed, prompt, RewardFt().bank).init(0).bank
-        for size in SIZES:
+        for size in sizes:
             own = MixedBank(bank.r1, bank.r[:, :size])
             s = best(_task(NAMES[:size], seed, prompt, RewardFt().bank), own)
             found[size, seed] = _promise(own, s), 1.96 * _error(own, s)
@@ -163,7 +166,7 @@ def reach(runs: list[Stored]) -> pd.DataFrame:
     """A row a run: what it took until its best was within the interval of the optimum."""
     seeds = {int(r.run["spec"]["seed"]) for r in runs}
     (prompt,) = {str(r.run["spec"]["prompt"]) for r in runs}
-    known, rows = optima(seeds, prompt), []
+    known, rows = optima(seeds, prompt, sorted({number(r) for r in runs})), []
     # what a run found on the same bank is known too
     for run in runs:
         key = (number(run), int(run.run["spec"]["seed"]))
@@ -209,13 +212,15 @@ def _so_far(paths: list[Values], x: Values) -> Values:
 
 def draw(runs: list[Stored], rows: pd.DataFrame, path: Path) -> None:
     """Best F so far for each number of rewards, and the held-out score over that number."""
-    figure, panels = subplots(2, len(SIZES) + 1, figsize=(18, 6.4), sharey="row")
+    sizes = [int(size) for size in sorted(rows["rewards"].unique())]
+    columns = len(sizes) + 1
+    figure, panels = subplots(2, columns, figsize=(3 * columns, 6.4), sharey="row")
     paths: dict[tuple[str, int, str], list[Values]] = defaultdict(list)
     for run in runs:
         spec = run.run["spec"]
         paths[spec["lower"], number(run), spec["method"]].append(curve(run))
     for line, lower in enumerate(LOWERS):
-        for column, size in enumerate(SIZES):
+        for column, size in enumerate(sizes):
             panel = panels[line][column]
             own = rows[(rows["lower"] == lower) & (rows["rewards"] == size)]
             top, half = own["optimum"].mean(), own["half_width"].mean()
@@ -248,7 +253,8 @@ def _held_out(panel: Any, rows: pd.DataFrame) -> None:
         y = np.array([e.mean for _, e in found])
         bars = np.array([[e.mean - e.low, e.high - e.mean] for _, e in found]).T
         panel.errorbar(x, y, yerr=bars, color=hue_of(method)[0], marker="o", ms=3, lw=1, capsize=2)
-    panel.set_xticks(range(len(SIZES)), [str(s) for s in SIZES])
+    sizes = [int(size) for size in sorted(rows["rewards"].unique())]
+    panel.set_xticks(range(len(sizes)), [str(s) for s in sizes])
     panel.set_title("held out, at the end", fontsize=10)
     panel.set_xlabel("rewards")
 
@@ -257,16 +263,18 @@ def main() -> None:
     torch.set_num_threads(1)
     # strengths that are scaled down are part of what is measured
     logging.disable(logging.WARNING)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame([row for p in shipped.PROMPTS for row in narrow(p)])
-    table.to_csv(FOLDER / "narrow.csv", index=False, float_format="%.4g")
-    print(table.groupby("rewards").mean(numeric_only=True).round(1).to_string())
-    runs = [r for r in Store(Path(os.environ.get("RUNS", FOLDER / "runs"))) if r.done]
+    out = Path(os.environ.get("OUT", FOLDER))
+    out.mkdir(parents=True, exist_ok=True)
+    if out == FOLDER:
+        table = pd.DataFrame([row for p in shipped.PROMPTS for row in narrow(p)])
+        table.to_csv(out / "narrow.csv", index=False, float_format="%.4g")
+        print(table.groupby("rewards").mean(numeric_only=True).round(1).to_string())
+    runs = [r for r in Store(Path(os.environ.get("RUNS", out / "runs"))) if r.done]
     rows = reach(runs)
-    rows.to_csv(FOLDER / "reach.csv", index=False, float_format="%.5g")
+    rows.to_csv(out / "reach.csv", index=False, float_format="%.5g")
     # with the digits that are stored, so that the picture can be drawn again from them
-    rows = pd.read_csv(FOLDER / "reach.csv")
-    draw(runs, rows, FOLDER / "rewards.png")
+    rows = pd.read_csv(out / "reach.csv")
+    draw(runs, rows, out / "rewards.png")
     for (lower, size, method), part in rows.groupby(["lower", "rewards", "method"]):
         there = part["reached_after"].dropna()
         clip = _mean(part, "clip")

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom, binomtest
 
 from benchmark.errors import UsageError
 from benchmark.report.metrics import OPTIMISM
@@ -158,6 +159,12 @@ def test_a_median_is_one_of_the_values_and_a_share_has_its_exact_interval():
     assert median([3.0, 1.0, math.inf]) == (3.0, 1.0, math.inf)
     assert median([1.0, math.inf]) == (math.inf, 1.0, math.inf)
     assert median(list(map(float, range(10)))) == (5.0, 1.0, 8.0)
+    for n in range(1, 60):
+        k = max(1, int(binom.ppf(0.025, n, 0.5)))
+        assert median(list(map(float, range(n))))[1:] == (k - 1, n - k)
+        for hits in range(n + 1):
+            found = binomtest(hits, n).proportion_ci(0.95, method="exact")
+            assert share(hits, n)[1:] == pytest.approx((found.low, found.high))
     # none of n: 1 - (0.05 / 2) ** (1 / n)
     assert share(0, 5) == (0.0, 0.0, pytest.approx(1 - 0.025**0.2))
     assert share(5, 5) == (1.0, pytest.approx(0.025**0.2), 1.0)
