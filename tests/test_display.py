@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import signal
 import time
 from types import SimpleNamespace
@@ -56,8 +57,6 @@ def child(own, progress=("search", 40.0, 0.5)):
 
 def plain(text):
     """Without the codes of a terminal."""
-    import re
-
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
@@ -79,6 +78,25 @@ def test_a_line_a_run_and_one_for_all(terminal):
     text = plain(terminal.getvalue())
     assert "quadratic random seed 0: ended by itself; F 0.25; 34 s in all" in text
     assert "1 of 4 runs" in text
+
+
+def test_what_is_left_is_by_budgets_first_and_then_by_the_runs_that_ended(terminal):
+    def said(shown, *children):
+        terminal.truncate(0)
+        shown.show(children)
+        return re.findall(r"about (.*?) left", plain(terminal.getvalue()))[-1:]
+
+    with Screen(3) as shown:
+        shown.begun(spec(0))
+        shown._since = time.monotonic() - 10
+        # 40 % of the first of three
+        assert said(shown, child(spec(0))) == ["65 s"]
+        # a measurement is no part of its budget, so nobody knows
+        assert said(shown, child(spec(0), ("measuring", 100.0, None))) == []
+        shown._began[spec(0).run_id] = time.monotonic() - 20
+        shown.ended(spec(0), stored())
+        shown.begun(spec(1))
+        assert said(shown, child(spec(1), ("measuring", 100.0, None))) == ["40 s"]
 
 
 def test_no_line_is_wider_than_the_terminal_and_no_text_is_obeyed(terminal):

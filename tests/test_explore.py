@@ -20,6 +20,7 @@ from benchmark.report.explorer.page import as_script, explore
 from benchmark.report.explorer.runs import command_of, described, spread
 from benchmark.report.formats import latex
 from benchmark.report.metrics import metric_of
+from benchmark.report.plots.quality_over_time import quality_over_time
 from benchmark.report.report import report_folder
 from benchmark.report.table import tables
 from benchmark.report.verify import verify
@@ -219,6 +220,60 @@ def test_a_runs_own_page(page, folder):
         assert drawn.locator(".mark-line path").count() == 2
     run.get_by_text("all runs").click()
     page.locator("#overview").wait_for(state="visible")
+
+
+@BROWSER
+def test_budgets_whose_tables_differ_and_names_that_begin_alike(browser, tmp_path):
+    """A column that only one mark has is sorted by and left; a box is of its own row alone."""
+    words = {"budget": "1200nfe", "marks": ["10nfe"], "out": tmp_path, "quiet": True}
+    run("default", "quadratic", seeds=range(3), **words)
+    run("default", "quadratic", seeds=range(3), options={"default.fits": 2}, **words)
+    run("random", "quadratic", seeds=range(2), **words)
+    report_folder(tmp_path)
+    opened = browser.new_page()
+    said = []
+    opened.on("pageerror", lambda e: said.append(str(e)))
+    opened.goto((tmp_path / "report" / "explore.html").as_uri())
+    opened.wait_for_selector("#chart svg")
+    assert cells(opened, 1) == ["default (fits=1)", "default (fits=2)", "random ‡"]
+    late, reading = cells(opened, 2), opened.locator("#reading").inner_text()
+    assert "2 of 3 seeds x prompts" in reading
+    opened.locator("#budget").fill("0")
+    early = opened.locator("#rows thead button", has_text="No answer")
+    assert early.count() == 1
+    early.click()
+    assert opened.locator("#reading").inner_text() != reading
+    opened.locator("#budget").fill("1")
+    assert cells(opened, 2) == late
+    opened.locator("#methods input").first.uncheck()
+    assert cells(opened, 1) == ["default (fits=2)", "random ‡"]
+    for other in opened.locator("#methods input").all():
+        other.set_checked(False)
+    opened.wait_for_function("document.getElementById('get-svg').disabled")
+    assert opened.locator("#get-png").is_disabled()
+    opened.close()
+    assert not said
+
+
+def test_a_curves_mean_is_the_tables(tmp_path):
+    """Also where a row has more seeds than the others."""
+    words = {"budget": "1200nfe", "marks": ["600nfe"], "out": tmp_path, "quiet": True}
+    run("default", "quadratic", seeds=range(2), **words)
+    run("random", "quadratic", seeds=range(4), **words)
+    found = page_data(tmp_path)
+    (table,) = tables(Store(tmp_path))
+    (end,) = (
+        m for m in found["means"] if m["mark"] == 1 and found["rows"][m["row"]]["label"] == "random"
+    )
+    own = next(r for r in table.rows if r.label == "random").metrics["objective"]
+    # a line of a table knows its row by number: a name may begin as another does
+    for each in found["tables"]:
+        shown = [found["rows"][k]["label"] for k in each["rows"]]
+        assert [line[0][0].removesuffix(" ‡") for line in each["lines"]] == shown
+    assert (end["y"], end["low"], end["high"]) == (own.mean, own.low, own.high)
+    drawn = quality_over_time(table).axes[0]
+    (line,) = (x for x in drawn.get_lines() if x.get_label() == "random")
+    assert line.get_ydata()[-1] == pytest.approx(own.mean)
 
 
 @BROWSER

@@ -18,7 +18,13 @@ from tests.legible import faults
 from tests.test_drawn_again import RESULTS
 
 MANY = "bilevel,random,default,grid,gp,tpe,cmaes,hyperband,asha,successive_halving,pbt,qmc"
-BUDGET = {"noise_schedule": "6000nfe", "sampling": "900nfe"}
+BUDGET = {
+    "kinds": "600nfe",
+    "noise_schedule": "6000nfe",
+    "replay": "21120nfe",
+    "sampling": "900nfe",
+    "tilted": "100nfe",
+}
 
 
 def wrong(runs):

@@ -17,6 +17,7 @@ from benchmark.budget import Budget
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.device import peak_memory_bytes, reset_peak_memory
 from benchmark.registry import METHODS, Entry
+from benchmark.report.cells import heads
 from benchmark.report.costs import costs
 from benchmark.report.formats import latex, markdown, text
 from benchmark.report.look import APART, spent_axis
@@ -28,6 +29,7 @@ from benchmark.report.report import report, rewrite
 from benchmark.report.runs_csv import read_frame
 from benchmark.report.stats import estimate
 from benchmark.report.table import tables, tables_of
+from benchmark.report.text_table import TextTable
 from benchmark.runs.runner import run_one
 from benchmark.store.store import Store
 from tests.made import made
@@ -101,6 +103,17 @@ def test_a_wide_table_gets_a_second_block_in_a_terminal(tmp_path):
     assert sum(line.startswith("a_method_of_21_letters") for line in lines) == 2
     (narrow,) = tables(made(tmp_path / "b", metrics=("fid",)))
     assert len(text(narrow).splitlines()) == 5
+
+
+def test_a_row_without_an_answer_is_in_every_block_and_a_line_of_reference_in_its_own(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "12")
+    lines = [["Method", "FID", "Time"], ["a", "1.0", "2"], ["none", "-", "3"], ["real", "0.5", "-"]]
+    said = TextTable("title", lines, 1, references=1).text().removeprefix("title\n")
+    first, second = (
+        [line.split()[0] for line in block.splitlines()[2:]] for block in said.split("\n\n")
+    )
+    assert first == ["a", "none", "real"]
+    assert second == ["a", "none"]
 
 
 @pytest.mark.parametrize(("columns", "limit"), [("300", 130), ("80", 80)])
@@ -272,6 +285,9 @@ def test_at_a_mark_the_costs_are_those_until_then(tmp_path):
     (table,) = tables(made(tmp_path / "s", budget="60s", marks=("5s",)), Budget.parse("5s"))
     costs = table.rows[0].costs
     assert (costs["nfe"].mean, costs["time"].mean) == (400, 5.0)
+    # these are known of the whole search alone
+    assert not {"overrun_seconds", "peak_memory_bytes"} & set(costs)
+    assert not {"Over (s)", "Memory (MiB)"} & set(heads(table))
 
 
 def resets():

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,8 @@ from benchmark.report.statistics.medians import median, share
 from benchmark.report.statistics.optimism import Looked, at, best_at, ledger
 from benchmark.report.statistics.quality import times
 from benchmark.report.statistics.ranks import _dealt, _normal, ranks
-from benchmark.report.statistics.sheet import sheet, statistics
+from benchmark.report.statistics.sheet import Statistic, sheet, statistics
+from benchmark.report.statistics.shown import _part
 from benchmark.report.table import tables
 from benchmark.report.verify import verify
 from speed.calibration import NOISES, table
@@ -241,6 +243,19 @@ def test_the_sheet_says_of_each_number_how_many_it_is_of_and_how(searched):
         s for s in statistics(table_) if s.row == "tpe" and s.statistic == "mean while searching"
     ]
     assert stopped.low <= stopped.value <= stopped.high
+
+
+def test_numbers_of_trials_are_in_their_order_on_the_page():
+    """A row that ended early lacks some."""
+    own = [
+        Statistic("F", row, what, 1.0, math.nan, math.nan, 3, "how")
+        for row, whats in (("a", ("2", "10")), ("b", ("2", "5", "10", "20")))
+        for what in (*(f"optimism after {n}" for n in whats), "best after")
+    ]
+    heads = _part("F", own).heads
+    assert heads == [*(f"optimism after {n}" for n in (2, 5, 10, 20)), "best after"]
+    means = [replace(s, statistic=name) for s in own[:1] for name in ("p", "mean rank", "chance")]
+    assert _part("FID", means).heads == ["p", "mean rank", "chance"]
 
 
 def test_a_target_replaces_random_search(tmp_path):

@@ -112,6 +112,10 @@ def test_pairs_tell_apart_what_the_noise_of_the_seeds_hides():
     assert found.p == 0
     assert difference(sample(rng, 0.0), sample(rng, 0.0)).p > 0.05
     assert difference(x, x).p == 1
+    # no spread: whichever way
+    higher = {k: v + 480 for k, v in {(s, "a"): 7.0 for s in range(5)}.items()}
+    lower = dict.fromkeys(higher, 7.0)
+    assert difference(higher, lower).p == difference(lower, higher).p == 0
     assert difference({(0, "a"): 1.0}, {(1, "a"): 2.0}) is None
     assert np.isnan(difference({(0, "a"): 1.0}, {(0, "a"): 2.0}).p)
 

@@ -45,8 +45,8 @@ def always(unit: Unit, means: Sequence[float]) -> bool:
 
 
 def in_seconds(unit: Unit, means: Sequence[float]) -> bool:
-    """Where the budget is one of seconds."""
-    return unit == "s"
+    """Where the budget is one of seconds, and some row has it."""
+    return unit == "s" and known(unit, means)
 
 
 def positive(unit: Unit, means: Sequence[float]) -> bool:
@@ -120,7 +120,7 @@ TABLE = {
         lambda row: row["peak_memory_bytes"],
         digits=0,
         scale=2**20,
-        when=always,
+        when=known,
         about="Peak memory of the search.",
     ),
 }

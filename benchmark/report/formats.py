@@ -20,6 +20,7 @@ def text_table(table: Table) -> TextTable:
         [list(map(escape.visible, heads(table))), *map(list, rows)],
         len(table.metrics),
         escape.visible(f"{reading(table)} {footnote(table)}"),
+        len(table.references),
     )
 
 

@@ -119,6 +119,8 @@ def _measured(run: Stored, at: Budget | None, across: bool) -> dict[str, Any]:
         # `at` is exact in its own unit; in the other only proposals have stamps
         own, other = ("search_seconds", "nfe") if at.unit == "s" else ("nfe", "search_seconds")
         row[own] = float(min(at.amount, run.run[own]))
+        # these are of the whole search
+        row |= {"overrun_seconds": None, "peak_memory_bytes": None}
         if test is not None:
             row[other] = test["seconds" if other == "search_seconds" else "nfe"]
     if test is None:

@@ -18,13 +18,15 @@ _GAP = 2
 class TextTable:
     """title, notes: escaped for a terminal.  lines: the headings, then the rows, as cells.
 
-    metrics: how many columns after the first are metrics; others are costs.
+    metrics: how many columns after the first are metrics; others are costs.  references: how many
+    of the last lines are lines of reference, which no method made.
     """
 
     title: str
     lines: list[list[str]]
     metrics: int
     notes: str = ""
+    references: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,8 +46,12 @@ class TextTable:
                 *_blocks(lines, range(split, end), wide),
             ]
         shown = ([[x[0], *(x[k] for k in block)] for x in lines] for block in blocks)
-        # no method made a line of reference, so it has no costs
-        parts = [_aligned([x for x in part if set(x[1:]) != {"-"}]) for part in shown]
+        # a line of reference has no costs, and nothing to say among them
+        first = len(lines) - self.references
+        parts = [
+            _aligned([x for k, x in enumerate(part) if k < first or set(x[1:]) != {"-"}])
+            for part in shown
+        ]
         return "\n".join([self.title, "\n\n".join(map("\n".join, parts))])
 
     def print(self) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from statistics import fmean
 from typing import Any, Self
 
 from benchmark.budget import Budget
@@ -100,6 +101,9 @@ class Screen(CountedLines):
         self._rows: dict[str, Any] = {}
         self._all = self._shown.add_task("", total=1.0, **_EMPTY)
         self._since = time.monotonic()
+        # seconds of the runs that ended
+        self._took: list[float] = []
+        self._began: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         self._shown.start()
@@ -113,9 +117,12 @@ class Screen(CountedLines):
     def begun(self, spec: RunSpec) -> None:
         self._begun += 1
         self._rows[spec.run_id] = self._shown.add_task(visible(label(spec)), total=1.0, **_EMPTY)
+        self._began[spec.run_id] = time.monotonic()
 
     def ended(self, spec: RunSpec, found: Stored | None) -> None:
         self._done += 1
+        if (began := self._began.pop(spec.run_id, None)) is not None:
+            self._took.append(time.monotonic() - began)
         with suppress(OSError, ValueError):
             self._shown.remove_task(self._rows.pop(spec.run_id))
             text = visible(sentence(spec, found))
@@ -126,16 +133,29 @@ class Screen(CountedLines):
         with suppress(OSError, ValueError):
             for child in children:
                 shares += self._row(child)
-            share = (self._done + shares) / self._total
-            spent = time.monotonic() - self._since
-            left = f"about {seconds(spent * (1 - share) / share)} left" if share > 0.02 else ""
             self._shown.update(
                 self._all,
-                completed=share,
+                completed=(self._done + shares) / self._total,
                 description=f"{self._done} of {self._total} runs",
-                clock=left,
+                clock=self._left(shares),
             )
             self._shown.refresh()
+
+    def _left(self, shares: float) -> str:
+        """By the runs that ended; before, by the share of budgets, which no measurement is part of.
+
+        shares: of their budgets, of the runs that are at work.
+        """
+        now, at_work = time.monotonic(), max(1, len(self._began))
+        if self._took:
+            mean = fmean(self._took)
+            waiting = self._total - self._done - len(self._began)
+            rest = sum(max(0.0, mean - (now - began)) for began in self._began.values())
+            return f"about {seconds((rest + max(0, waiting) * mean) / at_work)} left"
+        share = shares / self._total
+        if not share > 0.02 or shares >= len(self._began):
+            return ""
+        return f"about {seconds((now - self._since) * (1 - share) / share)} left"
 
     def _row(self, child: Child) -> float:
         """Update a run's line; returns the share of its budget that is spent."""

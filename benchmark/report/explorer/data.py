@@ -70,7 +70,13 @@ def data_of(
         "rows": [{"label": label, **_look(look[label])} for label in labels],
         "budgets": [_label(table, mark) for mark in at],
         "tables": [
-            {"heads": heads(view), "lines": [list(map(list, line)) for line in lines(view)]}
+            {
+                "heads": heads(view),
+                "lines": [list(map(list, line)) for line in lines(view)],
+                # lines of reference come after the rows
+                "rows": [labels.index(row.label) for row in view.rows],
+                "reading": reading(view),
+            }
             for view in views
         ],
         "columns": _meanings(views),
@@ -78,7 +84,7 @@ def data_of(
         "differences": differences(table),
         "statistics": sheet(found),
         "points": [p for p in points if p["run"] in listed],
-        "means": _means(table, runs, points),
+        "means": _means(views, runs, points),
         "searched": [
             {"row": row, "run": run.run["run_id"], "points": searched(run)} for row, run in few
         ],
@@ -93,14 +99,14 @@ def data_of(
             for name in pictures
             if name not in _OWN
         ],
-        "reading": reading(table),
         "footnote": footnote(table),
     }
 
 
 def _meanings(views: Sequence[Table]) -> list[dict[str, str]]:
     """What each column means, of all that some budget's table has."""
-    found = {head: about for view in views for head, about in meanings(view)}
+    # in the order of the last one, which has all that a search costs
+    found = {head: about for view in reversed(views) for head, about in meanings(view)}
     return [{"head": head, "about": about} for head, about in found.items()]
 
 
@@ -143,6 +149,8 @@ def _look(look: Mapping[str, Any]) -> dict[str, Any]:
         "colour": look["color"],
         "shape": _SHAPES.get(look["marker"], _OTHER_SHAPE),
         "dash": _DASHES[look["linestyle"]],
+        # a method's further rows
+        "hollow": look["markerfacecolor"] != look["color"],
     }
 
 
@@ -185,22 +193,28 @@ def _points(
 
 
 def _means(
-    table: Table, runs: Sequence[tuple[int, Stored]], points: Sequence[dict[str, Any]]
+    views: Sequence[Table], runs: Sequence[tuple[int, Stored]], points: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Mean and interval of a metric in a row at each mark that all of its answered runs reached.
 
-    A mark that only some runs reached would be a mean over the fast ones.
+    A mark that only some runs reached would be a mean over the fast ones. views: the table at each
+    mark, over whose seeds and prompts a mean is, so that it is the table's.
     """
     answered = Counter(row for row, run in runs if run.tests)
     grouped: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
     for p in points:
         grouped[p["mark"], p["row"]].append(p)
+    labels = [row.label for row in views[-1].rows]
     found = []
-    for (k, row), own in sorted(grouped.items()):
-        if len(own) == answered[row]:
-            for metric in table.metrics:
-                if all(metric in p["m"] for p in own):
-                    found.append({"row": row, "mark": k, "metric": metric, **_mean(metric, own)})
+    for (k, row), reached in sorted(grouped.items()):
+        same = next((r for r in views[k].rows if r.label == labels[row]), None)
+        if len(reached) < answered[row] or same is None:
+            continue
+        cells = views[k].cells.shared
+        own = [p for p in reached if same.apart or (p["seed"], p["prompt"]) in cells]
+        for metric in views[k].metrics if own else ():
+            if all(metric in p["m"] for p in own):
+                found.append({"row": row, "mark": k, "metric": metric, **_mean(metric, own)})
     return found
 
 

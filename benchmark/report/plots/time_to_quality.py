@@ -16,8 +16,10 @@ from benchmark.report.table import Table
 
 
 def time_to_quality(table: Table) -> Figure | None:
-    """Left: the share of runs that had the quality by then. Right: a performance profile (Dolan
-    and More 2002), the share whose time was at most so many times that of the fastest row.
+    """The share of runs that had the quality by then; right, within so many times the fastest.
+
+    Right is a performance profile (Dolan and More 2002): a row's time divided by that of the
+    fastest row at the same seed and prompt.
     """
     found = times(table)
     reached = found is not None and any(

@@ -16,7 +16,11 @@ from benchmark.report.table import Table
 from benchmark.store.files import write_atomic
 
 SHEET, PICTURE = "across.csv", "across.png"
-_COLUMNS = ["method", "mean_rank", "blocks", "critical_difference"]
+_COLUMNS = ["method", "mean_rank", "blocks", "critical_difference", "how"]
+_HOW = (
+    "rank of the mean over seeds, a block a table and prompt; one is better than another where "
+    "they are further apart than the critical difference (5 % for all pairs)"
+)
 
 
 def over(tables: Sequence[Table]) -> Ranks | None:
@@ -62,7 +66,7 @@ def is_ours(path: Path) -> bool:
 def sheet(found: Ranks) -> str:
     """across.csv."""
     ordered = sorted(found.mean.items(), key=lambda item: item[1])
-    lines = [(escape.csv(m), rank, found.blocks, found.critical) for m, rank in ordered]
+    lines = [(escape.csv(m), rank, found.blocks, found.critical, _HOW) for m, rank in ordered]
     return str(pd.DataFrame(lines, columns=_COLUMNS).to_csv(index=False))
 
 

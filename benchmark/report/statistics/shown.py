@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.report.statistics.sheet import Statistic
+from benchmark.report.statistics.sheet import OPTIMISM, Statistic
 from benchmark.report.table import Table
 
 _F = "F"
@@ -34,12 +34,18 @@ def shown(table: Table, every: Sequence[Statistic]) -> list[Section]:
 
 
 def _part(title: str, own: list[Statistic]) -> Section:
-    heads = list(dict.fromkeys(s.statistic for s in own))
+    # a row that ended early has fewer numbers of trials, and must not put them out of order
+    heads = sorted(dict.fromkeys(s.statistic for s in own), key=_place)
     labels = list(dict.fromkeys(s.row for s in own))
     cells = {(s.row, s.statistic): _text(s) for s in own}
     lines = [(label, [cells.get((label, head), "-") for head in heads]) for label in labels]
     hows = {s.statistic: s.how for s in own}
     return Section(title, heads, lines, list(hows.items()))
+
+
+def _place(head: str) -> float:
+    """Of optimism after so many trials, the number; all else stays in its order, after these."""
+    return float(head.rpartition(" ")[2]) if head.startswith(OPTIMISM) else math.inf
 
 
 def _text(s: Statistic) -> str:

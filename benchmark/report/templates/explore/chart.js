@@ -14,6 +14,14 @@ function perRow(look) {
     scale: { domain: rows.map((r) => r.label), range: rows.map((r) => r[look]) } };
 }
 
+// of a point, whose line is its method's colour: a method's further rows are hollow
+function filling() {
+  const rows = shownRows().map((k) => data.rows[k]);
+  const paper = theme()("--paper");
+  return { field: "label", type: "nominal", legend: null,
+    scale: { domain: rows.map((r) => r.label), range: rows.map((r) => (r.hollow ? paper : r.colour)) } };
+}
+
 const named = (p, more) => ({ ...p, ...more, label: data.rows[p.row].label });
 
 const number = (field, title) => ({ field, type: "quantitative", format: ",.5~r", title });

@@ -45,11 +45,12 @@ async function drawStrip(metric) {
   const y = { field: "y", type: "quantitative", scale: ys, title: head };
   const told = [{ field: "label", title: "method" }, { field: "seed", title: "seed" }, { field: "prompt", title: "prompt" }, number("y", head)];
   view = await drawIn("chart", [
-    { data: { values: points }, mark: { type: "point", filled: true, size: 45, opacity: 0.65 },
-      encoding: { x, y, color: perRow("colour"), shape: perRow("shape"), tooltip: told } },
+    { data: { values: points }, mark: { type: "point", filled: false, size: 40, opacity: 0.75 },
+      encoding: { x, y, color: perRow("colour"), fill: filling(), shape: perRow("shape"), tooltip: told } },
     { data: { values: points }, mark: { type: "tick", thickness: 2, width: 34 },
       encoding: { x, y: { ...y, aggregate: "median" }, color: perRow("colour") } },
   ], 340);
+  for (const id of ["get-png", "get-svg"]) byId(id).disabled = !view;
   byId("chart-note").textContent = "Each point is a run at this budget; the line is their median. A click opens a run.";
 }
 
@@ -93,18 +94,19 @@ async function drawCurves() {
   if (each.length) {
     layers.push({ data: { values: each }, mark: step({ opacity: 0.45, strokeWidth: 1 }),
       encoding: encoding({ detail: { field: "run" }, strokeDash: dash }) });
-    layers.push({ data: { values: each }, mark: { type: "point", size: 14, opacity: 0.6, filled: true },
-      encoding: encoding({ shape, tooltip: [...hover, { field: "run", title: "run" }] }) });
+    layers.push({ data: { values: each }, mark: { type: "point", size: 14, opacity: 0.6, filled: false, strokeWidth: 1 },
+      encoding: encoding({ shape, fill: filling(), tooltip: [...hover, { field: "run", title: "run" }] }) });
   }
   layers.push({ data: { values: means.filter((p) => p.low !== undefined) }, mark: { type: "rule", opacity: 0.7 },
     encoding: { ...encoding({}), y: { field: "low", type: "quantitative", scale: ys, title: head }, y2: { field: "high" } } });
   layers.push({ data: { values: means }, mark: step({ strokeWidth: 2 }), encoding: encoding({ strokeDash: dash }) });
   layers.push({ data: { values: means.length ? kept(means) : [] }, mark: { type: "line", strokeWidth: 1, opacity: 0.7 },
     encoding: encoding({ detail: { field: "row" } }) });
-  layers.push({ data: { values: means }, mark: { type: "point", filled: true, size: 70, opacity: 1 },
-    encoding: encoding({ shape, tooltip: [...hover, number("low", "95 % from"), number("high", "to")] }) });
+  layers.push({ data: { values: means }, mark: { type: "point", filled: false, size: 60, opacity: 1 },
+    encoding: encoding({ shape, fill: filling(), tooltip: [...hover, number("low", "95 % from"), number("high", "to")] }) });
   view = await drawIn("chart", layers, 340);
   const bars = searched ? "Each run by itself." : gap ? "Without intervals: the best is one of them." : "Bars are 95 % intervals over seeds.";
+  for (const id of ["get-png", "get-svg"]) byId(id).disabled = !view;
   byId("chart-note").textContent = view
     ? `Steps, for between two marks nothing is measured. ${bars} Points at one budget are drawn a little beside each other.`
     : "No chosen method has an answer at this budget.";

@@ -21,9 +21,9 @@ async function drawSlice() {
   const ys = scaleOf(byId("slice-log").checked, tried.map((t) => t.y));
   const told = [{ field: "label", title: "method" }, { field: "run", title: "run" }, { ...x, title: axis.name }];
   const drawn = await drawIn("slice", [
-    { data: { values: tried }, mark: { type: "point", filled: true, size: 26, opacity: 0.6 },
+    { data: { values: tried }, mark: { type: "point", filled: false, strokeWidth: 1, size: 26, opacity: 0.6 },
       encoding: { x, y: { field: "y", type: "quantitative", scale: { ...ys, range: [276, 0] }, title: "F of a trial" }, color: perRow("colour"),
-        shape: perRow("shape"), size: area, tooltip: [...told, number("y", "F"), number("steps", "steps")] } },
+        fill: filling(), shape: perRow("shape"), size: area, tooltip: [...told, number("y", "F"), number("steps", "steps")] } },
     { data: { values: answers }, mark: { type: "tick", thickness: 2, height: 16, ...(text ? {} : { orient: "vertical" }) },
       encoding: { x, y: { value: 292 }, color: perRow("colour"), tooltip: told } },
   ], 300);
@@ -53,8 +53,8 @@ async function drawAnswers() {
   const several = data.axes.length > 1 ? lines : [];
   await drawIn("answers", [
     { data: { values: several }, mark: { type: "line", opacity: 0.55, strokeWidth: 1.2 }, encoding: encoding({ strokeDash: perRow("dash") }) },
-    { data: { values: several }, mark: { type: "point", filled: true, size: 22 },
-      encoding: encoding({ shape: perRow("shape"), tooltip: [{ field: "label", title: "method" }, { field: "run", title: "run" },
+    { data: { values: several }, mark: { type: "point", filled: false, size: 20 },
+      encoding: encoding({ fill: filling(), shape: perRow("shape"), tooltip: [{ field: "label", title: "method" }, { field: "run", title: "run" },
         { field: "axis", title: "axis" }, { field: "text", title: "value" }] }) },
   ], 260);
   byId("answers-head").hidden = byId("answers").hidden;

@@ -6,6 +6,27 @@ function options(select, values) {
 
 let drawing = 0;
 
+// a row's line and point, as the curves draw them
+const points = {
+  circle: "M12 6a4 4 0 1 0 8 0a4 4 0 1 0-8 0",
+  square: "M12 2h8v8h-8z",
+  "triangle-up": "M16 1l5 9h-10z",
+  diamond: "M16 1l5 5l-5 5l-5-5z",
+  cross: "M14 1h4v3h3v4h-3v3h-4v-3h-3v-4h3z",
+};
+
+function swatch(row) {
+  const part = (tag, words, ...children) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(words)) node.setAttribute(key, value);
+    node.append(...children);
+    return node;
+  };
+  const line = part("path", { d: "M0 6h32", stroke: row.colour, "stroke-width": 2, "stroke-dasharray": row.dash.join() || "none" });
+  const point = part("path", { d: points[row.shape], stroke: row.colour, "stroke-width": 1.5, fill: row.hollow ? "var(--paper)" : row.colour });
+  return part("svg", { class: "swatch", viewBox: "0 0 32 12", "aria-hidden": "true" }, line, point);
+}
+
 function draw() {
   byId("budget-text").textContent = data.budgets[chosen.budget].label;
   byId("budget").setAttribute("aria-valuetext", data.budgets[chosen.budget].label);
@@ -42,7 +63,6 @@ function recall() {
   if (words.has("on")) for (const id of boxes) byId(id).checked = words.get("on").split(",").includes(id);
 }
 
-byId("reading").textContent = data.reading;
 byId("footnote").textContent = data.footnote;
 byId("meanings").append(...data.columns.flatMap((c) => [make("dt", {}, c.head), make("dd", {}, c.about)]));
 Object.assign(byId("budget"), { max: end, value: end, disabled: end === 0 });
@@ -58,7 +78,7 @@ byId("budget").value = chosen.budget;
 const methods = data.rows.map((row, k) => {
   const box = make("input", { type: "checkbox", checked: !chosen.off.has(k) });
   box.onchange = () => { chosen.off[box.checked ? "delete" : "add"](k); draw(); };
-  const label = make("label", { title: "double click: this one alone" }, box, make("span", { className: `swatch ${row.shape}`, style: `background:${row.colour}` }), row.label);
+  const label = make("label", { title: "double click: this one alone" }, box, swatch(row), row.label);
   label.ondblclick = () => only([k]);
   byId("methods").append(label);
   return box;

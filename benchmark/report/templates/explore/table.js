@@ -1,36 +1,32 @@
 // the table at the chosen budget
 
-const rowOf = (text) => data.rows.findIndex((r) => text === r.label || text.startsWith(`${r.label} `));
-
-function visible(text) {
-  return !chosen.off.has(rowOf(text)) && text.toLowerCase().includes(chosen.filter);
-}
-
 function sortBy(k) {
+  const head = data.tables[chosen.budget].heads[k];
   // the better end of a metric first
-  const metric = data.metrics.find((m) => data.tables[chosen.budget].heads[k].startsWith(m.head));
+  const metric = data.metrics.find((m) => head.startsWith(m.head));
   const first = metric ? metric.lower === false : false;
-  [chosen.down, chosen.sort] = [chosen.sort === k ? !chosen.down : first, k];
+  // by its name: tables at other budgets may have other columns
+  [chosen.down, chosen.sort] = [chosen.sort === head ? !chosen.down : first, head];
   drawTable();
   byId("rows").tHead.rows[0].querySelector(`[data-column="${k}"] button`).focus();
 }
 
 function drawTable() {
-  const { heads, lines } = data.tables[chosen.budget];
+  const { heads, lines, rows, reading } = data.tables[chosen.budget];
+  const by = heads.indexOf(chosen.sort);
   const kept = heads.map((_, k) => k).filter((k) => !chosen.hidden.has(heads[k]));
-  const head = sortable(heads, chosen.sort, chosen.down, sortBy);
+  const head = sortable(heads, by, chosen.down, sortBy);
   [...head.cells].forEach((cell, k) => { cell.dataset.column = k; cell.hidden = !kept.includes(k); });
   byId("rows").tHead.replaceChildren(head);
-  const shown = lines.filter((line) => visible(line[0][0]));
-  if (chosen.sort !== null) {
-    shown.sort((a, b) => ordered(a[chosen.sort][0], b[chosen.sort][0], chosen.down, chosen.sort === 0));
-  }
+  const shown = lines.filter((line, k) => !chosen.off.has(rows[k]) && line[0][0].toLowerCase().includes(chosen.filter));
+  if (by >= 0) shown.sort((a, b) => ordered(a[by][0], b[by][0], chosen.down, by === 0));
   byId("rows").tBodies[0].replaceChildren(...shown.map((line) => make("tr", {}, ...kept.map((k) => {
     const [text, mark] = line[k];
     const inside = mark ? make(mark === "best" ? "b" : "i", {}, text) : text;
     return make(k ? "td" : "th", k ? {} : { scope: "row" }, inside);
   }))));
   byId("marks-note").hidden = !chosen.off.size;
+  byId("reading").textContent = reading;
 }
 
 function drawColumns() {
