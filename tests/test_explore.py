@@ -236,6 +236,11 @@ def test_budgets_whose_tables_differ_and_names_that_begin_alike(browser, tmp_pat
     opened.goto((tmp_path / "report" / "explore.html").as_uri())
     opened.wait_for_selector("#chart svg")
     assert cells(opened, 1) == ["default (fits=1)", "default (fits=2)", "random ‡"]
+    # the second row of one method has another line and a hollow point
+    lines = opened.locator("#methods svg path:first-child")
+    dashes = [line.get_attribute("stroke-dasharray") for line in lines.all()]
+    assert dashes == ["none", "6,3", "none"]
+    assert opened.locator("#methods svg path[fill='var(--paper)']").count() == 1
     late, reading = cells(opened, 2), opened.locator("#reading").inner_text()
     assert "2 of 3 seeds x prompts" in reading
     opened.locator("#budget").fill("0")
