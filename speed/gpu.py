@@ -83,6 +83,13 @@ class Report:
         with (self.out / "gpu.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
+    def step(
+        self, part: str, form: str, n: int, seconds: float, peak: float, **more: object
+    ) -> None:
+        """One step of a batch of n images. peak: GiB."""
+        each, most = round(1000 * seconds / n, 2), round(peak, 2)
+        self.say(part, form=form, batch=n, ms_an_image=each, peak_gib=most, **more)
+
     def part(self, name: str, work: Callable[[], None], most: float = 1.0) -> None:
         """Do it if there is time. What goes wrong in one part costs no other.
 
@@ -157,13 +164,8 @@ def _told(
     with torch.set_grad_enabled(what == "guided step"):
         seconds, peak, _ = timed(work, device, scale.rounds)
         count = flops(work)
-    report.say(
-        what,
-        form=name,
-        batch=n,
-        ms_an_image=round(1000 * seconds / n, 2),
-        peak_gib=round(peak, 2),
-        share_of_matrix_product=round(count / seconds / rate, 3),
+    report.step(
+        what, name, n, seconds, peak, share_of_matrix_product=round(count / seconds / rate, 3)
     )
 
 
@@ -178,13 +180,7 @@ def loop(root: Path, device: str, scale: Scale, report: Report) -> None:
             del model
             for what, reward in works.items():
                 seconds, peak, _ = obvious(root, z, reward, device, scale.rounds, dtype)
-                report.say(
-                    what,
-                    form=name,
-                    batch=n,
-                    ms_an_image=round(1000 * seconds / n, 2),
-                    peak_gib=round(peak, 2),
-                )
+                report.step(what, name, n, seconds, peak)
 
 
 def compiled(root: Path, device: str, scale: Scale, report: Report) -> None:

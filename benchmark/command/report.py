@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.budget import Budget
@@ -19,36 +16,23 @@ from benchmark.runs.machine import folder_of
 
 def command(args: argparse.Namespace) -> int:
     """Raises UsageError."""
-    with _uncollected():
-        written = report_folder(
-            args.dir,
-            None if args.out is None else folder_of(args.out),
-            formats=_words(args.format),
-            at=Budget.parse(args.at) if args.at else None,
-            metric=args.metric,
-            target=args.target,
-            across=args.across,
-            failures=args.failures,
-            layout=Layout(_words(args.columns), args.sort),
-        )
+    written = report_folder(
+        args.dir,
+        None if args.out is None else folder_of(args.out),
+        formats=_words(args.format),
+        at=Budget.parse(args.at) if args.at else None,
+        metric=args.metric,
+        target=args.target,
+        across=args.across,
+        failures=args.failures,
+        layout=Layout(_words(args.columns), args.sort),
+    )
     for table, folder in written:
         text_table(table).print()
         print(f"\nwritten to {folder}\n")
     if args.open:
         _open([folder / EXPLORE for _, folder in written])
     return 0
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without Python's collector: it looked a tenth of the time for what a report hardly drops."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def _words(text: str) -> tuple[str, ...]:
