@@ -308,3 +308,12 @@ def test_a_users_sheet_of_the_same_name_stays(tmp_path):
     (tmp_path / "out" / "across.csv").write_text("mine\n1\n")
     report(list(made(tmp_path / "a")), tmp_path / "out")
     assert (tmp_path / "out" / "across.csv").read_text() == "mine\n1\n"
+
+
+def test_a_sheet_of_an_earlier_version_is_one_of_ours(tmp_path):
+    (tmp_path / "out").mkdir()
+    head = "method,mean_rank,blocks,critical_difference\n"
+    (tmp_path / "out" / "across.csv").write_text(f"{head}a,1.0,3,0.5\n")
+    # of one table there is none
+    report(list(made(tmp_path / "a")), tmp_path / "out")
+    assert not (tmp_path / "out" / "across.csv").exists()

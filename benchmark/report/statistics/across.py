@@ -60,7 +60,8 @@ def _methods(table: Table, metric: str, lower: bool) -> dict[str, dict[str, floa
 
 def is_ours(path: Path) -> bool:
     """Whether a sheet is one that a report wrote, and not a user's of the same name."""
-    return path.is_file() and path.read_bytes().startswith(",".join(_COLUMNS).encode() + b"\n")
+    # an earlier version's had no `how`
+    return path.is_file() and path.read_bytes().startswith(",".join(_COLUMNS[:-1]).encode())
 
 
 def sheet(found: Ranks) -> str:
