@@ -58,6 +58,10 @@ class Cells:
         incomplete = {name for name in scored if name not in apart and not union <= scored[name]}
         return cls(frozenset(shared & union), len(union), frozenset(incomplete), frozenset(apart))
 
+    def counts(self, cell: Cell, apart: bool) -> bool:
+        """Whether a row's mean is over this cell too; one that stands apart has its own."""
+        return apart or cell in self.shared
+
 
 def filled(
     rows: Mapping[str, Values], asked: Mapping[str, set[Cell]], lower_is_better: bool

@@ -176,7 +176,7 @@ def _values_of_rows(
     found: ByRow = {}
     for name, group in groups.items():
         own = _by_cell(group.scored, list(group.scored[metric]))
-        found[name] = {c: v for c, v in own.items() if name in cells.apart or c in cells.shared}
+        found[name] = {c: v for c, v in own.items() if cells.counts(c, name in cells.apart)}
     lower = metric_of(metric).lower
     if failures == "worst" and lower is not None:
         asked = {name: _cells(g.asked) & cells.shared for name, g in groups.items()}
@@ -199,7 +199,7 @@ def _estimates(
 ) -> dict[str, Estimate]:
     """Over the same cells as the metrics; over all its own where a row has none of them."""
     whole, every = group.spent, every_cost()
-    shared = [apart or c in cells.shared for c in zip(whole["seed"], whole["prompt"], strict=True)]
+    shared = [cells.counts(c, apart) for c in zip(whole["seed"], whole["prompt"], strict=True)]
     part = whole[shared] if any(shared) else whole
     found = {name: _by_cell(part, list(values[part.index])) for name, values in costs.items()}
     return {name: every[name].estimate(values) for name, values in found.items() if values}

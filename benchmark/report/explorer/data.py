@@ -210,8 +210,8 @@ def _means(
         same = next((r for r in views[k].rows if r.label == labels[row]), None)
         if len(reached) < answered[row] or same is None:
             continue
-        cells = views[k].cells.shared
-        own = [p for p in reached if same.apart or (p["seed"], p["prompt"]) in cells]
+        cells = views[k].cells
+        own = [p for p in reached if cells.counts((p["seed"], p["prompt"]), same.apart)]
         for metric in views[k].metrics if own else ():
             if all(metric in p["m"] for p in own):
                 found.append({"row": row, "mark": k, "metric": metric, **_mean(metric, own)})

@@ -86,13 +86,12 @@ def _panels(labels: list[str]) -> tuple[Figure, Axes, Axes | None]:
 
 def _of_row(table: Table, row: Row, metric: str) -> NDArray[np.float64]:
     """(points, 4): spent, mean, low, high; over the seeds and prompts that the table compares."""
-    shared = table.cells.shared
     measured = [
         r
         for r in row.stored
         if r.tests
         and metric in r.tests[-1]["metrics"]
-        and (row.apart or (r.run["spec"]["seed"], r.run["spec"]["prompt"]) in shared)
+        and table.cells.counts((r.run["spec"]["seed"], r.run["spec"]["prompt"]), row.apart)
     ]
     return np.array(_at_marks(measured, metric, table.unit)).reshape(-1, 4)
 
