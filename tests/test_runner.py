@@ -1,6 +1,7 @@
 """One run: marks, failures, no incumbent, and what a method cannot see."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -221,13 +222,18 @@ def test_an_edited_plug_in_is_another_run(tmp_path, monkeypatch):
 
 
 def test_the_ledger_sums_to_the_wall_time(tmp_path, monkeypatch):
-    import time
+    def sleeps(problem, rng):
+        time.sleep(0.3)
+        yield from climbs(problem, rng)
 
     began = time.monotonic()
-    _, found = go(tmp_path, climbs, monkeypatch)
+    _, found = go(tmp_path, sleeps, monkeypatch)
     wall = time.monotonic() - began
-    assert 0.5 * wall < sum(found.run["ledger"].values()) <= wall
-    assert found.run["ledger"]["objective"] > 0
+    accounts = found.run["ledger"]
+    assert sum(accounts.values()) == pytest.approx(found.run["wall_seconds"], rel=1e-9)
+    assert 0.3 < sum(accounts.values()) <= wall
+    assert accounts["method"] > 0.3
+    assert accounts["objective"] > 0
 
 
 def test_measuring_changes_nothing_that_a_method_sees(tmp_path, monkeypatch):

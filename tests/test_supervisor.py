@@ -214,8 +214,8 @@ def test_the_accounts_of_a_real_run_sum_to_its_wall_time(tmp_path):
     wall = time.monotonic() - began
     found = store.find(spec).run
     assert sum(found["ledger"].values()) == pytest.approx(found["wall_seconds"], rel=1e-9)
-    assert sum(found["ledger"].values()) == pytest.approx(wall, rel=0.01)
-    assert 4.9 < found["search_seconds"] < 6
+    assert 0 <= wall - sum(found["ledger"].values()) < 0.5
+    assert 4.9 < found["search_seconds"] < 10
 
 
 def test_a_worker_without_a_supervisor_ends():
