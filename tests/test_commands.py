@@ -12,6 +12,7 @@ import tomllib
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,35 @@ def test_a_command_is_carried_out_as_it_stands(text, here, monkeypatch):
     assert shown == ([(here / "results/runs/report/explore.html").as_uri()] * ("--open" in text))
     if to:
         assert "#SBATCH --array" in out.getvalue()
+
+
+def recorded():
+    """How the stored results were made; capital words stand for what the reader has."""
+    for kind, code in blocks("results/README.md"):
+        yield from (line for line in code if line and kind == "")
+
+
+@pytest.mark.parametrize("text", sorted(set(recorded())))
+def test_what_made_the_stored_results_is_there(text, here, monkeypatch, capsys):
+    variable, _, rest = text.rpartition("RUNS=")
+    words = Line("", rest.partition(" ")[2] if rest != text else text).words
+    assert variable == ""
+    if words[:2] == ["bench", "run"] and not Line("", text).mark:
+        monkeypatch.setattr(Probe, "of", staticmethod(tried))
+        assert main([*words[1:], "--dry-run"]) == 0
+        assert "would run" in capsys.readouterr().out
+    elif words[0] == "bench":
+        parser().parse_args(words[1:])
+    else:
+        assert words[:2] == ["python", "-m"]
+        assert find_spec(words[2] if words[2] != "speed" else f"speed.{words[3]}"), words
+        if words[2] != "speed":
+            options = {w for w in words if w.startswith("--")}
+            assert options <= set(re.findall(r"--[\w-]+", source(words[2]))), words
+
+
+def source(module):
+    return Path(find_spec(module).origin).read_text()
 
 
 def test_commands_within_sentences_have_options_that_are_there():

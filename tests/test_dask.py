@@ -22,8 +22,9 @@ from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
 from benchmark.runs import dask_engine
 from benchmark.runs.dask_engine import DaskExecutor
+from benchmark.runs.drivers import beside_no_engine, engine_alone
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import SchedulerLost, alone
+from benchmark.runs.gather import SchedulerLost
 from benchmark.runs.remote import Suite, ask, lacks
 from benchmark.runs.runner import run_one
 from benchmark.store.packed import Packed, pack, unpack
@@ -310,11 +311,43 @@ def test_what_a_plugin_prints_is_not_what_a_worker_lacks(tmp_path, capsys):
 def test_two_drivers_of_one_folder(tmp_path):
     store = Store(tmp_path)
     with (
-        alone(store, "dask"),
-        pytest.raises(UsageError, match="another one is at work on"),
-        alone(store, "dask"),
+        engine_alone(store, "dask"),
+        pytest.raises(UsageError, match="another process is at work on"),
+        engine_alone(store, "dask"),
     ):
         raise AssertionError
+
+
+@pytest.mark.parametrize("words", [["--in-process"], ["--jobs", "2"]], ids=" ".join)
+def test_an_engine_and_a_local_driver_never_share_a_folder(words, tmp_path, capsys):
+    """What an engine sent is locked nowhere here, and would be done twice."""
+    store, words = Store(tmp_path), ["run", *WHAT, "--out", str(tmp_path), *words]
+    with engine_alone(store, "dask"):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert "an engine, by `bench run --engine`, is at work on" in said
+        assert said.count("\n") == 1
+        assert not list(store)
+    assert main(words) == 0
+    with engine_alone(store, "dask"):
+        assert main(words) == 0, "nothing is missing"
+    two = [Store(tmp_path) for _ in range(2)]
+    with (
+        beside_no_engine([], two[0]),
+        beside_no_engine([], two[1]),
+        pytest.raises(UsageError, match="another process is at work on"),
+        engine_alone(store, "ray"),
+    ):
+        raise AssertionError
+
+
+def test_a_worker_and_an_engine_never_share_a_folder(tmp_path, capsys):
+    assert main(["run", *WHAT, "--out", str(tmp_path), "--emit", "slurm"]) == 0
+    capsys.readouterr()
+    with engine_alone(Store(tmp_path), "dask"):
+        assert main(["worker", str(tmp_path)]) == 2
+        assert "an engine, by `bench run --engine`, is at work on" in capsys.readouterr().err
+    assert main(["worker", str(tmp_path)]) == 0
 
 
 def test_without_the_package_the_cure_is_said(monkeypatch, tmp_path, capsys):

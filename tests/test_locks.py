@@ -9,6 +9,8 @@ import pytest
 from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
+from benchmark.runs.drivers import beside_no_engine
+from benchmark.store.lease import Leases
 from benchmark.store.store import Store
 
 RUN = ["run", "--method", "random", "--task", "quadratic", "--budget", "100nfe", "--quiet", "--out"]
@@ -38,6 +40,17 @@ def test_no_locks_are_one_line_with_the_folder_and_a_cure(more, no_locks, tmp_pa
 def test_locks_that_go_away_later_stop_the_suite(no_locks, tmp_path):
     (spec,) = plan("random", "quadratic", budget="100nfe")
     with pytest.raises(StorageError, match=no_locks), Store(tmp_path).lock(spec):
+        pytest.fail("nobody may work without a lock")
+
+
+def test_with_leases_a_folder_without_locks_has_no_engine(no_locks, tmp_path):
+    (spec,) = plan("random", "quadratic", budget="100nfe")
+    with beside_no_engine([spec], Store(tmp_path, Leases(60.0))):
+        pass
+    with (
+        pytest.raises(StorageError, match=no_locks),
+        beside_no_engine([spec], Store(tmp_path)),
+    ):
         pytest.fail("nobody may work without a lock")
 
 

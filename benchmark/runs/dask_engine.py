@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.errors import UsageError, format_error
+from benchmark.runs.drivers import engine_alone, left
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import SchedulerLost, able, alone, gather, left, tell
+from benchmark.runs.gather import SchedulerLost, able, gather, tell
 from benchmark.runs.remote import (
     Answered,
     Sent,
@@ -66,7 +67,7 @@ class DaskExecutor:
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
         """Raises UsageError where no worker can take the runs."""
-        with alone(store, "dask"):
+        with engine_alone(store, "dask"):
             if not (waiting := left(specs, store)):
                 return Outcome()
             with _client(self.settings) as client:

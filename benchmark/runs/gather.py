@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.runs.display import CountedLines, Silent
 from benchmark.runs.executor import Outcome
 from benchmark.runs.remote import Answered
 from benchmark.spec import RunSpec
-from benchmark.store.files import storing
-from benchmark.store.locks import take
 from benchmark.store.packed import unpack
 from benchmark.store.store import Store
 
 
 class SchedulerLost(Exception):
     """What sends the runs is gone; those that are stored stay."""
-
-
-@contextmanager
-def alone(store: Store, engine: str) -> Iterator[None]:
-    """One driver a folder: two would have each run done twice. Raises UsageError."""
-    path = store.root / ".driver.lock"
-    with storing(path):
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        if not take(fd):
-            raise UsageError(
-                f"--engine {engine}: another one is at work on {store.root}; wait for it, or "
-                "choose another --out"
-            )
-        yield
-    finally:
-        os.close(fd)
-
-
-def left(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
-    """Those that are not stored."""
-    return [s for s in specs if (found := store.find(s)) is None or found.open]
 
 
 def tell(worker: str, what: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmark.errors import Refused, StorageError, one_line
 from benchmark.registry import METHODS, TASKS
+from benchmark.runs.drivers import beside_no_engine
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.runner import run_one
 from benchmark.search.guard import Guard
@@ -25,8 +26,9 @@ class InProcessExecutor:
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
         try:
-            for spec in specs:
-                self._run(spec, store)
+            with beside_no_engine(specs, store):
+                for spec in specs:
+                    self._run(spec, store)
         except StorageError as error:
             return Outcome(broken=one_line(str(error)))
         except Refused as error:

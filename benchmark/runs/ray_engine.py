@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmark.errors import UsageError, format_error
+from benchmark.runs.drivers import engine_alone, left
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import able, alone, gather, left
+from benchmark.runs.gather import able, gather
 from benchmark.runs.remote import Answered, Suite, ask, carry_out_alone, one_of_each
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
@@ -51,7 +52,7 @@ class RayExecutor:
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
         """Raises UsageError where no node can take the runs."""
-        with alone(store, "ray"):
+        with engine_alone(store, "ray"):
             if not (waiting := left(specs, store)):
                 return Outcome()
             with _session(self.settings):

@@ -8,12 +8,15 @@ from pathlib import Path
 from benchmark.errors import UsageError
 
 
-def take(fd: int) -> bool:
-    """Take the lock; False where another process holds it. Raises OSError without locks."""
+def take(fd: int, *, shared: bool = False) -> bool:
+    """Take the lock; False where another process holds it. Raises OSError without locks.
+
+    shared: beside others that share it.
+    """
     import fcntl
 
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
