@@ -17,7 +17,7 @@ from benchmark.report.costs import costs
 from benchmark.report.explorer.data import data_of
 from benchmark.report.explorer.importance import importance
 from benchmark.report.explorer.page import as_script, explore
-from benchmark.report.explorer.runs import command_of, described, spread
+from benchmark.report.explorer.runs import command_of, described, lines_of, spread, with_best
 from benchmark.report.formats import latex
 from benchmark.report.metrics import metric_of
 from benchmark.report.plots.quality_over_time import quality_over_time
@@ -361,6 +361,20 @@ def test_steps_are_offered_where_every_run_counted_them(tmp_path):
 def test_long_lists_are_spread_evenly():
     assert spread(list(range(1000)), 5) == [0, 250, 500, 749, 999]
     assert spread([1, 2], 5) == [1, 2]
+    trials = [{"loss": loss} for loss in (3.0, 2.0, None, 0.5, np.nan, 1.0, 4.0)]
+    assert [t["loss"] for t in with_best(trials, 3)] == [3.0, 0.5, 4.0]
+    trials[3]["loss"] = 9.0
+    assert [t["loss"] for t in with_best(trials, 3)] == [3.0, 1.0, 4.0]
+    assert with_best(trials, 7) == trials
+    assert with_best([], 3) == []
+
+
+def test_a_page_of_few_runs_lists_all_of_their_trials(tmp_path):
+    words = {"budget": "5000nfe", "options": {"random.trials": 100}}
+    run("random", "quadratic", out=tmp_path, quiet=True, **words)
+    (told,) = page_data(tmp_path)["runs"]
+    assert told["trial_count"] == len(told["trials"]) == 100
+    assert [lines_of(n) for n in (1, 12, 120, 800)] == [4800, 400, 40, 40]
 
 
 def test_the_command_makes_the_same_run(tmp_path):

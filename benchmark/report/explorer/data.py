@@ -16,7 +16,7 @@ from benchmark.plugins.summary import first_sentence
 from benchmark.registry import PLOTS
 from benchmark.report.cells import heads, lines, meanings
 from benchmark.report.explorer.importance import importance
-from benchmark.report.explorer.runs import LINES, described, fewest, searched
+from benchmark.report.explorer.runs import described, fewest, lines_of, searched
 from benchmark.report.formats import latex
 from benchmark.report.frame import standing
 from benchmark.report.look import looks
@@ -65,7 +65,7 @@ def data_of(
         ],
         "axes": axes,
         "importance": importance([run for _, run in runs], axes),
-        "trials_shown": LINES,
+        "trials_shown": lines_of(len(few)),
         "main": table.main,
         "rows": [{"label": label, **_look(look[label])} for label in labels],
         "budgets": [_label(table, mark) for mark in at],

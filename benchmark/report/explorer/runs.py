@@ -11,18 +11,39 @@ import numpy as np
 from benchmark.report.explorer.images import MOST, strips
 from benchmark.store.stored import Stored, trials_of
 
-# of a long list so many lines are shown, evenly spread
-LINES = 40
+# of a long list so many lines are shown at least, evenly spread
+_LINES = 40
+# proposals, and trials, of all runs together: those of 120 runs are about 1.5 MB
+_ALL_LINES = 4800
 _POINTS = 120
 # runs of a page: 800 of a toy's are 4 MB
 _RUNS = 800
 
 
+def _even(count: int, most: int) -> list[int]:
+    """The indices of at most so many of a list, the first and the last among them."""
+    if count <= most:
+        return list(range(count))
+    return [int(k) for k in np.linspace(0, count - 1, most).round()]
+
+
 def spread(lines: Sequence[Any], most: int) -> list[Any]:
     """At most so many of them, evenly, the first and the last among them."""
-    if len(lines) <= most:
-        return list(lines)
-    return [lines[k] for k in np.linspace(0, len(lines) - 1, most).round().astype(int)]
+    return [lines[k] for k in _even(len(lines), most)]
+
+
+def with_best(trials: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """As `spread`; the trial of the lowest F is always there."""
+    losses = [float("nan" if t["loss"] is None else t["loss"]) for t in trials]
+    kept = _even(len(trials), most)
+    if np.isfinite(losses).any() and (best := int(np.nanargmin(losses))) not in kept:
+        kept = sorted({*_even(len(trials), most - 1), best})
+    return [trials[k] for k in kept]
+
+
+def lines_of(runs: int) -> int:
+    """How many proposals, and trials, of each run a page of so many runs lists."""
+    return max(_LINES, _ALL_LINES // max(1, runs))
 
 
 def command_of(spec: Mapping[str, Any], plugins: Sequence[str] = ()) -> str:
@@ -51,7 +72,10 @@ def fewest(runs: Sequence[tuple[int, Stored]]) -> list[tuple[int, Stored]]:
 
 def described(runs: Sequence[tuple[int, Stored]]) -> list[dict[str, Any]]:
     """Each run of a row, by the row's number, as a page shows it; images up to their limit."""
-    found: list[dict[str, Any]] = [{**_described(row, run), "images": None} for row, run in runs]
+    most = lines_of(len(runs))
+    found: list[dict[str, Any]] = [
+        {**_described(row, run, most), "images": None} for row, run in runs
+    ]
     left = MOST
     # the lowest seeds first, so that each row has some
     for k in sorted(range(len(runs)), key=lambda k: runs[k][1].run["spec"]["seed"]):
@@ -64,7 +88,7 @@ def described(runs: Sequence[tuple[int, Stored]]) -> list[dict[str, Any]]:
     return found
 
 
-def _described(row: int, run: Stored) -> dict[str, Any]:
+def _described(row: int, run: Stored, most: int) -> dict[str, Any]:
     spec, record = run.run["spec"], run.run
     trials = trials_of(run)
     return {
@@ -93,9 +117,9 @@ def _described(row: int, run: Stored) -> dict[str, Any]:
             for t in run.tests
         ],
         "curves": _curves(run),
-        "proposals": spread(run.proposals, LINES),
+        "proposals": spread(run.proposals, most),
         "proposal_count": len(run.proposals),
-        "trials": spread(trials, LINES),
+        "trials": with_best(trials, most),
         "trial_count": len(trials),
     }
 
@@ -106,7 +130,7 @@ def _curves(run: Stored) -> dict[str, list[dict[str, float]]]:
     return {
         name: [
             {"x": x, "own": float(f"{own:.4g}"), "default": float(f"{default:.4g}")}
-            for x, own, default in spread(list(zip(*rows, strict=True)), LINES)
+            for x, own, default in spread(list(zip(*rows, strict=True)), _LINES)
         ]
         for name, rows in curves.items()
     }
