@@ -24,6 +24,7 @@ from benchmark.report.plots.quality_over_time import quality_over_time
 from benchmark.report.report import report_folder
 from benchmark.report.table import tables
 from benchmark.report.verify import verify
+from benchmark.spec import read_spec
 from benchmark.store.seal import EARLIER
 from benchmark.store.store import Store
 from benchmark.store.stored import trials_of
@@ -279,6 +280,26 @@ def test_a_curves_mean_is_the_tables(tmp_path):
     drawn = quality_over_time(table).axes[0]
     (line,) = (x for x in drawn.get_lines() if x.get_label() == "random")
     assert line.get_ydata()[-1] == pytest.approx(own.mean)
+
+
+def test_where_a_failed_run_counts_as_the_worst_it_does_in_the_curve(tmp_path):
+    store = made(tmp_path, seeds=4)
+    first = next(r for r in store if r.run["spec"]["method"] == "alpha")
+    store.fail(read_spec(first.run["spec"]), "killed")
+    (first.folder / "final.json").unlink()
+    (table,) = tables(Store(tmp_path), failures="worst")
+    found = data_of(table, tmp_path, [], False, [])
+    own = next(r for r in table.rows if r.label == "alpha").metrics["fid"]
+    (end,) = (
+        m
+        for m in found["means"]
+        if (m["mark"], m["row"], m["metric"]) == (1, 0, "fid")
+        and found["rows"][0]["label"] == "alpha"
+    )
+    assert (end["y"], end["low"], end["high"]) == (own.mean, own.low, own.high)
+    drawn = quality_over_time(table).axes[0]
+    (line,) = (x for x in drawn.get_lines() if x.get_label() == "alpha")
+    assert line.get_ydata()[-1] == own.mean
 
 
 @BROWSER

@@ -214,13 +214,9 @@ def _means(
         own = [p for p in reached if cells.counts((p["seed"], p["prompt"]), same.apart)]
         for metric in views[k].metrics if own else ():
             if all(metric in p["m"] for p in own):
-                found.append({"row": row, "mark": k, "metric": metric, **_mean(metric, own)})
+                # the table's own, in which a failed run may count as the worst
+                e = same.metrics[metric]
+                limits = {"low": e.low, "high": e.high} if np.isfinite(e.low) else {}
+                x = {name: float(np.mean([p[name] for p in own])) for name in _SPENT}
+                found.append({"row": row, "mark": k, "metric": metric, **x, "y": e.mean, **limits})
     return found
-
-
-def _mean(metric: str, points: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Of a metric and of what was spent; with its interval, where it has one."""
-    e = metric_of(metric).estimate({(p["seed"], p["prompt"]): p["m"][metric] for p in points})
-    limits = {"low": e.low, "high": e.high} if np.isfinite(e.low) else {}
-    x = {name: float(np.mean([p[name] for p in points])) for name in _SPENT}
-    return {**x, "y": e.mean, **limits}
