@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from benchmark.protocol import Prices, Refit, Task, Use
@@ -50,6 +50,15 @@ class Spaced(Protocol):
     @property
     def space(self) -> Space:
         """What `bench list` shows. Raises UsageError for options that give none."""
+
+
+@runtime_checkable
+class Yielding(Protocol):
+    """Optional: some of a preset's options give way to others that are asked for."""
+
+    @classmethod
+    def yields(cls, given: Mapping[str, object]) -> Collection[str]:
+        """Their names. given: the options asked for, as the user wrote them."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from benchmark.maker import TaskMaker
+from benchmark.maker import TaskMaker, Yielding
 from benchmark.options import check
 from benchmark.parts import answer
 from benchmark.plugins import sources
@@ -99,17 +99,20 @@ def make_task(name: str, options: Mapping[str, object]) -> TaskMaker:
     return answer(f"task {name!r}", "its options", lambda: kind(**typed), kind)
 
 
-def by_owner(
-    preset: Mapping[str, object],
+def settled(
+    kind: type[TaskMaker], preset: str, given: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, dict[str, object]]]:
-    """A preset's values: of the task's own options, and by method those for its options."""
-    own = {name: value for name, value in preset.items() if "." not in name}
+    """What a preset settles beside the given options: of the task's own, and of each method's."""
+    gone = kind.yields(given) if issubclass(kind, Yielding) else ()
+    own: dict[str, object] = {}
     others: dict[str, dict[str, object]] = {}
-    for name, value in preset.items():
+    for name, value in kind.presets[preset].items():
         # from the right, for a method may have dots in its name
         owner, dot, option = name.rpartition(".")
         if dot:
             others.setdefault(owner, {})[option] = value
+        elif name not in gone:
+            own[name] = value
     return own, others
 
 

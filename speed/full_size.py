@@ -24,7 +24,7 @@ import torch
 
 from benchmark import run
 from benchmark.device import peak_memory_bytes, reset_peak_memory
-from benchmark.spec import by_owner, make_task
+from benchmark.spec import make_task, settled
 from speed import paper_files, plain_step
 from tasks.precision import exact
 from tasks.reward_ft import RewardFt, memory
@@ -139,7 +139,7 @@ def _step(folder: Path, device: str, form: Form, z: torch.Tensor, reward: Linear
 
 def _expected(files: Files, device: str, changes: Mapping[str, Any]) -> float:
     """GiB that the preflight expects."""
-    options = make_task("reward_ft", by_owner(RewardFt.presets["paper"])[0] | files)
+    options = make_task("reward_ft", settled(RewardFt, "paper", {})[0] | files)
     as_options = {name: str(v) if name == "taesd" else v for name, v in changes.items()}
     return memory.estimate(replace(options, **as_options), device) / 2**30
 

@@ -3,6 +3,7 @@ mocks.
 """
 
 import json
+import re
 import shutil
 import sys
 from importlib import import_module
@@ -16,7 +17,7 @@ from benchmark import UsageError
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.command.suite import read_suite
 from benchmark.runs import preflight
-from benchmark.spec import by_owner
+from benchmark.spec import settled
 from tasks.reward_ft import RewardFt, tracing
 from tasks.reward_ft.pull import Linear
 from tests.test_cli import ROOT, bench
@@ -25,7 +26,7 @@ from tests.tiny import RUN, sampler_of, words
 
 def options(tiny, **changes):
     given = dict(s.split("=", 1) for s in tiny.settings)
-    own, _ = by_owner(RewardFt.presets["paper"])
+    own, _ = settled(RewardFt, "paper", {})
     numbers = {k: int(v) if v.isdecimal() else v for k, v in given.items()}
     return RewardFt(**{**own, **numbers, **changes})
 
@@ -111,6 +112,52 @@ def test_a_reward_of_a_plug_in_and_half_precision(tiny, tmp_path):
     stored = json.loads((folder / "run.json").read_text())
     assert stored["spec"]["task_options"]["dtype"] == "bf16"
     assert "reward redness" in stored["spec"]["fingerprint"]
+
+
+@pytest.fixture
+def both(tiny, tmp_path):
+    """Settings of two rewards, whose networks lie in a folder by their names."""
+    (tmp_path / "weights").mkdir()
+    shutil.copy(tiny.resnet, tmp_path / "weights" / f"resnet_head{tiny.resnet.suffix}")
+    shutil.copytree(tiny.aesthetic, tmp_path / "weights" / "aesthetic")
+    own = [s for s in tiny.settings if not s.startswith("reward_weights")]
+    several = ["rewards=resnet_head,aesthetic", f"reward_weights={tmp_path / 'weights'}"]
+    return [*own, *several, "ess_per_reward=1"]
+
+
+@pytest.mark.parametrize("lower", ["importance", "guided"])
+def test_several_rewards_of_the_paper(lower, both, tmp_path):
+    place = ["--lower", lower, "--budget", "200nfe", "--out", "runs"]
+    done = bench(*RUN, *place, *words(both), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs" / "reward_ft" / "bilevel").iterdir()
+    stored = json.loads((folder / "run.json").read_text())
+    assert stored["status"] in ("ok", "budget_exhausted")
+    assert stored["spec"]["task_options"]["mode"] == "direct"
+    assert {"resnet_head/resnet18", "aesthetic/head"} <= set(stored["spec"]["fingerprint"])
+    last = json.loads((folder / "proposals.jsonl").read_text().splitlines()[-1])
+    assert set(last["lam"]) == {"lam_resnet_head", "lam_aesthetic"}
+    said = (tmp_path / "runs" / "report" / "table1.md").read_text()
+    (beside,) = re.findall(r"options beside its preset: (.*)\.", said)
+    assert {"mode=direct", "ess_per_reward=1.0"} <= set(beside.split(", "))
+    assert not re.search(r"\breward=", beside), "the default, which nothing uses"
+
+
+def test_only_what_the_user_set_is_refused_beside_several_rewards(both, tmp_path):
+    def planned(*more):
+        settings = [f"reward_ft.{s}" for s in (*both, *more)]
+        return plan("default", "reward_ft", preset="paper", settings=settings)
+
+    (spec,) = planned()
+    assert spec.task_options["reward"] == "quality"
+    for name, value in (("reward", "resnet_head"), ("mode", "lookahead")):
+        with pytest.raises(UsageError, match=rf"reward_ft.{name}: .* got '{value}'.* leave it out"):
+            planned(f"{name}={value}")
+    (tmp_path / "weights" / "aesthetic.pth").write_text("")
+    with pytest.raises(UsageError, match=r"one file or folder for aesthetic, got aesthetic, aes"):
+        planned()
+    with pytest.raises(UsageError, match="expected a folder beside reward_ft.rewards, .* got '/no"):
+        planned("reward_weights=/nowhere")
 
 
 def test_what_does_not_fit_into_memory_is_refused_with_advice(tiny, monkeypatch):

@@ -10,14 +10,14 @@ import numpy as np
 from PIL import Image
 
 from benchmark import UsageError
-from benchmark.runs.plan import by_owner
+from benchmark.spec import settled
 from tasks.files.download import HubFolder
 from tasks.files.weights import digest
 from tasks.reward_ft import RewardFt, assemble, shipped
 from tests.test_paper import options
 from tests.tiny import pictures
 
-PAPER = by_owner(RewardFt.presets["paper"])[0]
+PAPER = settled(RewardFt, "paper", {})[0]
 NAMES = (  # of a made-up repository, of which `choose` takes some
     "README.md",
     "config.json",

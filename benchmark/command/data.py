@@ -11,7 +11,7 @@ from benchmark.errors import UsageError, suggest
 from benchmark.maker import Fetcher
 from benchmark.registry import DATA_SETS, TASKS
 from benchmark.runs.plan import Options, check_owners
-from benchmark.spec import by_owner, make_task
+from benchmark.spec import make_task, settled
 
 VARIABLE = "BENCH_DATA_DIR"
 
@@ -88,7 +88,8 @@ def fetch_preset(
     # a setting of one task is no reason to fetch gigabytes for another
     chosen = [name for name in chosen if name in given] or chosen
     for name in chosen:
-        own, _ = by_owner(able[name].presets[preset])
-        maker = make_task(name, {**own, **short, **given.get(name, {})})
+        wanted = {**short, **given.get(name, {})}
+        own, _ = settled(kinds[name], preset, wanted)
+        maker = make_task(name, {**own, **wanted})
         assert isinstance(maker, Fetcher)
         maker.fetch(dry_run, base)

@@ -8,12 +8,11 @@ from contextlib import suppress
 
 from benchmark.budget import ACCOUNTS
 from benchmark.errors import UsageError
-from benchmark.options import values
 from benchmark.registry import TASKS
 from benchmark.report.cells import SHARED
 from benchmark.report.metrics import in_order, metric_of
 from benchmark.report.table import Table
-from benchmark.spec import by_owner, make_task
+from benchmark.spec import make_task, settled
 from benchmark.store.measured import MEASURED
 from benchmark.store.refits import REFITS
 from benchmark.store.store import Stored
@@ -82,10 +81,11 @@ def _settings(table: Table) -> str:
     specs = [r.run["spec"] for r in table.runs]
     # the task of a stored run may be a plug-in that is not at hand, or have changed since
     with suppress(UsageError, KeyError, TypeError):
-        own, _ = by_owner(TASKS.get(specs[0]["task"]).presets[specs[0]["preset"]])
-        usual = values(make_task(specs[0]["task"], own))
-        options = specs[0]["task_options"]
-        other = [f"{k}={v}" for k, v in sorted(options.items()) if k in usual and usual[k] != v]
+        options, kind = specs[0]["task_options"], TASKS.get(specs[0]["task"])
+        own, _ = settled(kind, specs[0]["preset"], options)
+        usual = make_task(specs[0]["task"], own)
+        # an option of an earlier version may be gone
+        other = [f"{k}={v}" for k, v in sorted(options.items()) if getattr(usual, k, v) != v]
         if other:
             return f"The task's options beside its preset: {', '.join(other)}."
     return ""

@@ -13,7 +13,7 @@ from benchmark.maker import TaskMaker
 from benchmark.options import places, values
 from benchmark.parts import answer
 from benchmark.registry import METHODS, TASKS
-from benchmark.spec import RunSpec, by_owner, code, make_method, make_task
+from benchmark.spec import RunSpec, code, make_method, make_task, settled
 from benchmark.store.plain import plain
 from benchmark.store.schema import SPEC, Unreadable, readable
 
@@ -85,8 +85,9 @@ def plan(
     table = options or {}
     check_owners(table, [wanted.name, *(m.name for m in asked)])
     # in this order: what the user sets comes after what the preset sets
-    own, others = by_owner(kind.presets[preset])
-    maker = make_task(wanted.name, {**own, **wanted.options, **table.get(wanted.name, {})})
+    given = {**wanted.options, **table.get(wanted.name, {})}
+    own, others = settled(kind, preset, given)
+    maker = make_task(wanted.name, {**own, **given})
     marked = _marks(marks, budget)
     for prompt in prompts:
         _check_prompt(maker, wanted.name, prompt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -153,7 +153,10 @@ class RewardFt:
         "", "r1: an open_clip NAME/WEIGHTS or folder; empty: the shipped one", place=True
     )
     reward_weights: str = option(
-        "", "file or folder of the reward's network; empty: where fetch puts it", place=True
+        "",
+        "file or folder of the reward's network, with several a folder of such by their names; "
+        "empty: where fetch puts it",
+        place=True,
     )
     features: str = option(
         "judge",
@@ -196,10 +199,19 @@ class RewardFt:
             object.__setattr__(self, "mode", "direct" if self.rewards else "tilt")
         several.check(self)
 
+    @classmethod
+    def yields(cls, given: Mapping[str, object]) -> Collection[str]:
+        return several.yields(given)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Of the lower rewards."""
         return tuple(n.strip() for n in self.rewards.split(",")) if self.rewards else (self.reward,)
+
+    def weights_of(self, name: str) -> str:
+        """Where a reward's network lies; "": where fetch puts it. Raises UsageError."""
+        several_in = self.rewards and self.reward_weights
+        return several.weights(self.reward_weights, name) if several_in else self.reward_weights
 
     @property
     def guided_passes(self) -> int:

@@ -49,7 +49,7 @@ class Parts:
             ModelPart.of(o),
             TaesdPart(o.taesd),
             ClipPart(o.clip, o.folder),
-            tuple(RewardPart(name, o.reward_weights, o.folder) for name in o.names),
+            tuple(RewardPart(name, o.weights_of(name), o.folder) for name in o.names),
             judge(o),
         )
 

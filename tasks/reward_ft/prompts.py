@@ -136,7 +136,7 @@ def tokenizers(o: RewardFt) -> Iterator[Tokens]:
     if "hpsv2" in o.names:
         from tasks.reward_ft.paper_rewards import HPS_CLIP
 
-        yield _open_clip(o.reward_weights or HPS_CLIP, "hpsv2 (r2)")
+        yield _open_clip(o.weights_of("hpsv2") or HPS_CLIP, "hpsv2 (r2)")
     if "pick_score" in o.names:
         from tasks.reward_ft import preferences
 
@@ -144,7 +144,7 @@ def tokenizers(o: RewardFt) -> Iterator[Tokens]:
     if "image_reward" in o.names:
         from tasks.reward_ft import preferences
 
-        words = preferences.words_of(preferences.ImageReward.files(o.reward_weights))
+        words = preferences.words_of(preferences.ImageReward.files(o.weights_of("image_reward")))
         yield Tokens("image_reward (r2)", words.encode, words.decode, preferences.BLIP_TOKENS)
 
 

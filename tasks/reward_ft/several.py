@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmark.errors import UsageError
 from benchmark.space import Float, Space
+from tasks.files.weights import place
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
@@ -29,6 +32,25 @@ def space(names: tuple[str, ...]) -> Space:
     )
 
 
+def weights(folder: str, name: str) -> str:
+    """The copy of a reward's network in a folder of several, or "": where fetch puts it.
+
+    It is a file or folder that has the reward's name, with or without an ending. Raises UsageError.
+    """
+    if not os.path.isdir(place(folder)):
+        raise UsageError(
+            f"option reward_ft.reward_weights: expected a folder beside reward_ft.rewards, with a "
+            f"file or folder of each reward's name, such as aesthetic, got {folder!r}"
+        )
+    found = sorted(p for p in place(folder).iterdir() if name in (p.name, p.stem))
+    if len(found) > 1:
+        raise UsageError(
+            f"option reward_ft.reward_weights: expected one file or folder for {name}, got "
+            f"{', '.join(p.name for p in found)}; remove the others"
+        )
+    return str(found[0]) if found else ""
+
+
 def check_prompts(o: RewardFt, text: str) -> None:
     """Raises UsageError for another number of prompts than asked for, or one that cannot be."""
     prompts = o.split(text)
@@ -42,6 +64,11 @@ def check_prompts(o: RewardFt, text: str) -> None:
         alone.check_prompt(prompt)
 
 
+def yields(given: Mapping[str, object]) -> Collection[str]:
+    """A preset's options of one reward, where several are asked for."""
+    return ("reward", "mode") if given.get("rewards") else ()
+
+
 def check(o: RewardFt) -> None:
     """Raises UsageError for names that cannot be, and for options of one reward beside them."""
     if not o.rewards:
@@ -52,14 +79,19 @@ def check(o: RewardFt) -> None:
             f"infinite, got {o.most_kl:g}; set reward_ft.most_kl=0, or reward_ft.eta=1"
         )
     names = o.names
-    if len(names) > MOST or len(set(names)) < len(names) or not all(names):
+    twice = sorted({n for n in names if n and names.count(n) > 1})
+    wrong = (
+        f"got {len(names)} of them" * (len(names) > MOST)
+        or f"got {', '.join(twice)} more than once" * bool(twice)
+        or f"got an empty one in {o.rewards!r}" * (not all(names))
+    )
+    if wrong:
         raise UsageError(
             f"option reward_ft.rewards: expected 1 to {MOST} names, each once, with commas between "
-            f"them, got {o.rewards!r}"
+            f"them, {wrong}"
         )
     of_one = {
         "reward": o.reward != "quality",
-        "reward_weights": bool(o.reward_weights),
         "lam_batch": o.lam_batch > 1,
         "mode": o.mode == "lookahead",
     }
