@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import psutil
 import pytest
 
 from benchmark import UsageError, run
@@ -22,7 +23,7 @@ from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
 from benchmark.runs import dask_engine
 from benchmark.runs.dask_engine import DaskExecutor
-from benchmark.runs.drivers import beside_no_engine, engine_alone
+from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.gather import SchedulerLost
 from benchmark.runs.remote import Suite, ask, lacks
@@ -135,6 +136,42 @@ def cluster(loopback):
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize("when", ["starting", "at work"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_driver_says_so_and_leaves_nothing(when, number, tmp_path, loopback):
+    """Ctrl-C of a terminal reaches the workers of this machine too."""
+    (tmp_path / "tmp").mkdir()
+    command = [sys.executable, "-m", "benchmark", "run", "--method", "random", "--quiet"]
+    command += ["--task", "quadratic", "--budget", "300s", "--set", "random.trials=1000000"]
+    command += ["--engine", "dask", "--jobs", "2", "--out", str(tmp_path / "runs"), "--seeds=0-2"]
+    driver = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+    )
+    sought = {
+        "starting": lambda: psutil.Process(driver.pid).children(recursive=True),
+        "at work": lambda: list(tmp_path.glob("tmp/bench-run-*/*/*/*/proposals.jsonl")),
+    }[when]
+    while not sought():
+        assert driver.poll() is None, driver.communicate()[1]
+        time.sleep(0.02)
+    everyone = psutil.Process(driver.pid).children(recursive=True)
+    if number == signal.SIGINT:
+        os.killpg(driver.pid, number)
+    else:
+        driver.send_signal(number)
+    said = driver.communicate(timeout=60)[1]
+    assert driver.returncode == 130, said
+    assert "interrupted: 0 of 3 runs are stored; the same command goes on with the others" in said
+    assert "Traceback" not in said
+    assert said.count("\n") <= 2, said
+    _, alive = psutil.wait_procs(everyone, timeout=20)
+    assert not alive
 
 
 def test_a_killed_worker_loses_no_run(cluster, tmp_path):
@@ -309,11 +346,11 @@ def test_what_a_plugin_prints_is_not_what_a_worker_lacks(tmp_path, capsys):
 
 
 def test_two_drivers_of_one_folder(tmp_path):
-    store = Store(tmp_path)
+    specs, store = plan("random", "quadratic", budget="60nfe", seeds="0"), Store(tmp_path)
     with (
-        engine_alone(store, "dask"),
+        driving("dask", specs, store),
         pytest.raises(UsageError, match="another process is at work on"),
-        engine_alone(store, "dask"),
+        driving("dask", specs, store),
     ):
         raise AssertionError
 
@@ -322,29 +359,45 @@ def test_two_drivers_of_one_folder(tmp_path):
 def test_an_engine_and_a_local_driver_never_share_a_folder(words, tmp_path, capsys):
     """What an engine sent is locked nowhere here, and would be done twice."""
     store, words = Store(tmp_path), ["run", *WHAT, "--out", str(tmp_path), *words]
-    with engine_alone(store, "dask"):
+    (other,) = plan("random", "quadratic", budget="61nfe", seeds="0")
+    with driving("dask", [other], store):
         assert main(words) == 2
         said = capsys.readouterr().err
         assert "an engine, by `bench run --engine`, is at work on" in said
         assert said.count("\n") == 1
         assert not list(store)
     assert main(words) == 0
-    with engine_alone(store, "dask"):
+    with driving("dask", [other], store):
         assert main(words) == 0, "nothing is missing"
-    two = [Store(tmp_path) for _ in range(2)]
-    with (
-        beside_no_engine([], two[0]),
-        beside_no_engine([], two[1]),
-        pytest.raises(UsageError, match="another process is at work on"),
-        engine_alone(store, "ray"),
-    ):
-        raise AssertionError
+    with driving("", [other], store), driving("", [other], Store(tmp_path)):
+        with (
+            pytest.raises(UsageError, match="another process is at work on"),
+            driving("ray", [other], store),
+        ):
+            raise AssertionError
+        assert main([*words[:-1], "1", "--engine", "dask"] if "--jobs" in words else words) == 0
+
+
+@pytest.mark.parametrize("engine", ["", "dask"])
+def test_what_is_refused_forgets_no_failed_run(engine, tmp_path, capsys):
+    """Whoever drives the folder, --retry-failed comes after the refusal."""
+    specs, store = plan("random", "quadratic", budget="60nfe", seeds="0"), Store(tmp_path)
+    store.prepare()
+    for spec in specs:
+        store.folder(spec).mkdir(parents=True)
+        store.fail(spec, "broken")
+    words = ["run", *WHAT[:4], "--budget", "60nfe", "--seeds", "0", "--marks", "15nfe,30nfe"]
+    words += ["--out", str(tmp_path), "--retry-failed", *(["--engine", engine] if engine else [])]
+    with driving("" if engine else "dask", plan("random", "quadratic"), store):
+        assert main(words) == 2
+    assert "is at work on" in capsys.readouterr().err
+    assert [run.run["status"] for run in store] == ["failed"]
 
 
 def test_a_worker_and_an_engine_never_share_a_folder(tmp_path, capsys):
     assert main(["run", *WHAT, "--out", str(tmp_path), "--emit", "slurm"]) == 0
     capsys.readouterr()
-    with engine_alone(Store(tmp_path), "dask"):
+    with driving("dask", plan("random", "quadratic"), Store(tmp_path)):
         assert main(["worker", str(tmp_path)]) == 2
         assert "an engine, by `bench run --engine`, is at work on" in capsys.readouterr().err
     assert main(["worker", str(tmp_path)]) == 0

@@ -1,10 +1,11 @@
 """The process that imports for all runs and forks them: isolated as fresh ones are, and equal."""
 
+import fcntl
 import importlib
 import json
+import os
+import resource
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -15,7 +16,7 @@ from benchmark.command.parse import plan_from_text as plan
 from benchmark.registry import METHODS, TASKS
 from benchmark.runs import supervisor
 from benchmark.runs.executor import ExecutorSettings
-from benchmark.runs.forked import WarmParent, modules
+from benchmark.runs.forked import WarmParent, _ready, modules
 from benchmark.runs.neighbours import FORK
 from benchmark.runs.spawn import environment
 from benchmark.runs.supervisor import LocalExecutor
@@ -203,11 +204,28 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path):
     assert not alive
 
 
-def test_a_run_without_a_supervisor_ends():
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmark.runs.fork_server"],
-        input=b"",
-        capture_output=True,
-        timeout=60,
-    )
-    assert done.returncode != 0
+def test_a_server_without_a_supervisor_ends():
+    warm = WarmParent([], environment(1))
+    assert _answer(warm) == ""
+    assert warm._process.poll() is None
+    warm._ours.close()
+    assert warm._process.wait(20) == 0
+
+
+def test_descriptors_may_have_any_number():
+    """A few hundred runs at a time have more than a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 4096), hard), hard))
+    reader, writer = os.pipe()
+    high = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 2000)
+    try:
+        assert not _ready(high, 0)
+        os.write(writer, b"x")
+        assert _ready(high, 0)
+        assert os.read(high, 1) == b"x"
+        os.close(writer)
+        assert _ready(high), "it has ended"
+    finally:
+        os.close(high)
+        os.close(reader)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -9,7 +9,7 @@ import pytest
 from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
-from benchmark.runs.drivers import beside_no_engine
+from benchmark.runs.drivers import driving
 from benchmark.store.lease import Leases
 from benchmark.store.store import Store
 
@@ -45,11 +45,11 @@ def test_locks_that_go_away_later_stop_the_suite(no_locks, tmp_path):
 
 def test_with_leases_a_folder_without_locks_has_no_engine(no_locks, tmp_path):
     (spec,) = plan("random", "quadratic", budget="100nfe")
-    with beside_no_engine([spec], Store(tmp_path, Leases(60.0))):
+    with driving("", [spec], Store(tmp_path, Leases(60.0))):
         pass
     with (
         pytest.raises(StorageError, match=no_locks),
-        beside_no_engine([spec], Store(tmp_path)),
+        driving("", [spec], Store(tmp_path)),
     ):
         pytest.fail("nobody may work without a lock")
 

@@ -16,6 +16,7 @@ from benchmark.report.reading import reading
 from benchmark.report.table import tables
 from benchmark.runs.refit import jobs, refit
 from benchmark.seeds import substream
+from benchmark.store.refits import write_refit
 from benchmark.store.store import Store
 from tests.test_cli import bench
 
@@ -165,6 +166,47 @@ def test_an_altered_refit_is_refused(here):
     verified = bench("verify", "runs", "--plugin", "noisy.py", cwd=here)
     assert verified.returncode == 1
     assert path.name in verified.stdout + verified.stderr
+
+
+def _record(here):
+    path = sorted((here / "runs" / "refits").glob("*.json"))[0]
+    return path, json.loads(path.read_text())
+
+
+def test_a_refit_of_another_lam_is_refused(here):
+    """It is whole by its own hash, and under a name that is not its own."""
+    assert again(here).returncode == 0
+    first, second, *_ = sorted((here / "runs" / "refits").glob("*.json"))
+    second.write_bytes(first.read_bytes())
+    done = again(here)
+    wanted = f"{second.name}: expected the refit that its name says, got that of {first.name};"
+    assert wanted in done.stderr
+    assert "Traceback" not in done.stderr
+    verified = bench("verify", "runs", "--plugin", "noisy.py", cwd=here)
+    assert verified.returncode == 1
+    assert wanted in verified.stdout + verified.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record["trainings"][0]["measured"].pop(),
+        lambda record: record["trainings"][0]["measured"][0]["metrics"].clear(),
+        lambda record: record["trainings"].append(record["trainings"][0]),
+        lambda record: record.update(wanted=0),
+    ],
+    ids=["a length", "a metric", "one more", "none wanted"],
+)
+def test_a_refit_of_another_shape_is_one_line(change, here):
+    assert again(here).returncode == 0
+    path, record = _record(here)
+    change(record)
+    write_refit(path, {k: v for k, v in record.items() if k != "hash"})
+    for command in ("refit", "report"):
+        done = bench(command, "runs", "--plugin", "noisy.py", cwd=here)
+        assert f"{path.name}: expected the record of a refit" in done.stderr
+        assert "unexpected" not in done.stderr
+    assert bench("verify", "runs", "--plugin", "noisy.py", cwd=here).returncode == 1
 
 
 def test_a_task_that_changed_is_refused(here):

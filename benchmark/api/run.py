@@ -142,7 +142,7 @@ def run(
             _check_elsewhere(specs, settings, name)
         store = Store(folder_of(read_path("out", out)))
         executor = make_executor(name, settings)
-        prepare(specs, store, settings, retry=again, preflight=careful)
+        prepare(specs, store, settings, retry=again, preflight=careful, engine=name)
         carry_out(name, executor, specs, store).check()
         if missing := left_out(specs, store):
             print(f"bench: {visible(missing)}", file=sys.stderr)

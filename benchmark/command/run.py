@@ -64,7 +64,8 @@ def command(args: argparse.Namespace) -> int:
     # before the runs, which may take hours
     if args.track:
         installed(args.track)
-    prepare(specs, store, settings, retry=args.retry_failed, preflight=not args.no_preflight)
+    careful = not args.no_preflight
+    prepare(specs, store, settings, retry=args.retry_failed, preflight=careful, engine=engine)
     # counted after `prepare`, which forgets failed runs that are to run again
     stored = sum(r is not None and not r.open for r in map(store.find, specs))
     if stored:

@@ -7,17 +7,19 @@ packed run back; weights and data are never sent, their hashes are compared befo
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.errors import UsageError, format_error
-from benchmark.runs.drivers import engine_alone, left
+from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import SchedulerLost, able, gather, tell
+from benchmark.runs.gather import SchedulerLost, able, gather, tell, terminable, undisturbed
 from benchmark.runs.remote import (
     Answered,
     Sent,
@@ -27,6 +29,7 @@ from benchmark.runs.remote import (
     let_go,
     one_of_each,
 )
+from benchmark.runs.spawn import THREADS
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
 
@@ -67,8 +70,8 @@ class DaskExecutor:
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
         """Raises UsageError where no worker can take the runs."""
-        with engine_alone(store, "dask"):
-            if not (waiting := left(specs, store)):
+        with driving("dask", specs, store) as waiting, terminable():
+            if not waiting:
                 return Outcome()
             with _client(self.settings) as client:
                 sent = _Sent(client, Suite.of(waiting, self.settings))
@@ -84,7 +87,7 @@ class _Sent:
     """The runs of a suite on a cluster.
 
     workers: those that can take them; None: all.  runs: of each future, and how often it was sent.
-    seen: when one of the workers was last there.
+    seen: when one of the workers was last there.  missed: whether it was said that none is.
     """
 
     client: Any
@@ -92,6 +95,7 @@ class _Sent:
     workers: list[str] | None = None
     runs: dict[Any, tuple[RunSpec, int]] = field(default_factory=dict)
     seen: float = 0.0
+    missed: bool = False
 
     def able(self, specs: Sequence[RunSpec]) -> None:
         """Ask the workers what they lack; a line for each that lacks something.
@@ -166,13 +170,18 @@ class _Sent:
 
     def _look(self) -> None:
         """Raises SchedulerLost where all workers that can take the runs are gone for long."""
-        if self.workers is None or time.monotonic() < self.seen + _PATIENCE / 5:
+        if time.monotonic() < self.seen + _PATIENCE / 5:
             return
         there = self.client.scheduler_info(n_workers=-1)["workers"]
-        if any(worker in there for worker in self.workers):
-            self.seen = time.monotonic()
+        if there if self.workers is None else any(w in there for w in self.workers):
+            self.seen, self.missed = time.monotonic(), False
         elif time.monotonic() > self.seen + _PATIENCE:
-            raise SchedulerLost(_NONE_LEFT)
+            if self.workers is not None:
+                raise SchedulerLost(_NONE_LEFT)
+            # any may join, as a batch system starts it
+            if not self.missed:
+                print("bench: no worker is there; waiting for one", file=sys.stderr, flush=True)
+            self.missed = True
 
     def end(self) -> None:
         self.client.cancel(list(self.runs))
@@ -233,15 +242,23 @@ def _client(settings: ExecutorSettings) -> Iterator[Any]:
         with client:
             yield client
         return
-    cards = [d for d in settings.devices if d.startswith("cuda")]
-    with (
-        dask.LocalCluster(
-            n_workers=len(settings.slots),
-            threads_per_worker=1,
-            # any free port
-            dashboard_address="127.0.0.1:0",
-            resources={"GPU": 1} if cards else None,
-        ) as cluster,
-        dask.Client(cluster) as client,
-    ):
-        yield client
+    with ExitStack() as stack:
+        with undisturbed():
+            cluster = stack.enter_context(_here(settings))
+        yield stack.enter_context(dask.Client(cluster))
+
+
+def _here(settings: ExecutorSettings) -> Any:
+    """Workers of this machine, each with its share of threads, as the local executor's runs."""
+    slots = len(settings.slots)
+    share = str(max(1, (os.cpu_count() or 1) // slots))
+    return _dask().LocalCluster(
+        n_workers=slots,
+        threads_per_worker=1,
+        # any free port
+        dashboard_address="127.0.0.1:0",
+        resources={"GPU": 1} if any(d.startswith("cuda") for d in settings.devices) else None,
+        # Dask itself would set them to 1
+        env={name: os.environ.get(name, share) for name in THREADS},
+        silence_logs=logging.CRITICAL,
+    )

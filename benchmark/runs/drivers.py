@@ -6,8 +6,8 @@ Local processes hold each run that they are at work on; what an engine sent is h
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from benchmark.errors import UsageError
 from benchmark.spec import RunSpec
@@ -15,34 +15,51 @@ from benchmark.store.files import storing
 from benchmark.store.locks import take
 from benchmark.store.store import Store
 
+ENGINES = ("dask", "ray")
+"""Executors that send runs elsewhere."""
 
-def left(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
-    """Those that are not stored."""
-    return [s for s in specs if (found := store.find(s)) is None or found.open]
+
+def driving(
+    engine: str, specs: Sequence[RunSpec], store: Store, *, retry: bool = False
+) -> AbstractContextManager[list[RunSpec]]:
+    """What an executor has for itself while it works; an engine gets the runs that are left.
+
+    retry: failed ones are left too. Raises UsageError where another process stands in the way and
+    one of the runs is missing.
+    """
+    return (_alone if engine in ENGINES else _local)(engine, _left(specs, store, retry), store)
+
+
+def _left(specs: Sequence[RunSpec], store: Store, retry: bool) -> Callable[[], list[RunSpec]]:
+    def missing(spec: RunSpec) -> bool:
+        found = store.find(spec)
+        return found is None or found.open or (retry and not found.done)
+
+    return lambda: [spec for spec in specs if missing(spec)]
 
 
 @contextmanager
-def engine_alone(store: Store, engine: str) -> Iterator[None]:
-    """Raises UsageError where any other process carries out runs of this folder."""
+def _alone(engine: str, left: Callable[[], list[RunSpec]], store: Store) -> Iterator[list[RunSpec]]:
     with _hold(store, shared=False) as held:
-        if not held:
+        # looked up under the lock
+        if (waiting := left()) and not held:
             raise UsageError(
                 f"--engine {engine}: another process is at work on {store.root}; wait for it, or "
                 "choose another --out"
             )
-        yield
+        yield waiting
 
 
 @contextmanager
-def beside_no_engine(specs: Sequence[RunSpec], store: Store) -> Iterator[None]:
-    """Raises UsageError where an engine is at work on this folder and one of these is missing."""
+def _local(engine: str, left: Callable[[], list[RunSpec]], store: Store) -> Iterator[list[RunSpec]]:
     with _hold(store, shared=True) as held:
-        if not held and left(specs, store):
+        # where nobody is in the way each run is looked up under a lock of its own
+        if not held and left():
             raise UsageError(
                 f"an engine, by `bench run --engine`, is at work on {store.root}, and it alone "
                 "knows which of its runs are done elsewhere; wait for it, or choose another --out"
             )
-        yield
+        yield []
 
 
 @contextmanager

@@ -134,6 +134,8 @@ def carry_out(name: str, executor: Executor, specs: Sequence[RunSpec], store: St
         raise
     except StorageError as error:
         return Outcome(broken=one_line(str(error)))
+    except KeyboardInterrupt:
+        return Outcome(stopped=True)
     except (Exception, SystemExit) as error:
         # of a built-in it is a fault of the suite, whose traceback is wanted
         if EXECUTORS.entries[name].built_in:

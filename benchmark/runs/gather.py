@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Iterable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from typing import NoReturn
 
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.runs.display import CountedLines, Silent
 from benchmark.runs.executor import Outcome
 from benchmark.runs.remote import Answered
 from benchmark.spec import RunSpec
-from benchmark.store.packed import unpack
+from benchmark.store.packed import Packed, unpack
 from benchmark.store.store import Store
+
+# seconds that somebody else may hold a run that has come, and between two looks
+_PATIENCE, _POLL = 10.0, 0.1
+_ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 class SchedulerLost(Exception):
@@ -38,6 +48,64 @@ def able(said: Mapping[str, str], engine: str) -> list[str]:
     return found
 
 
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends an engine as Ctrl-C does: what is stored stays, and no worker is left."""
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with _handling(interrupt):
+        yield
+
+
+@contextmanager
+def _handling(handler: Callable[[int, object], object]) -> Iterator[None]:
+    """Of both signals, which only a main thread can hear."""
+    here = threading.current_thread() is threading.main_thread()
+    before = {n: signal.signal(n, handler) for n in _ENDS if here}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM come after it; processes that are started in it hear no Ctrl-C at all.
+
+    It is their driver's, which ends them.
+    """
+    heard: list[int] = []
+    # threads and processes inherit what is blocked; starting the tracker later would unblock it
+    resource_tracker.ensure_running()
+    with _handling(lambda number, frame: heard.append(number)):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if heard:
+        raise KeyboardInterrupt
+
+
+def _place(packed: Packed, spec: RunSpec, store: Store) -> None:
+    """Store a run, unless it is stored by now. Raises StorageError."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        with store.lock(spec) as lock:
+            found = store.find(spec)
+            if found is not None and not found.open:
+                return
+            if lock is not None:
+                unpack(packed, spec, store)
+                return
+        if time.monotonic() > until:
+            raise StorageError(f"cannot write {store.folder(spec)}: another process holds it")
+        time.sleep(_POLL)
+
+
 def gather(
     answers: Iterable[tuple[RunSpec, Answered]], store: Store, total: int, quiet: bool
 ) -> Outcome:
@@ -48,11 +116,7 @@ def gather(
                 if answer.packed is None:
                     who = f"{spec.task} {spec.method} seed {spec.seed}"
                     return Outcome(refused=f"{who}, on a worker: {answer.why}")
-                with store.lock(spec) as lock:
-                    # another process may have it, or have just stored it
-                    found = store.find(spec)
-                    if lock is not None and (found is None or found.open):
-                        unpack(answer.packed, spec, store)
+                _place(answer.packed, spec, store)
                 shown.ended(spec, store.find(spec))
         except StorageError as error:
             return Outcome(broken=one_line(str(error)))

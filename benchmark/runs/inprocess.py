@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmark.errors import Refused, StorageError, one_line
 from benchmark.registry import METHODS, TASKS
-from benchmark.runs.drivers import beside_no_engine
+from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.runner import run_one
 from benchmark.search.guard import Guard
@@ -26,7 +26,7 @@ class InProcessExecutor:
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
         try:
-            with beside_no_engine(specs, store):
+            with driving("", specs, store):
                 for spec in specs:
                     self._run(spec, store)
         except StorageError as error:

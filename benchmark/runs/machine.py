@@ -10,7 +10,7 @@ from benchmark.errors import UsageError
 # about as long as the names of tasks, methods and runs below an output folder
 _LONG = "x" * 40
 # open at once: of a command, and of each run
-_FILES, _FILES_EACH = 24, 4
+_FILES, _FILES_EACH = 24, 5
 
 
 def seconds_of(name: str, text: str, example: str) -> float:

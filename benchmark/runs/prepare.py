@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmark.runs.afford import warnings
+from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings
 from benchmark.runs.preflight import preflight as check_memory
 from benchmark.spec import RunSpec
@@ -19,8 +20,10 @@ def prepare(
     *,
     retry: bool,
     preflight: bool,
+    engine: str = "",
 ) -> None:
-    """Warns on standard error. retry: forget failed runs, so that they are run again.
+    """Warns on standard error. retry: forget failed runs, so that they are run again.  engine: the
+    executor that is to do so.
 
     Raises UsageError for runs that are estimated not to fit into memory (preflight), and for an
     output that cannot be written; StorageError.
@@ -34,8 +37,11 @@ def prepare(
     store.prepare()
     for line in warnings(todo):
         print(line, file=sys.stderr)
-    for spec in todo if retry else ():
-        _forget_failed(spec, store)
+    if retry:
+        # else they would be gone, and the executor refused
+        with driving(engine, todo, store, retry=True):
+            for spec in todo:
+                _forget_failed(spec, store)
 
 
 def _forget_failed(spec: RunSpec, store: Store) -> None:

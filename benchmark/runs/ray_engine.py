@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmark.errors import UsageError, format_error
-from benchmark.runs.drivers import engine_alone, left
+from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import able, gather
+from benchmark.runs.gather import able, gather, terminable
 from benchmark.runs.remote import Answered, Suite, ask, carry_out_alone, one_of_each
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
@@ -52,8 +52,8 @@ class RayExecutor:
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
         """Raises UsageError where no node can take the runs."""
-        with engine_alone(store, "ray"):
-            if not (waiting := left(specs, store)):
+        with driving("ray", specs, store) as waiting, terminable():
+            if not waiting:
                 return Outcome()
             with _session(self.settings):
                 sent = _sent(waiting, Suite.of(waiting, self.settings))

@@ -7,11 +7,15 @@ served before may hold code of then.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +30,7 @@ from benchmark.runs.spawn import environment
 from benchmark.runs.warm_start import WarmStart
 from benchmark.runs.worker import changed_files
 from benchmark.spec import RunSpec, read_spec
+from benchmark.store.locks import take as lock
 from benchmark.store.packed import Packed, pack
 from benchmark.store.store import Store
 
@@ -56,13 +61,18 @@ class Suite:
     @classmethod
     def of(cls, specs: Sequence[RunSpec], settings: ExecutorSettings) -> Suite:
         # the device is the worker's to choose, which has one card for each run
-        own = replace(settings, devices=(specs[0].device,), jobs=1, quiet=True)
+        # and its folder is another, where a relative path names nothing
+        plugins = tuple(path.absolute() for path in settings.plugins)
+        own = replace(settings, devices=(specs[0].device,), jobs=1, quiet=True, plugins=plugins)
         return cls(own, tuple(modules(specs)), uuid4().hex)
 
     @property
     def plugins(self) -> list[str]:
-        return [str(path.absolute()) for path in self.settings.plugins]
+        return [str(path) for path in self.settings.plugins]
 
+
+# where a worker keeps a run, the file that it holds there, and seconds until that is held
+_SCRATCH, _HELD, _YOUNG = "bench-run-", ".held", 60.0
 
 # the fork server of each thread of a worker, and the suite that it is for
 _KEPT: dict[int, tuple[str, WarmStart]] = {}
@@ -122,13 +132,40 @@ def ask(sent: list[Sent], plugins: list[str]) -> str:
     return str(found["lacks"])
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for one run; those that killed workers left are removed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        # another's that may be gone by now, or not be ours to remove
+        with suppress(OSError):
+            _remove_stale(path)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH) as folder:
+        fd = os.open(Path(folder) / _HELD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            lock(fd)
+            yield Path(folder)
+        finally:
+            os.close(fd)
+
+
+def _remove_stale(path: Path) -> None:
+    """Where nobody holds it. Raises OSError."""
+    fd = os.open(path / _HELD, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        # one that is just being made is not locked yet
+        if lock(fd) and time.time() > path.stat().st_mtime + _YOUNG:
+            shutil.rmtree(path)
+    finally:
+        os.close(fd)
+
+
 def carry_out_alone(sent: Sent, suite: Suite) -> Answered:
     """One run in a process of its own, with the watchdog of the local executor."""
     from benchmark.runs.supervisor import Supervisor
 
     spec = read_spec(dict(sent))
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        store = Store(Path(folder))
+    with scratch() as folder:
+        store = Store(folder)
         # a cluster calls from a thread, which hears no signals
         outcome = Supervisor(store, suite.settings, _warm(suite), listens=False)([spec])
         found = store.find(spec)

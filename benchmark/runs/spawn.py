@@ -18,7 +18,7 @@ from benchmark.runs.worker import SIGNALS
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
@@ -34,9 +34,9 @@ def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
 def environment(slots: int) -> dict[str, str]:
     """The caller's, with its share of threads unless the user has set them."""
     environment = dict(os.environ)
-    if slots > 1 and not any(name in environment for name in _THREADS):
+    if slots > 1 and not any(name in environment for name in THREADS):
         share = max(1, (os.cpu_count() or 1) // slots)
-        environment |= dict.fromkeys(_THREADS, str(share))
+        environment |= dict.fromkeys(THREADS, str(share))
     # what this process can import, the worker can too, wherever it is started
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in sys.path)
     return environment

@@ -20,7 +20,7 @@ from benchmark.budget import Budget
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.runs.child import Child, label
 from benchmark.runs.display import CountedLines, Screen, Silent, display
-from benchmark.runs.drivers import beside_no_engine
+from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.forked import modules
 from benchmark.runs.sharing import Sharing
@@ -41,7 +41,7 @@ class LocalExecutor:
     settings: ExecutorSettings
 
     def __call__(self, specs: Sequence[RunSpec], store: Store) -> Outcome:
-        with beside_no_engine(specs, store), WarmStart(modules(specs)) as warm:
+        with driving("", specs, store), WarmStart(modules(specs)) as warm:
             return Supervisor(store, self.settings, warm)(specs)
 
 

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -101,6 +102,15 @@ def same_task(spec: RunSpec) -> None:
     same_files(spec, method=False)
 
 
+def _load(plugins: Sequence[str]) -> None:
+    """Raises Refused: what could be loaded where the run was planned is missing here."""
+    try:
+        for path in plugins:
+            load_plugin(Path(path))
+    except UsageError as error:
+        raise Refused(str(error)) from error
+
+
 def _run(job: dict[str, Any]) -> int:
     spec, store = read_spec(job["spec"]), Store(Path(job["out"]))
 
@@ -117,8 +127,7 @@ def _run(job: dict[str, Any]) -> int:
             interrupts.listen()
             # from here on an interrupt finds a run that can store how it ended
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-            for path in job["plugins"]:
-                load_plugin(Path(path))
+            _load(job["plugins"])
             same_files(spec)
             run_one(
                 spec,

@@ -11,10 +11,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter
+from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, model_validator
 
+from benchmark.errors import UsageError
 from benchmark.names import REFIT
 from benchmark.store.schema import Count, Seconds, Text
 from benchmark.store.signed import read_signed, write_signed
@@ -47,8 +48,15 @@ class RefitRecord(BaseModel):
     """A file of `refits/`. wanted: how many trainings there shall be.  of: what decides them."""
 
     of: dict[str, Any]
-    wanted: Count
+    wanted: Annotated[int, Field(ge=1, le=10**6, strict=True)]
     trainings: list[_Training]
+
+    @model_validator(mode="after")
+    def _alike(self) -> Self:
+        shapes = {tuple((m.steps, *sorted(m.metrics)) for m in t.measured) for t in self.trainings}
+        if len(shapes) > 1 or len(self.trainings) > self.wanted:
+            raise ValueError(f"expected {self.wanted} trainings with the same steps and metrics")
+        return self
 
 
 _RECORD = TypeAdapter(RefitRecord)
@@ -66,8 +74,11 @@ def decisive(spec: Mapping[str, Any], lam: Mapping[str, Any]) -> dict[str, Any]:
 
 def path_of(root: Path, of: Mapping[str, Any]) -> Path:
     """root: the folder of the runs.  of: as `decisive` gives it."""
-    text = json.dumps(of, sort_keys=True)
-    return root / REFITS / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    return root / REFITS / _name(of)
+
+
+def _name(of: Mapping[str, Any]) -> str:
+    return f"{hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]}.json"
 
 
 def write_refit(path: Path, record: Mapping[str, Any]) -> None:
@@ -78,9 +89,16 @@ def write_refit(path: Path, record: Mapping[str, Any]) -> None:
 def read_refit(path: Path) -> dict[str, Any] | None:
     """The fields of `RefitRecord`; None where there is no such file.
 
-    Raises UsageError for one that cannot be read or was altered.
+    Raises UsageError for one that cannot be read, was altered, or is of another lam.
     """
-    return read_signed(path, _RECORD, "a refit", "`bench refit`")
+    record = read_signed(path, _RECORD, "a refit", "`bench refit`")
+    # its hash says that it is whole, not that it belongs here
+    if record is not None and (own := _name(record["of"])) != path.name:
+        raise UsageError(
+            f"{path}: expected the refit that its name says, got that of {own}; remove it, and "
+            "`bench refit` makes it again"
+        )
+    return record
 
 
 def refitted(
