@@ -13,6 +13,7 @@ from benchmark.errors import UsageError
 from benchmark.fitting import fit
 from benchmark.space import Float, Space
 from methods.bilevel import Bilevel
+from tasks.noise_schedule import NoiseSchedule
 from tasks.noise_schedule.choices import Choices
 from tasks.noise_schedule.curves import curve
 from tasks.noise_schedule.diffusion import mix, sample
@@ -204,6 +205,8 @@ def test_log_snr():
         ("knots", {"start": "-3,3", "end": "-6,-2"}, "above noise_schedule.end, .* disjoint"),
         ("knots", {"drop": "0,2"}, "above 0"),
         ("knots", {"tau": "1,2"}, "knots schedule has no tau; leave it out"),
+        ("knots", {"start": "900,1000"}, r"start: expected a range within \[-30.0, 30.0\], got"),
+        ("knots", {"end": "-2000,-1500"}, r"end: expected a range within \[-30.0, 30.0\], got"),
         ("laplace", {"end": "0,1"}, "laplace schedule has no end"),
         ("laplace", {"scale": "1e-3,1"}, "within"),
     ],
@@ -211,6 +214,13 @@ def test_log_snr():
 def test_a_wrong_range_is_told(kind, ranges, says):
     with pytest.raises(UsageError, match=says):
         space(kind, ranges)
+
+
+def test_a_number_of_knots_is_for_knots_alone():
+    assert NoiseSchedule().knots == 8, "the default of the choices too"
+    assert NoiseSchedule(schedule="knots", knots=4).choices.space().dim == 4
+    with pytest.raises(UsageError, match="knots: the cosine schedule has none, got 4; leave it"):
+        NoiseSchedule(knots=4)
 
 
 def test_a_range_keeps_the_default_and_the_grid_inside():

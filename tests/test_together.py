@@ -108,3 +108,11 @@ def test_one_prompt_is_not_several(tmp_path):
     )
     assert done.returncode == 2
     assert "expected two --prompt or more beside it, got 0" in done.stderr
+
+
+def test_a_task_without_prompts_is_named(tmp_path):
+    words = ["run", "--task", "noise_schedule", "--method", "default", "--prompts-together"]
+    done = bench(*words, "--prompt", "a", "--prompt", "b", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--prompts-together: expected a task with one lam for several prompts" in done.stderr
+    assert "got noise_schedule" in done.stderr

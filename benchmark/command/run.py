@@ -14,8 +14,9 @@ from benchmark.command.suite import read_suite
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.escape import visible
 from benchmark.export.tracking import TRACKERS, installed, track
+from benchmark.options import describe
 from benchmark.plugins.load import helpers_of
-from benchmark.registry import EXECUTORS
+from benchmark.registry import EXECUTORS, TASKS
 from benchmark.report.causes import causes, who
 from benchmark.report.current import Shown, recall, remember, stamp
 from benchmark.report.explorer import EXPLORE
@@ -147,6 +148,11 @@ def _specs(args: argparse.Namespace) -> list[RunSpec]:
         if len(prompts) < 2:
             raise UsageError(
                 f"--prompts-together: expected two --prompt or more beside it, got {len(prompts)}"
+            )
+        if "together" not in {name for name, *_ in describe(TASKS.get(args.task))}:
+            raise UsageError(
+                "--prompts-together: expected a task with one lam for several prompts, got "
+                f"{args.task}; leave it out"
             )
         settings.append(f"{args.task}.together={len(prompts)}")
         prompts = [" | ".join(prompts)]

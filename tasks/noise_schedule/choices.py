@@ -21,7 +21,12 @@ _BOUNDS = {
     "mu": (-20.0, 20.0),
     "scale": (0.01, 100.0),
     "drop": (1e-3, 1e3),
+    # of a log-SNR; abar is 1 or 0 to all digits beyond
+    "start": (-30.0, 30.0),
+    "end": (-30.0, 30.0),
 }
+_KNOTS = 8
+"""The default of their number."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Choices:
 
     kind: str
     ranges: Mapping[str, str]
-    knots: int = 8
+    knots: int = _KNOTS
     tie: bool = True
 
     @property
@@ -49,6 +54,11 @@ class Choices:
 
     def space(self) -> Space:
         """Raises UsageError for ranges that give no schedule."""
+        if self.kind != "knots" and self.knots != _KNOTS:
+            raise UsageError(
+                f"option noise_schedule.knots: the {self.kind} schedule has none, got "
+                f"{self.knots}; leave it out, or set noise_schedule.schedule=knots"
+            )
         known = {_range_of(name) for name in self.trained}
         for name, text in self.ranges.items():
             if text and name not in known:

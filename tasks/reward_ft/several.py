@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from benchmark.errors import UsageError
@@ -19,6 +19,8 @@ JOINT = " | "
 """Between the prompts of one text."""
 # of each lam; the default has all of them weak
 _LOW, _HIGH, _DEFAULT = 0.1, 100.0, 10.0
+# options that one reward does not have
+_OF_SEVERAL = ("ess_per_reward", "most_kl")
 # a grid over more axes would have no end; the others are as good as off
 _GRIDDED = 3
 _GRIDS = [(1.0, 10.0, 100.0)] * _GRIDDED + [(_HIGH,)] * (MOST - _GRIDDED)
@@ -72,6 +74,13 @@ def yields(given: Mapping[str, object]) -> Collection[str]:
 def check(o: RewardFt) -> None:
     """Raises UsageError for names that cannot be, and for options of one reward beside them."""
     if not o.rewards:
+        usual = {f.name: f.default for f in fields(o)}
+        for name in _OF_SEVERAL:
+            if (given := getattr(o, name)) != usual[name]:
+                raise UsageError(
+                    f"option reward_ft.{name}: expected reward_ft.rewards beside it, got "
+                    f"{given:g}, which is for several rewards; leave it out"
+                )
         return
     if o.most_kl and not o.eta:
         raise UsageError(
