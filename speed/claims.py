@@ -106,24 +106,33 @@ def _rewards(rows: pd.DataFrame) -> Claim:
 
     sizes = sorted({size for size, _ in clip})
     most = sizes[-1]
+    bank = rows[rows["lower"] == "importance"]
+    reached = bank[bank["rewards"] > 1].groupby("method")["reached_after"].count()
+    if reached["bilevel"] or reached["gp"] < 10:
+        raise ValueError("who reaches the optimum has changed: write the second sentence anew")
+    tried = (bank["rewards"] > 1) & (bank["method"] == "gp")
     for (size, method), values in clip.items():
         found = difference(clip[size, "bilevel"], values)
         if method not in ("bilevel", "default") and found is not None and found.low > 0:
             raise ValueError("bilevel is ahead of a search: write the second sentence anew")
-    own = rows[(rows["lower"] == "importance") & (rows["method"] == "bilevel")]
+    own = bank[bank["method"] == "bilevel"]
     promised, given = (own.loc[own["rewards"] == most, name].mean() for name in ("best_f", "clip"))
-    if given < promised - 1:
-        raise ValueError("the bank's promise is not kept: write the second sentence anew")
+    missed = (bank["clip"] - bank["best_f"])[bank["method"] != "bilevel"].min()
+    if given < promised - 1 or missed > -2.5:
+        raise ValueError("what is kept of the promise has changed: write the second sentence anew")
     gain = less(most, "bilevel", "default")
     return Claim(
         f"`reward_ft`, {sizes[0]} to {most} rewards: with {most} bilevel is ahead of the untuned "
         f"default by {gain} of CLIP score; for no number of rewards is it ahead of random search, "
-        "CMA-ES or a Gaussian process.",
+        f"CMA-ES or a Gaussian process, and behind the last at 2 ({less(2, 'bilevel', 'gp')}).",
         f"`reward_ft` with {', '.join(map(str, sizes[:-1]))} and {most} lower rewards and a "
-        "strength for each, one prompt, 5 seeds (n = 5), 60 evaluations of F on a bank: bilevel is "
-        f"ahead of the default, with {most} rewards by {gain} of CLIP score, and for no number "
-        "ahead of random search, CMA-ES or a Gaussian process; what the bank promises is kept, "
-        f"with {most} rewards {promised:.1f} on the bank and {given:.1f} on held-out images.",
+        "strength for each, one prompt, 5 seeds (n = 5), on a bank, 60 evaluations of F or more: "
+        f"bilevel is ahead of the default, with {most} rewards by {gain} of CLIP score, and for no "
+        "number ahead of random search, CMA-ES or a Gaussian process, behind the last at 2 "
+        f"({less(2, 'bilevel', 'gp')}). From 2 rewards on it reaches the optimum of its bank in no "
+        f"run, a Gaussian process in {reached['gp']} of {tried.sum()}. What the bank promises is "
+        f"kept where bilevel ends ({promised:.1f} on the bank and {given:.1f} held out with {most} "
+        f"rewards), not by every answer of a search: one is {-missed:.1f} below its promise.",
     )
 
 
