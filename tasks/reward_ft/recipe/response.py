@@ -1,11 +1,11 @@
-"""How the upper objective depends on lam, for both lower-level solvers.
+"""How the upper objective depends on lam, for both lower-level solvers and each mode of guidance.
 
     python -m tasks.reward_ft.recipe.response OUT
 
 response.csv, response.png: CLIP score over lam with 95 % bootstrap intervals over images within
 prompts, and paired differences between the best lam and both ends.
-shift.csv: what lam does to r2, as the closed form predicts and as the sampler does.
-samples.png: unguided, well tuned, over-optimised.
+shift.csv: what lam does to r2, as the closed form predicts and as the sampler does, by `tilt`.
+samples.png: unguided, well tuned, over-optimised, likewise.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ GUIDED = np.geomspace(0.01, 100, 9)
 OVER_OPTIMISED = [float(lam) for lam in GUIDED[[2, 0]]]
 DENSE = np.geomspace(0.01, 100, 33)
 RESAMPLES = 2000
+# the first is the default with one reward
+MODES = ("tilt", "direct", "lookahead")
 BANK_OF = "bank of "
 Table = NDArray[np.float64]
 
@@ -144,33 +146,44 @@ def gallery(plain: list[Table], strips: dict[float, list[Table]], best: float, p
 
 @dataclass(frozen=True)
 class Samples:
-    """All that is sampled, by prompt. scores, r2: (prompts, images, L) of guided images.
+    """All that is sampled, by prompt. scores: by mode, (prompts, images, L) of guided images.
 
-    plain, strips: the first eight images side by side, unguided and by lam.
+    r2: likewise, by the first mode.  plain, strips: the first eight images side by side, unguided
+    and by lam, by the first mode.
     """
 
     banks: list[Bank]
-    scores: Table
+    scores: dict[str, Table]
     r2: Table
     plain: list[Table]
     strips: dict[float, list[Table]]
 
     @classmethod
     def draw(cls, images: int, bank: int) -> Samples:
-        scores, r2 = (np.zeros((len(PROMPTS), images, len(GUIDED))) for _ in range(2))
-        samples = cls([], scores, r2, [], {float(lam): [] for lam in GUIDED})
+        shape = (len(PROMPTS), images, len(GUIDED))
+        scores = {mode: np.zeros(shape) for mode in MODES}
+        samples = cls([], scores, np.zeros(shape), [], {float(lam): [] for lam in GUIDED})
         for p, prompt in enumerate(PROMPTS):
-            task = RewardFt(test_images=images).open(0, prompt, "guided", "cpu")
-            assert isinstance(task, GuidedTask)
+            tasks = {mode: opened(prompt, images, mode) for mode in MODES}
+            task = tasks[MODES[0]]
             unguided = task.sampler(task.seeds("bank", bank)).images
             samples.banks.append(Bank(task.r1(unguided), task.r2(unguided)))
             samples.plain.append(strip(task.sampler(task.seeds("test", images)).images))
             for k, lam in enumerate(GUIDED):
-                guided = task.sample_test(float(lam)).images
-                scores[p, :, k], r2[p, :, k] = 100 * task.r1(guided), task.r2(guided)
-                samples.strips[float(lam)].append(strip(guided))
+                for mode, own in tasks.items():
+                    guided = own.sample_test(float(lam)).images
+                    scores[mode][p, :, k] = 100 * own.r1(guided)
+                    if own is task:
+                        samples.r2[p, :, k] = own.r2(guided)
+                        samples.strips[float(lam)].append(strip(guided))
             print(f"{p + 1} of {len(PROMPTS)} prompts", flush=True)
         return samples
+
+
+def opened(prompt: str, images: int, mode: str) -> GuidedTask:
+    task = RewardFt(test_images=images, mode=mode).open(0, prompt, "guided", "cpu")
+    assert isinstance(task, GuidedTask)
+    return task
 
 
 def strip(images: Tensor) -> Table:
@@ -179,16 +192,19 @@ def strip(images: Tensor) -> Table:
 
 
 def write_response(samples: Samples, path: Path) -> pd.DataFrame:
-    """Returns the rows of the guided solver."""
+    """Returns the rows of the guided solver's first mode."""
     rng, banks = np.random.default_rng(2026), samples.banks
-    prompts, images, _ = samples.scores.shape
+    prompts, images, _ = samples.r2.shape
     paired = f"{images} images x {prompts} prompts, paired"
-    guided = rows("guided", GUIDED, guided_curve(samples.scores, rng), paired)
+    first, *others = (
+        rows(f"guided, {mode}", GUIDED, guided_curve(scores, rng), paired)
+        for mode, scores in samples.scores.items()
+    )
     of_banks = f"{BANK_OF}{len(banks[0].r1)} x {prompts} prompts"
     importance = rows("importance", DENSE, importance_curve(banks, DENSE, rng), of_banks)
-    table = pd.concat([importance, guided])
+    table = pd.concat([importance, first, *others])
     table.to_csv(path, index=False, float_format="%.4g")
-    return guided
+    return first
 
 
 def write_shift(samples: Samples, path: Path) -> None:
