@@ -337,12 +337,31 @@ def test_what_is_no_plan_is_one_line(content, message, tmp_path, capsys):
         (["--emit", "slurm", "--dry-run"], "--emit: expected no --dry-run beside it"),
         (["--emit", "slurm", "--track", "mlflow"], "--emit: expected no --track beside it"),
         (["--emit", "slurm", "--jobs", "0"], "--jobs: expected a number from 1 to 1024, got 0"),
+        (["--emit", "slurm", "--address", "tcp://x:1"], "--emit: expected no --address beside it"),
+        (["--emit", "slurm", "--no-preflight"], "--emit: expected no --no-preflight beside it"),
+        (
+            ["--emit", "slurm", "--device", "cuda:0,cuda:1"],
+            "--device 'cuda:0,cuda:1': expected cpu or cuda beside --emit",
+        ),
+        (["--emit", "slurm", "--grace", "abc"], "'abc': expected a positive amount such as 90s"),
+        (["--emit", "slurm", "--idle", "5nfe"], "--idle 5nfe: expected a time, such as 10m"),
     ],
 )
 def test_what_cannot_be_emitted_is_one_line(words, message, tmp_path, capsys):
     assert main(["run", *WHAT, "--out", str(tmp_path / "runs"), *words]) == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
     assert not (tmp_path / "runs" / PLAN).exists()
+
+
+def test_without_a_plan_there_is_no_script(tmp_path, capsys):
+    (tmp_path / PLAN).write_text("{")
+    assert main(["run", *WHAT, "--out", str(tmp_path), "--emit", "slurm"]) == 2
+    said = capsys.readouterr()
+    assert "expected a plan of runs" in said.err
+    assert said.out == ""
 
 
 def test_a_gpu_run_is_no_run_of_a_cpu_worker(planned, tmp_path, capsys):
