@@ -13,7 +13,7 @@ from benchmark.command.refit import refit_shown
 from benchmark.command.suite import read_suite
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.escape import visible
-from benchmark.export.tracking import TRACKERS, installed, track
+from benchmark.export.tracking import TRACKERS, reach, track
 from benchmark.plugins.load import helpers_of
 from benchmark.registry import EXECUTORS
 from benchmark.report.causes import causes, who
@@ -61,9 +61,10 @@ def command(args: argparse.Namespace) -> int:
             print(line)
         return 0
     executor = make_executor(engine, settings)
+    place = str(out / "tensorboard") if args.track == "tensorboard" else ""
     # before the runs, which may take hours
     if args.track:
-        installed(args.track)
+        reach(args.track, place)
     prepare(specs, store, settings, retry=args.retry_failed, preflight=not args.no_preflight)
     # counted after `prepare`, which forgets failed runs that are to run again
     stored = sum(r is not None and not r.open for r in map(store.find, specs))
@@ -80,7 +81,6 @@ def command(args: argparse.Namespace) -> int:
         found = [r for s in specs if (r := store.find(s)) is not None]
     _print(found, store, args.plugin)
     if args.track:
-        place = str(out / "tensorboard") if args.track == "tensorboard" else ""
         _note(f"{track(found, args.track, place)} runs written to {args.track}")
     return 1 if broken else _ended(found, len(specs), anew=not stored)
 
