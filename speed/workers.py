@@ -1,8 +1,9 @@
-"""Workers that are killed at random while they share a suite: is anything lost, or done otherwise?
+"""Workers that are killed at random while they share a suite: is anything lost, or done twice?
 
 `BENCH_RUNS=200 BENCH_KILLS=50`: the defaults. First `bench worker`, then Dask's workers, two at a
 time; each that ends or is killed is started again until all is stored. Then the runs are compared
-with those of one serial `bench run`. Ends with status 1 where one is lost, failed, or another.
+with those of one serial `bench run`, and it is counted how many searches came to their end. Ends
+with status 1 where one is lost, failed, another, or was done to its end twice.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from benchmark.plugins.load import load_plugin
 from benchmark.spec import RunSpec
 from benchmark.store.planned import read_plan
 from benchmark.store.store import Store
@@ -25,8 +27,31 @@ from benchmark.store.store import Store
 RUNS = int(os.environ.get("BENCH_RUNS", "200"))
 KILLS = int(os.environ.get("BENCH_KILLS", "50"))
 PATIENCE = "2s"
-WORDS = ["--method", "random,tpe", "--task", "quadratic", "--budget", "5000nfe"]
-WORDS += ["--seeds", f"0-{RUNS // 2 - 1}", "--set", "random.trials=225", "--set", "tpe.trials=225"]
+METHODS = ("told_random", "told_tpe")
+WORDS = ["--method", ",".join(METHODS), "--task", "quadratic", "--budget", "5000nfe"]
+WORDS += ["--seeds", f"0-{RUNS // 2 - 1}"]
+WORDS += [word for name in METHODS for word in ("--set", f"{name}.trials=225")]
+# what a search is told at its end, and not when it is killed
+PLUGIN = """
+import os
+from dataclasses import dataclass
+from benchmark import register_method
+from benchmark.registry import METHODS
+
+def told(name):
+    @register_method(f"told_{name}")
+    @dataclass(frozen=True)
+    class Told(METHODS.get(name)):
+        def __call__(self, problem, rng):
+            try:
+                yield from super().__call__(problem, rng)
+            finally:
+                with open(os.environ["ENDS"], "a") as file:
+                    file.write("x")
+
+told("random")
+told("tpe")
+"""
 SAME = ("seed", "status", "nfe", "trials", "no_incumbent")
 Process = subprocess.Popen[str]
 
@@ -40,6 +65,11 @@ def python(*words: str, stderr: int = subprocess.DEVNULL) -> Process:
 
 def bench(*words: str) -> Process:
     return python("benchmark", *words)
+
+
+def plugin() -> tuple[str, str]:
+    """Beside the file that is told of ends."""
+    return "--plugin", str(Path(os.environ["ENDS"]).with_name("told.py"))
 
 
 def _left(specs: list[RunSpec], store: Store) -> int:
@@ -71,7 +101,7 @@ def by_lease(root: Path, specs: list[RunSpec]) -> tuple[int, int]:
     return kill(
         specs,
         Store(root),
-        lambda: bench("worker", str(root), "--quiet", "--patience", PATIENCE),
+        lambda: bench("worker", str(root), "--quiet", "--patience", PATIENCE, *plugin()),
     )
 
 
@@ -91,7 +121,8 @@ def by_dask(root: Path, specs: list[RunSpec]) -> tuple[int, int]:
     first = work()
     # a driver needs one worker to begin with
     time.sleep(5)
-    words = (*WORDS, "--out", str(root), "--quiet", "--engine", "dask", "--address", address)
+    words = (*WORDS, *plugin(), "--out", str(root), "--quiet", "--engine", "dask")
+    words += ("--address", address)
     driver = bench("run", *words)
     found = kill(specs, Store(root), work)
     status = driver.wait(60)
@@ -119,10 +150,18 @@ def main() -> None:
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         serial = Path(folder) / "serial"
-        bench("run", *WORDS, "--out", str(serial), "--quiet").wait()
+        ends = Path(folder) / "ends"
+        os.environ["ENDS"] = str(ends)
+        (Path(folder) / "told.py").write_text(PLUGIN)
+        load_plugin(Path(folder) / "told.py")
+        bench("run", *WORDS, *plugin(), "--out", str(serial), "--quiet").wait()
+        assert ends.read_text() == "x" * RUNS
         for name, way in (("bench worker", by_lease), ("Dask", by_dask)):
             root = Path(folder) / name
-            assert bench("run", *WORDS, "--out", str(root), "--emit", "slurm").wait() == 0
+            ends.write_text("")
+            assert (
+                bench("run", *WORDS, *plugin(), "--out", str(root), "--emit", "slurm").wait() == 0
+            )
             specs, store, begun = read_plan(root), Store(root), time.monotonic()
             started, killed = way(root, specs)
             took = time.monotonic() - begun
@@ -130,14 +169,16 @@ def main() -> None:
             failed = sum(run.run["status"] == "failed" for run in runs)
             resumed = sum(run.run["resumed"] > 0 for run in runs)
             differ = unlike(specs, store, Store(serial))
-            verified = bench("verify", str(root)).wait()
+            verified = bench("verify", str(root), *plugin()).wait()
+            twice = len(ends.read_text()) - len(specs)
             print(
                 f"{name}: {len(specs)} runs, {started} workers started, {killed} killed at work, "
-                f"{took:.0f} s: {len(runs)} stored, {failed} failed, {resumed} resumed, {differ} "
-                f"unlike those of a serial run; bench verify ended with {verified}",
+                f"{took:.0f} s: {len(runs)} stored, {failed} failed, {resumed} resumed, {twice} "
+                f"done twice, {differ} unlike those of a serial run; bench verify ended with "
+                f"{verified}",
                 flush=True,
             )
-            wrong += failed + differ + verified + len(specs) - len(runs)
+            wrong += failed + differ + verified + abs(twice) + len(specs) - len(runs)
     sys.exit(int(wrong > 0))
 
 

@@ -17,10 +17,11 @@ import pytest
 from benchmark import UsageError, load_results
 from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
+from benchmark.errors import StorageError
 from benchmark.runs.slurm import script
 from benchmark.store.hints import HINTS, hint_held, hint_stored, read_hints, unhint
 from benchmark.store.lease import LEASE, Leases
-from benchmark.store.planned import PLAN, read_plan
+from benchmark.store.planned import PLAN, read_plan, write_plan
 from benchmark.store.store import Store
 
 WHAT = ["--method", "random,grid", "--task", "quadratic", "--budget", "300nfe"]
@@ -337,12 +338,98 @@ def test_what_is_no_plan_is_one_line(content, message, tmp_path, capsys):
         (["--emit", "slurm", "--dry-run"], "--emit: expected no --dry-run beside it"),
         (["--emit", "slurm", "--track", "mlflow"], "--emit: expected no --track beside it"),
         (["--emit", "slurm", "--jobs", "0"], "--jobs: expected a number from 1 to 1024, got 0"),
+        (["--emit", "slurm", "--address", "tcp://x:1"], "--emit: expected no --address beside it"),
+        (["--emit", "slurm", "--no-preflight"], "--emit: expected no --no-preflight beside it"),
+        (
+            ["--emit", "slurm", "--device", "cuda:0,cuda:1"],
+            "--device 'cuda:0,cuda:1': expected cpu or cuda beside --emit",
+        ),
+        (["--emit", "slurm", "--grace", "abc"], "'abc': expected a positive amount such as 90s"),
+        (["--emit", "slurm", "--idle", "5nfe"], "--idle 5nfe: expected a time, such as 10m"),
     ],
 )
 def test_what_cannot_be_emitted_is_one_line(words, message, tmp_path, capsys):
     assert main(["run", *WHAT, "--out", str(tmp_path / "runs"), *words]) == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
     assert not (tmp_path / "runs" / PLAN).exists()
+
+
+def test_without_a_plan_there_is_no_script(tmp_path, capsys):
+    (tmp_path / PLAN).write_text("{")
+    assert main(["run", *WHAT, "--out", str(tmp_path), "--emit", "slurm"]) == 2
+    said = capsys.readouterr()
+    assert "expected a plan of runs" in said.err
+    assert said.out == ""
+
+
+ADDS = """
+import sys
+from pathlib import Path
+from benchmark.command.parse import plan_from_text
+from benchmark.store.planned import write_plan
+
+root, first = Path(sys.argv[1]), int(sys.argv[2])
+specs = [
+    plan_from_text("random", "quadratic", budget="60nfe", seeds=str(first + k), marks=[])
+    for k in range(25)
+]
+print("ready", flush=True)
+sys.stdin.readline()
+for spec in specs:
+    write_plan(root, spec)
+"""
+
+
+def test_two_that_plan_at_once_lose_no_run(tmp_path):
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADDS, str(tmp_path), first],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for first in ("0", "100")
+    ]
+    for process in both:
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in both:
+        process.communicate()
+        assert process.returncode == 0
+    assert {s.seed for s in read_plan(tmp_path)} == {*range(25), *range(100, 125)}
+    assert [path.name for path in tmp_path.iterdir()] == [PLAN]
+
+
+def test_a_planner_that_was_killed_holds_nobody_up_for_ever(tmp_path, monkeypatch):
+    assert leases(tmp_path).take(tmp_path)
+    monkeypatch.setattr("benchmark.store.planned.PATIENCE", 0.3)
+    specs = plan("random", "quadratic", budget="60nfe", marks=[])
+    began = time.monotonic()
+    assert write_plan(tmp_path, specs) == 1
+    assert time.monotonic() - began > 0.3
+    assert read_plan(tmp_path) == specs
+
+
+def test_a_planner_that_stood_still_writes_over_nothing(tmp_path, monkeypatch):
+    first, second = (
+        plan("random", "quadratic", budget="60nfe", seeds=seed, marks=[]) for seed in "01"
+    )
+    write_plan(tmp_path, first)
+
+    def stand_still(root):
+        (root / LEASE).unlink()
+        assert leases(tmp_path).take(tmp_path)
+        return read_plan(root)
+
+    monkeypatch.setattr("benchmark.store.planned.read_plan", stand_still)
+    with pytest.raises(StorageError, match="another has planned; plan again"):
+        write_plan(tmp_path, second)
+    assert read_plan(tmp_path) == first
 
 
 def test_a_gpu_run_is_no_run_of_a_cpu_worker(planned, tmp_path, capsys):

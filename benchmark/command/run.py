@@ -13,7 +13,7 @@ from benchmark.command.refit import refit_shown
 from benchmark.command.suite import read_suite
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.escape import visible
-from benchmark.export.tracking import TRACKERS, installed, track
+from benchmark.export.tracking import TRACKERS, reach, track
 from benchmark.options import describe
 from benchmark.plugins.load import helpers_of
 from benchmark.registry import EXECUTORS, TASKS
@@ -62,9 +62,10 @@ def command(args: argparse.Namespace) -> int:
             print(line)
         return 0
     executor = make_executor(engine, settings)
+    place = str(out / "tensorboard") if args.track == "tensorboard" else ""
     # before the runs, which may take hours
     if args.track:
-        installed(args.track)
+        reach(args.track, place)
     careful = not args.no_preflight
     prepare(specs, store, settings, retry=args.retry_failed, preflight=careful, engine=engine)
     # counted after `prepare`, which forgets failed runs that are to run again
@@ -82,7 +83,6 @@ def command(args: argparse.Namespace) -> int:
         found = [r for s in specs if (r := store.find(s)) is not None]
     _print(found, store, args.plugin)
     if args.track:
-        place = str(out / "tensorboard") if args.track == "tensorboard" else ""
         _note(f"{track(found, args.track, place)} runs written to {args.track}")
     return 1 if broken else _ended(found, len(specs), anew=not stored)
 
@@ -91,11 +91,9 @@ def _emit(args: argparse.Namespace, specs: Sequence[RunSpec], out: Path) -> int:
     """Write the plan, and print a script whose workers carry it out. Raises UsageError."""
     if args.emit not in SCRIPTS:
         raise UsageError(f"--emit: expected {' or '.join(SCRIPTS)}, got {args.emit!r}")
-    # a worker does none of these, and a plan that leaves them out without a word would mislead
-    others = ("dry_run", "refit", "retry_failed", "track", "engine", "in_process")
-    if given := next((name for name in others if getattr(args, name)), ""):
-        raise UsageError(f"--emit: expected no --{given.replace('_', '-')} beside it")
-    ExecutorSettings(jobs=args.jobs)
+    _emitted_whole(args)
+    grace, idle = _times(args)
+    ExecutorSettings(jobs=args.jobs, grace=grace, idle=idle)
     store = Store(out, Leases())
     store.prepare()
     for line in warnings(specs):
@@ -103,13 +101,27 @@ def _emit(args: argparse.Namespace, specs: Sequence[RunSpec], out: Path) -> int:
     kind = specs[0].device
     words = ["--device", kind, "--grace", args.grace, "--idle", args.idle, "--quiet"]
     words += [w for path in args.plugin for w in ("--plugin", str(path.absolute()))]
-    print(script(out, words, min(args.jobs, len(specs)), kind), end="")
+    text = script(out, words, min(args.jobs, len(specs)), kind)
     every = write_plan(out, specs)
     sharing = Sharing(store)
     for spec in read_plan(out):
         sharing.hint(spec)
+    # last: who gets a script has its plan
+    print(text, end="")
     _note(f"{every} runs are planned in {out / PLAN}; give the script to sbatch")
     return 0
+
+
+def _emitted_whole(args: argparse.Namespace) -> None:
+    """Raises UsageError for what a script would leave out without a word."""
+    others = ("dry_run", "refit", "retry_failed", "track", "engine", "in_process", "address")
+    if given := next((n for n in (*others, "no_preflight") if getattr(args, n)), ""):
+        raise UsageError(f"--emit: expected no --{given.replace('_', '-')} beside it")
+    if args.device not in (None, "cpu", "cuda"):
+        raise UsageError(
+            f"--device {args.device!r}: expected cpu or cuda beside --emit; a worker takes the "
+            "card that SLURM gives it"
+        )
 
 
 def _refit(runs: Sequence[Stored], out: Path, args: argparse.Namespace) -> bool:
@@ -183,6 +195,11 @@ def _engine(args: argparse.Namespace) -> str:
     return name
 
 
+def _times(args: argparse.Namespace) -> tuple[float, float]:
+    """Seconds of --grace and --idle. Raises UsageError."""
+    return seconds_of("--grace", args.grace, "30s"), seconds_of("--idle", args.idle, "10m")
+
+
 def settings_of(
     args: argparse.Namespace, specs: Sequence[RunSpec], wait: bool = True
 ) -> ExecutorSettings:
@@ -191,10 +208,7 @@ def settings_of(
     if address and args.engine in (None, LOCAL, IN_PROCESS):
         raise UsageError("--address: expected --engine dask or ray beside it")
     devices = devices_of(args.device or specs[0].device, here=not address)
-    grace, idle = (
-        seconds_of(f"--{name}", getattr(args, name), example)
-        for name, example in (("grace", "30s"), ("idle", "10m"))
-    )
+    grace, idle = _times(args)
     found = ExecutorSettings(
         devices, args.jobs, grace, args.quiet, tuple(args.plugin), idle, wait, address
     )

@@ -9,22 +9,31 @@ import numpy as np
 
 from benchmark.errors import UsageError
 from benchmark.export.tracking import Tracked
+from benchmark.store.files import write_atomic
 
 _DONE = "bench.done"
 
 
-def write(runs: Sequence[Tracked], place: str) -> int:
-    """place: a folder. Raises UsageError where none is given."""
+def reach(place: str) -> None:
+    """Raises UsageError where no folder is given."""
     if not place:
         raise UsageError("tensorboard: expected a folder to write to, got none")
+
+
+def write(runs: Sequence[Tracked], place: str) -> int:
+    """place: a folder."""
     from PIL import Image
     from torch.utils.tensorboard import SummaryWriter
 
     count = 0
     for run in runs:
         folder = Path(place) / _plain(run.group) / f"{_plain(run.name)} {run.run_id[:8]}"
-        if (folder / _DONE).exists():
+        done = folder / _DONE
+        if done.exists() and done.read_text(encoding="utf-8") == run.digest:
             continue
+        # of another record of this run, or cut short: TensorBoard would show both as one
+        for old in (done, *folder.glob("events.out.tfevents.*")):
+            old.unlink(missing_ok=True)
         with SummaryWriter(str(folder)) as writer:
             for p in run.points:
                 for name, value in p.values.items():
@@ -39,7 +48,7 @@ def write(runs: Sequence[Tracked], place: str) -> int:
                     pixels = np.asarray(image.convert("RGB"))
                 writer.add_image(path.stem, pixels, last, dataformats="HWC")
         # last: a run that was cut short here is written once more
-        (folder / _DONE).write_text(run.run_id)
+        write_atomic(done, run.digest)
         count += 1
     return count
 

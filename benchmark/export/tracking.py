@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 from benchmark.errors import UsageError, format_error, suggest
+from benchmark.export.answering import without_password
 from benchmark.store.seal import SAMPLES
 from benchmark.store.store import Stored
 
 TRACKERS = {
-    "mlflow": "benchmark.export.to_mlflow:write",
-    "tensorboard": "benchmark.export.to_tensorboard:write",
-    "wandb": "benchmark.export.to_wandb:write",
+    "mlflow": "benchmark.export.to_mlflow",
+    "tensorboard": "benchmark.export.to_tensorboard",
+    "wandb": "benchmark.export.to_wandb",
 }
+"""The module of each, a `Tracker`."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,12 @@ class Point:
 class Tracked:
     """A run as trackers have it. group: of runs that are comparable.  points: in their order.
 
-    final: what the answer was measured at, and what the search cost.  pictures: files.
+    final: what the answer was measured at, and what the search cost.  pictures: files.  digest:
+    another one where the run was stored or measured again.
     """
 
     run_id: str
+    digest: str
     name: str
     group: str
     status: str
@@ -47,12 +54,44 @@ class Tracked:
     pictures: tuple[Path, ...]
 
 
-Write = Callable[[Sequence[Tracked], str], int]
-"""To a place, or "" for the tracker's own default; returns how many runs were not there yet."""
+class Tracker(Protocol):
+    """What each of these modules has. place: "" is the tracker's own default."""
+
+    def reach(self, place: str) -> None:
+        """Raises UsageError where nothing can be written to it, within seconds."""
+
+    def write(self, runs: Sequence[Tracked], place: str) -> int:
+        """Each once, in the place of an earlier one of another digest; returns how many."""
 
 
-def installed(tool: str) -> None:
-    """Raises UsageError for an unknown tracker, and for one whose package is not there."""
+def reach(tool: str, place: str) -> None:
+    """Raises UsageError for an unknown tracker, one that is not installed or does not answer."""
+    with _one_line(tool, place):
+        _tracker(tool).reach(place)
+
+
+def track(runs: Iterable[Stored], tool: str, place: str) -> int:
+    """Returns how many runs were written. Raises UsageError, also for what the tracker raises."""
+    with _one_line(tool, place):
+        tracker = _tracker(tool)
+        tracker.reach(place)
+        return tracker.write([tracked(run) for run in runs if not run.open], place)
+
+
+@contextmanager
+def _one_line(tool: str, place: str) -> Iterator[None]:
+    """Turns what a tracker's client raises into a UsageError."""
+    try:
+        yield
+    except UsageError:
+        raise
+    # of many kinds, of places and of servers
+    except Exception as error:
+        where = f" {place!r}" if place else ""
+        raise UsageError(without_password(f"{tool}{where}: {format_error(error)[:300]}")) from error
+
+
+def _tracker(tool: str) -> Tracker:
     if tool not in TRACKERS:
         raise UsageError(
             f"tracker {tool!r}: expected one of {', '.join(TRACKERS)}{suggest(tool, TRACKERS)}"
@@ -63,21 +102,7 @@ def installed(tool: str) -> None:
             f"{tool}: expected the package, which is not installed; pip install "
             "'diffusion-hpo-bench[track]'"
         )
-
-
-def track(runs: Iterable[Stored], tool: str, place: str) -> int:
-    """Returns how many runs were written. Raises UsageError, also for what the tracker raises."""
-    installed(tool)
-    module, _, name = TRACKERS[tool].partition(":")
-    write: Write = getattr(import_module(module), name)
-    try:
-        return write([tracked(run) for run in runs if not run.open], place)
-    except UsageError:
-        raise
-    # a tracker's client raises many kinds, of places and of servers
-    except Exception as error:
-        where = f" {place!r}" if place else ""
-        raise UsageError(f"{tool}{where}: {format_error(error)[:300]}") from error
+    return cast(Tracker, import_module(TRACKERS[tool]))
 
 
 def tracked(run: Stored) -> Tracked:
@@ -91,9 +116,12 @@ def tracked(run: Stored) -> Tracked:
     own = ("task", "method", "preset", "lower", "budget", "seed", "prompt", "device")
     last = run.tests[-1] if run.tests else None
     final = {} if last is None else {**last["metrics"], **_lam(last)}
+    # run.json has the hashes of the run's files; what was measured later is not among them
+    measured = json.dumps(final, sort_keys=True, default=str)
     costs = {"seconds": run.run.get("search_seconds"), "evaluations": run.run.get("nfe")}
     return Tracked(
         run.run["run_id"],
+        hashlib.sha256(f"{run.digest} {measured}".encode()).hexdigest(),
         ", ".join(filter(None, parts)),
         f"{spec['task']} {spec['preset']} {spec['budget']}",
         run.run["status"],

@@ -66,6 +66,7 @@ def _local(engine: str, left: Callable[[], list[RunSpec]], store: Store) -> Iter
 def _hold(store: Store, *, shared: bool) -> Iterator[bool]:
     path = store.root / ".driver.lock"
     with storing(path):
+        store.root.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         yield _taken(fd, store, shared=shared)

@@ -208,11 +208,6 @@ class RewardFt:
         """Of the lower rewards."""
         return tuple(n.strip() for n in self.rewards.split(",")) if self.rewards else (self.reward,)
 
-    def weights_of(self, name: str) -> str:
-        """Where a reward's network lies; "": where fetch puts it. Raises UsageError."""
-        several_in = self.rewards and self.reward_weights
-        return several.weights(self.reward_weights, name) if several_in else self.reward_weights
-
     @property
     def guided_passes(self) -> int:
         # where the reward itself guides, a pass does not depend on the one before
@@ -233,10 +228,6 @@ class RewardFt:
 
         found = assemble.prompts(self)
         return (several.JOINT.join(found),) if self.together else found
-
-    def split(self, prompt: str) -> tuple[str, ...]:
-        """The prompts of a run."""
-        return tuple(prompt.split(several.JOINT)) if self.together else (prompt,)
 
     def check_prompt(self, prompt: str) -> None:
         from tasks.reward_ft import digits, prompts
@@ -279,13 +270,10 @@ class RewardFt:
         return advice(self)
 
     def memory(self, device: str) -> int:
-        """Bytes at the peak of a run, estimated; 0: not known. Raises UsageError."""
-        # the shipped model needs too little to matter
-        if not self.model:
-            return 0
+        """Bytes at the peak of a run, estimated; 0: not known, or too few. Raises UsageError."""
         from tasks.reward_ft import memory
 
-        return memory.estimate(self, device)
+        return memory.estimate(self, device) if self.model else 0
 
     @property
     def counted(self) -> str:

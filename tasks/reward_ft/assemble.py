@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmark.protocol import Prices
 from tasks.files.download import Source
 from tasks.files.weights import digest
-from tasks.reward_ft import shipped
+from tasks.reward_ft import several, shipped
 from tasks.reward_ft.form import Form
 from tasks.reward_ft.parts import Part
 from tasks.reward_ft.parts.clip import ClipPart
@@ -49,7 +49,7 @@ class Parts:
             ModelPart.of(o),
             TaesdPart(o.taesd),
             ClipPart(o.clip, o.folder),
-            tuple(RewardPart(name, o.weights_of(name), o.folder) for name in o.names),
+            tuple(RewardPart(name, several.weights_of(o, name), o.folder) for name in o.names),
             judge(o),
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.protocol import Task
 from tasks.precision import exact
-from tasks.reward_ft import loading, prompts
+from tasks.reward_ft import loading, prompts, several
 from tasks.reward_ft.guidance import advised
 from tasks.reward_ft.guided_task import GuidedTask
 from tasks.reward_ft.importance_task import Importance
@@ -28,10 +28,10 @@ _KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 def opened(o: RewardFt, seed: int, prompt: str, lower: str, device: str) -> Task[Any]:
     """Raises UsageError for files that are missing or damaged."""
     exact(device)
-    for own in o.split(prompt):
+    for own in several.split(o, prompt):
         prompts.note_cuts(o, own)
     tasks: list[Any] = []
-    for own in o.split(prompt):
+    for own in several.split(o, prompt):
         with advised():
             networks = loading.networks(o, own, device)
         tasks.append(_task(o, networks, seed, own, lower))

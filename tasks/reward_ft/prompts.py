@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UsageError, format_error
 from tasks.files.weights import place
+from tasks.reward_ft import several
 from tasks.reward_ft.folder import read_json
 from tasks.reward_ft.parts.model import ModelPart
 from tasks.reward_ft.schedulers import quiet
@@ -136,7 +137,7 @@ def tokenizers(o: RewardFt) -> Iterator[Tokens]:
     if "hpsv2" in o.names:
         from tasks.reward_ft.paper_rewards import HPS_CLIP
 
-        yield _open_clip(o.weights_of("hpsv2") or HPS_CLIP, "hpsv2 (r2)")
+        yield _open_clip(several.weights_of(o, "hpsv2") or HPS_CLIP, "hpsv2 (r2)")
     if "pick_score" in o.names:
         from tasks.reward_ft import preferences
 
@@ -144,7 +145,9 @@ def tokenizers(o: RewardFt) -> Iterator[Tokens]:
     if "image_reward" in o.names:
         from tasks.reward_ft import preferences
 
-        words = preferences.words_of(preferences.ImageReward.files(o.weights_of("image_reward")))
+        words = preferences.words_of(
+            preferences.ImageReward.files(several.weights_of(o, "image_reward"))
+        )
         yield Tokens("image_reward (r2)", words.encode, words.decode, preferences.BLIP_TOKENS)
 
 

@@ -34,11 +34,19 @@ def space(names: tuple[str, ...]) -> Space:
     )
 
 
-def weights(folder: str, name: str) -> str:
-    """The copy of a reward's network in a folder of several, or "": where fetch puts it.
+def split(o: RewardFt, prompt: str) -> tuple[str, ...]:
+    """The prompts of a run."""
+    return tuple(prompt.split(JOINT)) if o.together else (prompt,)
 
-    It is a file or folder that has the reward's name, with or without an ending. Raises UsageError.
+
+def weights_of(o: RewardFt, name: str) -> str:
+    """Where a reward's network lies; "": where fetch puts it.
+
+    Of several, a file or folder of its name, with or without an ending. Raises UsageError.
     """
+    folder = o.reward_weights
+    if not (folder and o.rewards):
+        return folder
     if not os.path.isdir(place(folder)):
         raise UsageError(
             f"option reward_ft.reward_weights: expected a folder beside reward_ft.rewards, with a "
@@ -55,7 +63,7 @@ def weights(folder: str, name: str) -> str:
 
 def check_prompts(o: RewardFt, text: str) -> None:
     """Raises UsageError for another number of prompts than asked for, or one that cannot be."""
-    prompts = o.split(text)
+    prompts = split(o, text)
     if len(prompts) != o.together or len(set(prompts)) < len(prompts):
         raise UsageError(
             f"--prompt: expected {o.together} different prompts with {JOINT!r} between them "
