@@ -132,7 +132,7 @@ def test_suite_files_and_dry_run(tmp_path):
         ([*RUN, "--device", "cpu,cpu:1"], "--device"),
         ([*RUN, "--device", "cuda:"], "--device"),
         ([*RUN, "--grace", "5nfe"], "--grace"),
-        ([*RUN, "--grace", "soon"], "expected a positive amount"),
+        ([*RUN, "--grace", "soon"], "--grace soon: expected a time, such as 30s"),
         ([*RUN, "--idle", "5nfe"], "--idle 5nfe: expected a time, such as 10m"),
         (["run", "none.toml"], "No such file"),
         (["run"], "--method (or a suite file)"),

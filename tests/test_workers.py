@@ -344,7 +344,7 @@ def test_what_is_no_plan_is_one_line(content, message, tmp_path, capsys):
             ["--emit", "slurm", "--device", "cuda:0,cuda:1"],
             "--device 'cuda:0,cuda:1': expected cpu or cuda beside --emit",
         ),
-        (["--emit", "slurm", "--grace", "abc"], "'abc': expected a positive amount such as 90s"),
+        (["--emit", "slurm", "--grace", "abc"], "--grace abc: expected a time, such as 30s"),
         (["--emit", "slurm", "--idle", "5nfe"], "--idle 5nfe: expected a time, such as 10m"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from benchmark.errors import UsageError
@@ -17,10 +18,11 @@ def seconds_of(name: str, text: str, example: str) -> float:
     """Raises UsageError for what is no time."""
     from benchmark.budget import Budget
 
-    time = Budget.parse(text)
-    if time.unit != "s":
-        raise UsageError(f"{name} {text}: expected a time, such as {example}")
-    return time.amount
+    with suppress(UsageError):
+        time = Budget.parse(text)
+        if time.unit == "s":
+            return time.amount
+    raise UsageError(f"{name} {text}: expected a time, such as {example}")
 
 
 def devices_of(names: str, here: bool = True) -> tuple[str, ...]:
