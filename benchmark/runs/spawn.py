@@ -71,6 +71,7 @@ def _process(
 
 
 def _job(spec: RunSpec, store: Store, settings: ExecutorSettings, told: bool) -> dict[str, Any]:
+    leases = store.leases
     return {
         "spec": spec.as_json(),
         "out": str(store.root.absolute()),
@@ -79,6 +80,7 @@ def _job(spec: RunSpec, store: Store, settings: ExecutorSettings, told: bool) ->
         "plugins": [str(p.absolute()) for p in settings.plugins],
         "idle": settings.idle,
         "hashed": known(),
+        "lease": None if leases is None else {"patience": leases.patience, "owner": leases.owner},
     }
 
 

@@ -26,8 +26,9 @@ from benchmark.runs.forked import modules
 from benchmark.runs.sharing import Sharing
 from benchmark.runs.spawn import spawn
 from benchmark.runs.warm_start import WarmStart
-from benchmark.runs.worker import INTERRUPTED, REFUSED, STORAGE
+from benchmark.runs.worker import INTERRUPTED, LOST, REFUSED, STORAGE
 from benchmark.spec import RunSpec
+from benchmark.store.files import storing
 from benchmark.store.store import Store
 
 _POLL = 0.2  # seconds between two looks at the clock
@@ -208,6 +209,11 @@ class Supervisor:
                 self._ended(child)
         self.display.show(self.children)
 
+    def _holds(self, spec: RunSpec) -> bool:
+        """Raises StorageError."""
+        with storing(self.store.folder(spec)):
+            return self.store.holds(spec)
+
     def _lose(self, spec: RunSpec) -> None:
         self.lost += 1
         what = "its lease was lost: another worker has it"
@@ -221,7 +227,8 @@ class Supervisor:
         child.close()
         code = child.process.wait()
         try:
-            if child.lost:
+            # of a run that is another's by now nothing is written here
+            if child.lost or code == LOST or not self._holds(child.spec):
                 self._lose(child.spec)
                 return
             if code == REFUSED:
