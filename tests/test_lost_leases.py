@@ -106,6 +106,18 @@ def test_a_missing_lease_of_an_open_run_is_looked_at_again_after_a_second(clock,
     assert own.renew() == [tmp_path]
 
 
+def test_a_lease_that_grew_stale_since_the_last_look_is_open(clock, tmp_path):
+    """As while this worker carries out another run."""
+    first, second = Leases(), Leases()
+    first.take(tmp_path)
+    second.take(tmp_path)
+    clock.now += first.patience - 1
+    assert not second.take(tmp_path)
+    clock.now += first.patience - 1
+    assert second.undecided([tmp_path])
+    assert second.take(tmp_path)
+
+
 def test_a_file_system_that_is_away_for_less_than_the_patience_costs_no_run(
     clock, tmp_path, monkeypatch
 ):

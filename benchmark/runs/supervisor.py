@@ -221,6 +221,7 @@ class Supervisor:
 
     def _ended(self, child: Child) -> None:
         self.children.remove(child)
+        self.sharing.look()
         child.hear(self.settings.grace)
         # to its whole process group, for what it left behind
         child.signal(signal.SIGKILL)

@@ -33,11 +33,15 @@ _Seen = tuple[str, int]
 
 
 class _Watched(NamedTuple):
-    """Another's lease: as it was last seen, since when, and whether it was ever seen touched."""
+    """Another's lease: as it was last seen, since when, and whether it was ever seen touched.
+
+    looked: when it was last looked at.
+    """
 
     seen: _Seen
     since: float
     alive: bool
+    looked: float
 
 
 @dataclass
@@ -142,17 +146,18 @@ class Leases:
         now = time.monotonic()
         before = self._watched.get(path)
         if before is None or before.seen != seen:
-            self._watched[path] = _Watched(seen, now, alive=before is not None)
+            self._watched[path] = _Watched(seen, now, before is not None, now)
             return False
+        self._watched[path] = before._replace(looked=now)
         return now - before.since > self.patience
 
     def undecided(self, folders: Iterable[Path]) -> bool:
-        """Whether of one of these no holder was seen alive yet, and it is not yet stale either."""
+        """Whether of one of these no holder was seen alive yet, and it was not stale either."""
         now = time.monotonic()
         found = [self._watched.get(folder / LEASE) for folder in folders]
-        # a stale one is taken over at the next look
-        most = self.patience + 2 * self.rest
-        return any(w is not None and not w.alive and now - w.since < most for w in found)
+        # a stale one is taken over at the next look, however late; but one of this machine, whose
+        # lock somebody has, is looked at no more
+        return any(w is not None and not w.alive and now - w.looked < self.patience for w in found)
 
     def _remove(self, path: Path, seen: _Seen) -> bool:
         """Take an untouched lease away; False where it was another's by then."""
