@@ -287,6 +287,18 @@ def test_what_others_have_is_offered_at_times_and_once_a_run_has_ended(tmp_path)
     assert sharing.choose(specs)[0] == []
 
 
+@pytest.mark.parametrize("text", ["1s", "0.02s", "1.99s"])
+def test_a_patience_that_takes_runs_of_workers_that_are_alive_is_refused(
+    text, planned, tmp_path, capsys
+):
+    planned()
+    capsys.readouterr()
+    assert main(["worker", str(tmp_path / "runs"), "--patience", text]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"bench: --patience: expected at least 2s, got {text}; ")
+    assert said.count("\n") == 1
+
+
 SLOW = """
 import time
 from benchmark import Proposal, register_method

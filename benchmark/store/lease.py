@@ -23,6 +23,8 @@ from benchmark.store.stored import is_closed
 LEASE = ".lease"
 PATIENCE = 60.0
 """Seconds."""
+LEAST = 2.0
+"""Seconds that a worker's patience has at least: about ten looks of its own at its leases."""
 _TOUCHES = 6  # in the patience
 # seconds, at most the patience: another worker that took a lease aside puts it back much sooner
 _AWAY = 1.0
