@@ -15,6 +15,7 @@ from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.runs.child import Child
 from benchmark.runs.executor import ExecutorSettings
+from benchmark.runs.forked import Forked, WarmParent
 from benchmark.runs.runner import run_one
 from benchmark.runs.supervisor import Supervisor
 from benchmark.runs.warm_start import WarmStart
@@ -280,3 +281,41 @@ def test_a_run_that_died_once_it_was_anothers_is_not_stored_as_failed(spec, tmp_
     assert "its lease was lost" in capfd.readouterr().err
     assert not (store.folder(spec) / "run.json").exists()
     assert (store.folder(spec) / LEASE).read_text() == "another"
+
+
+def test_leases_are_renewed_while_a_fork_server_imports_and_forks(spec, tmp_path, monkeypatch):
+    """Each may take longer than the patience on a machine that is cold."""
+    store = Store(tmp_path / "runs", Leases())
+    store.prepare()
+    renewed, at, waits = [], [], []
+
+    def renew():
+        renewed.append(list(at))
+        return []
+
+    class Slow(WarmParent):
+        """Answers, and forks, a while after it was asked."""
+
+        def wait(self, seconds):
+            at[:] = ["imports"]
+            waits.append(seconds)
+            if ["imports"] in renewed or len(waits) > 50:
+                super().wait(seconds)
+
+        def start(self, stdin, theirs, waiting=None):
+            at[:] = ["forks"]
+            status, written = os.pipe()
+
+            def late():
+                waiting()
+                os.write(written, b'{"error": "too late"}\n')
+
+            return Forked(status, stdin, late)
+
+    monkeypatch.setattr(store.leases, "renew", renew)
+    monkeypatch.setattr("benchmark.runs.warm_start.WarmParent", Slow)
+    with WarmStart([]) as warm:
+        outcome = Supervisor(store, ExecutorSettings(quiet=True), warm)([spec])
+    assert "too late" in outcome.broken
+    assert ["imports"] in renewed
+    assert ["forks"] in renewed

@@ -120,6 +120,8 @@ class Supervisor:
         for k, spec in enumerate(waiting):
             if not free or self.broken or self.stopping:
                 return left + waiting[k:]
+            # a look at each of many runs takes long
+            self._renew()
             held = ExitStack()
             try:
                 lock = held.enter_context(self.store.lock(spec))
@@ -128,7 +130,7 @@ class Supervisor:
                 # looked up under the lock: another process may just have finished it
                 elif (found := self.store.find(spec)) is None or found.open:
                     # once it is known that there is a run
-                    self.warm.up(self.settings, lambda: self.stopping > 0)
+                    self.warm.up(self.settings, self._kept_on)
                     if self.stopping:
                         return left + waiting[k:]
                     # that takes seconds, in which this process may have stood still
@@ -169,6 +171,7 @@ class Supervisor:
             told=isinstance(self.display, Screen),
             children=self.children,
             warm=self.warm.parent,
+            waiting=self._renew,
         )
 
     def _may_be_free(self, waiting: Sequence[RunSpec]) -> bool:
@@ -185,6 +188,11 @@ class Supervisor:
                 if self.store.folder(child.spec) == folder:
                     child.lost = True
                     child.signal(signal.SIGKILL)
+
+    def _kept_on(self) -> bool:
+        """Called where something takes long; whether the user has asked for the end."""
+        self._renew()
+        return self.stopping > 0
 
     def _wait(self) -> None:
         """Until something may have changed."""
