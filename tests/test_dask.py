@@ -1,10 +1,12 @@
 """The executor on a Dask cluster: runs come back whole, and lost workers lose none."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,10 +16,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import numpy as np
 import psutil
 import pytest
 
 from benchmark import UsageError, run
+from benchmark.budget import ACCOUNTS
 from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
@@ -28,8 +32,13 @@ from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.gather import SchedulerLost
 from benchmark.runs.remote import Suite, ask, lacks
 from benchmark.runs.runner import run_one
+from benchmark.spec import SCHEMA
+from benchmark.store.checkpoints import STATES
+from benchmark.store.incoming import INCOMING
+from benchmark.store.journal import CALLS, Line
 from benchmark.store.packed import Packed, pack, unpack
 from benchmark.store.store import Store
+from benchmark.store.writer import Writer
 from tests.test_workers import tables_alike
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +62,63 @@ def test_a_packed_run_is_the_same_run(stored, tmp_path):
     assert names == {p.name for p in store.folder(spec).iterdir()} - {".lock"}
     assert other.find(spec).run == store.find(spec).run
     assert main(["verify", str(tmp_path / "two")]) == 0
+
+
+def test_a_driver_that_was_killed_while_it_unpacked_leaves_nothing(stored, tmp_path):
+    """It was beside the runs, where each report passed it over and `bench verify` failed."""
+    spec, store = stored
+    root = tmp_path / "two"
+    code = (
+        "import os, signal, sys, json\n"
+        "from pathlib import Path\n"
+        "from benchmark.spec import read_spec\n"
+        "from benchmark.store.packed import pack, unpack\n"
+        "from benchmark.store.store import Store\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "spec, one, two = read_spec(json.loads(sys.argv[1])), *map(Path, sys.argv[2:])\n"
+        "unpack(pack(Store(one).folder(spec)), spec, Store(two))\n"
+    )
+    words = [json.dumps(spec.as_json()), str(store.root), str(root)]
+    killed = subprocess.run([sys.executable, "-c", code, *words])
+    assert killed.returncode == -signal.SIGKILL
+    # a run that is there is seen, and nothing else
+    shutil.copytree(store.root, root, dirs_exist_ok=True)
+    assert len(list(root.rglob("run.json"))) == 2
+    assert [run.folder for run in Store(root)] == [Store(root).folder(spec)]
+    assert not next(iter(Store(root))).passed_over
+    assert main(["verify", str(root)]) == 0
+    alive = root / INCOMING / f"run.{os.getpid()}.{socket.gethostname()}"
+    alive.mkdir()
+    Store(root).prepare()
+    assert list((root / INCOMING).iterdir()) == [alive], "its process is at work"
+    alive.rmdir()
+    Store(root).prepare()
+    assert not (root / INCOMING).exists()
+
+
+def test_a_run_from_elsewhere_leaves_nothing_of_an_attempt_that_was_cut_short(stored, tmp_path):
+    spec, store = stored
+    other = Store(tmp_path / "two")
+    writer = Writer(other.folder(spec))
+    record = {"schema": SCHEMA, "run_id": spec.run_id, "spec": spec.as_json()}
+    writer.run(record | {"status": "interrupted"})
+    writer.journal.write(Line(["loss", 0], 1.0, 1, dict.fromkeys(ACCOUNTS, 0.0)))
+    writer.journal.checkpoints.save([(0, {"a": np.zeros(2)})], {0})
+    writer.close("interrupted")
+    assert (other.folder(spec) / CALLS).exists()
+    assert list((other.folder(spec) / STATES).iterdir())
+    unpack(pack(store.folder(spec)), spec, other)
+    names = {p.name for p in other.folder(spec).iterdir()}
+    assert names == {p.name for p in store.folder(spec).iterdir()}
+    assert main(["verify", str(tmp_path / "two")]) == 0
+
+
+def test_a_failed_run_from_elsewhere_keeps_its_journal(stored, tmp_path):
+    spec, store = stored
+    (store.folder(spec) / CALLS).write_text("{}\n")
+    other = Store(tmp_path / "two")
+    unpack(pack(store.folder(spec)), spec, other)
+    assert (other.folder(spec) / CALLS).read_text() == "{}\n"
 
 
 def test_what_was_altered_on_its_way_is_refused_and_nothing_is_stored(stored, tmp_path):

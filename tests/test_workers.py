@@ -18,6 +18,7 @@ from benchmark import UsageError, load_results
 from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
+from benchmark.runs.sharing import Sharing
 from benchmark.runs.slurm import script
 from benchmark.store.hints import HINTS, hint_held, hint_stored, read_hints, unhint
 from benchmark.store.lease import LEASE, Leases
@@ -227,9 +228,9 @@ def has_a_run(root, pid):
 def test_two_workers_share_the_runs_and_a_killed_one_loses_none(planned, tmp_path):
     planned("--seeds", "0-14")
     root, killed = tmp_path / "runs", 0
-    one = worker(root, "--patience", "1s", "--wait")
+    one = worker(root, "--patience", "2s", "--wait")
     for _ in range(2):
-        other = worker(root, "--patience", "1s", "--wait", start_new_session=True)
+        other = worker(root, "--patience", "2s", "--wait", start_new_session=True)
         while other.poll() is None:
             if has_a_run(root, other.pid):
                 other.kill()
@@ -248,13 +249,55 @@ def test_a_later_worker_takes_the_runs_of_one_that_was_killed(planned, tmp_path)
     """Without --wait: it stays until it knows whether who holds a run is alive."""
     planned("--seeds", "0")
     root = tmp_path / "runs"
-    first = worker(root, "--patience", "1s", start_new_session=True)
+    first = worker(root, "--patience", "2s", start_new_session=True)
     while not has_a_run(root, first.pid):
         assert first.poll() is None
     first.kill()
     first.communicate()
-    said = worker(root, "--patience", "1s").communicate()[1]
+    said = worker(root, "--patience", "2s").communicate()[1]
     assert "2 of 2 runs are stored, 0 failed" in said
+
+
+def test_all_runs_of_a_worker_that_is_gone_are_taken_one_after_the_other(planned, tmp_path):
+    """Without --wait: while it is at work on the first, the other leases grow old."""
+    root, gone = tmp_path / "runs", Leases(owner="gone.1.abc")
+    planned("--seeds", "0-3")
+    for spec in read_plan(root):
+        folder = Store(root).folder(spec)
+        folder.mkdir(parents=True)
+        gone.take(folder)
+        hint_held(folder, True)
+    done = worker(root, "--patience", "3s")
+    said = done.communicate()[1]
+    assert "8 of 8 runs are stored, 0 failed" in said
+    assert done.returncode == 0
+    assert not list(root.rglob(f"{LEASE}*"))
+
+
+def test_what_others_have_is_offered_at_times_and_once_a_run_has_ended(tmp_path):
+    specs = plan("random", "quadratic", budget="60nfe", seeds="0-29", marks=[])
+    store = Store(tmp_path, Leases())
+    sharing = Sharing(store)
+    for spec in specs:
+        hint_held(store.folder(spec), True)
+    tried, rest = sharing.choose(specs)
+    assert (len(tried), len(rest)) == (20, 10)
+    assert sharing.choose(specs)[0] == []
+    sharing.look()
+    assert sharing.choose(specs) == (tried, rest)
+    assert sharing.choose(specs)[0] == []
+
+
+@pytest.mark.parametrize("text", ["1s", "0.02s", "1.99s"])
+def test_a_patience_that_takes_runs_of_workers_that_are_alive_is_refused(
+    text, planned, tmp_path, capsys
+):
+    planned()
+    capsys.readouterr()
+    assert main(["worker", str(tmp_path / "runs"), "--patience", text]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"bench: --patience: expected at least 2s, got {text}; ")
+    assert said.count("\n") == 1
 
 
 SLOW = """
@@ -483,12 +526,12 @@ def test_a_stale_hint_costs_no_run(planned, tmp_path):
     first, second = (Store(root).folder(spec) for spec in read_plan(root))
     hint_held(first, True)
     hint_stored(second, failed=False)
-    done = worker(root, "--patience", "1s")
+    done = worker(root, "--patience", "2s")
     said = done.communicate()[1]
     assert "2 of 2 runs are stored" in said
     assert (first / "run.json").exists()
     assert not (second / "run.json").exists(), "it was told that this is stored"
     planned("--seeds", "0")
-    said = worker(root, "--patience", "1s").communicate()[1]
+    said = worker(root, "--patience", "2s").communicate()[1]
     assert "2 of 2 runs are stored, 0 failed" in said
     assert (second / "run.json").exists()

@@ -200,8 +200,8 @@ def _add_worker(worker: argparse.ArgumentParser) -> None:
         "--patience",
         default="60s",
         metavar="TIME",
-        help="take over a run whose worker has not been heard of for so long (default: "
-        "%(default)s)",
+        help="take over a run whose worker has not been heard of for so long, at least 2s "
+        "(default: %(default)s)",
     )
     worker.add_argument(
         "--wait", action="store_true", help="stay until the runs of other workers are stored too"

@@ -13,7 +13,7 @@ from benchmark.runs.machine import folder_of, seconds_of
 from benchmark.runs.remote import lacks
 from benchmark.spec import RunSpec
 from benchmark.store.hints import read_hints
-from benchmark.store.lease import Leases
+from benchmark.store.lease import LEAST, Leases
 from benchmark.store.planned import PLAN, read_plan
 from benchmark.store.store import Store
 
@@ -23,7 +23,7 @@ def command(args: argparse.Namespace) -> int:
     root = folder_of(str(args.dir))
     specs = _mine(read_plan(root), args.device or "cpu", str(root / PLAN))
     _check(specs)
-    store = Store(root, Leases(seconds_of("--patience", args.patience, "60s")))
+    store = Store(root, Leases(_patience(args.patience)))
     settings = settings_of(args, specs, wait=args.wait)
     store.prepare()
     outcome = carry_out(LOCAL, make_executor(LOCAL, settings), specs, store)
@@ -33,6 +33,17 @@ def command(args: argparse.Namespace) -> int:
     done, failed = len(hints.stored & mine), len(hints.failed & mine)
     print(f"{done} of {len(specs)} runs are stored, {failed} failed", file=sys.stderr)
     return 1 if failed or outcome.lost else 0
+
+
+def _patience(text: str) -> float:
+    """Raises UsageError for what is too short for workers that are alive to be seen so."""
+    found = seconds_of("--patience", text, "60s")
+    if found < LEAST:
+        raise UsageError(
+            f"--patience: expected at least {LEAST:g}s, got {text}; a worker that is busy for a "
+            "moment would lose its runs"
+        )
+    return found
 
 
 def _mine(specs: Sequence[RunSpec], device: str, plan: str) -> list[RunSpec]:

@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ OPENBLAS, BLAS = "OPENBLAS_NUM_THREADS", "BENCH_BLAS_THREADS"
 """The first is 1 while a server imports, so that it has no threads; the second keeps the user's."""
 _PATIENCE = 30.0  # seconds for a fork, which takes some milliseconds
 _END = 2.0  # seconds to end in, likewise
+_POLL = 0.2  # seconds between two calls of who waits
 
 
 def modules(specs: Iterable[RunSpec]) -> list[str]:
@@ -49,15 +51,14 @@ class Forked:
     status: the file descriptor that tells its number, and later how it ended.
     """
 
-    def __init__(self, status: int, stdin: BinaryIO) -> None:
-        """Raises OSError where it was not started."""
+    def __init__(self, status: int, stdin: BinaryIO, waiting: Callable[[], None]) -> None:
+        """waiting: called until it has started. Raises OSError where it was not started."""
         self.status, self.stdin = status, stdin
         self.returncode: int | None = None
-        started = (
-            self._read()
-            if _ready(status, _PATIENCE)
-            else {"error": "the fork server does not answer"}
-        )
+        until = time.monotonic() + _PATIENCE
+        while not (answers := _ready(status, _POLL)) and time.monotonic() < until:
+            waiting()
+        started = self._read() if answers else {"error": "the fork server does not answer"}
         if "pid" not in started:
             os.close(status)
             raise OSError(started.get("error", "the fork server is gone"))
@@ -125,10 +126,13 @@ class WarmParent:
         elif self._said.endswith(b"\n"):
             self.why = str(json.loads(self._said))
 
-    def start(self, stdin: BinaryIO, theirs: Sequence[int]) -> Forked:
+    def start(
+        self, stdin: BinaryIO, theirs: Sequence[int], waiting: Callable[[], None] = lambda: None
+    ) -> Forked:
         """A run's process. Raises OSError.
 
-        stdin: the other end of the first of the descriptors that the process gets.
+        stdin: the other end of the first of the descriptors that the process gets.  waiting: called
+        until it has started.
         """
         status, written = os.pipe()
         try:
@@ -138,7 +142,7 @@ class WarmParent:
             raise
         finally:
             os.close(written)
-        return Forked(status, stdin)
+        return Forked(status, stdin, waiting)
 
     @property
     def gone(self) -> bool:

@@ -18,6 +18,7 @@ from benchmark.search.audit import AuditError, balanced
 from benchmark.search.clock import Clock
 from benchmark.search.guard import Guard
 from benchmark.spec import RunSpec
+from benchmark.store.fence import Fence
 from benchmark.store.journal import ReplayError
 from benchmark.store.store import Store
 from benchmark.store.writer import Writer
@@ -37,16 +38,17 @@ def run_one(
     jobs: int = 1,
     guard: Guard | None = None,
     interrupts: Interrupts | None = None,
+    fence: Fence | None = None,
 ) -> str:
     """Run and store one specification, or resume it; the caller has its lock.
 
     device: which of the specification's kind; "": the first.  jobs: how many share the machine.
     interrupts: where the caller listens already.  told: whether `event` is told how far it is, and
-        the run itself shows nothing.
+        the run itself shows nothing.  fence: of a run that is the caller's by a lease.
     Returns ok, budget_exhausted or failed. Raises KeyboardInterrupt, Refused where the task cannot
     be set up, and StorageError where the output cannot be written: then it can be resumed.
     """
-    record = Record(spec, Writer(store.folder(spec)), clock, jobs)
+    record = Record(spec, Writer(store.folder(spec), fence), clock, jobs)
     progress = _progress(record, spec, quiet, event if told else None)
     if interrupts is None:
         interrupts = Interrupts()

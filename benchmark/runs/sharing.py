@@ -36,6 +36,10 @@ class Sharing:
         others.sort(key=lambda spec: zlib.crc32(f"{leases.owner} {spec.run_id}".encode()))
         return others[:_WATCHED], others[_WATCHED:]
 
+    def look(self) -> None:
+        """Offer those of others at once: a run ended here, and theirs may be stale by now."""
+        self._look_again = 0.0
+
     def hint(self, spec: RunSpec) -> None:
         """Renew what the others are told of a run, for somebody may have removed it by hand."""
         found = self._store.find(spec)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -42,11 +43,14 @@ def environment(slots: int) -> dict[str, str]:
     return environment
 
 
-def _forked(warm: WarmParent, printer: int | None, inherited: tuple[int, int]) -> Forked:
+def _forked(
+    warm: WarmParent, printer: int | None, inherited: tuple[int, int], waiting: Callable[[], None]
+) -> Forked:
     reader, writer = os.pipe()
     stdin = os.fdopen(writer, "wb")
     try:
-        return warm.start(stdin, [reader, *inherited, *([] if printer is None else [printer])])
+        theirs = [reader, *inherited, *([] if printer is None else [printer])]
+        return warm.start(stdin, theirs, waiting)
     except BaseException:
         stdin.close()
         raise
@@ -71,6 +75,7 @@ def _process(
 
 
 def _job(spec: RunSpec, store: Store, settings: ExecutorSettings, told: bool) -> dict[str, Any]:
+    leases = store.leases
     return {
         "spec": spec.as_json(),
         "out": str(store.root.absolute()),
@@ -79,6 +84,7 @@ def _job(spec: RunSpec, store: Store, settings: ExecutorSettings, told: bool) ->
         "plugins": [str(p.absolute()) for p in settings.plugins],
         "idle": settings.idle,
         "hashed": known(),
+        "lease": None if leases is None else {"patience": leases.patience, "owner": leases.owner},
     }
 
 
@@ -94,10 +100,11 @@ def spawn(
     told: bool,
     children: list[Child],
     warm: WarmParent | None,
+    waiting: Callable[[], None],
 ) -> None:
     """Start a run's process and add it to the children. Raises OSError where none can be started.
 
-    warm: the server that forks it; None: it is a fresh one.
+    warm: the server that forks it; None: it is a fresh one.  waiting: called while it answers.
 
     lock: the run's, which the process inherits.  held: releases it here.
     jobs: how many runs share the machine.  told: whether it says how far it is.
@@ -113,7 +120,7 @@ def spawn(
             if warm is None:
                 process = _process(printer, (writer, lock), len(settings.slots))
             else:
-                process = _forked(warm, printer, (writer, lock))
+                process = _forked(warm, printer, (writer, lock), waiting)
             children.append(Child(spec, slot, process, reader, held, prints))
             ours.pop_all()
         finally:

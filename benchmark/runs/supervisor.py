@@ -26,8 +26,9 @@ from benchmark.runs.forked import modules
 from benchmark.runs.sharing import Sharing
 from benchmark.runs.spawn import spawn
 from benchmark.runs.warm_start import WarmStart
-from benchmark.runs.worker import INTERRUPTED, REFUSED, STORAGE
+from benchmark.runs.worker import INTERRUPTED, LOST, REFUSED, STORAGE
 from benchmark.spec import RunSpec
+from benchmark.store.files import storing
 from benchmark.store.store import Store
 
 _POLL = 0.2  # seconds between two looks at the clock
@@ -119,6 +120,8 @@ class Supervisor:
         for k, spec in enumerate(waiting):
             if not free or self.broken or self.stopping:
                 return left + waiting[k:]
+            # a look at each of many runs takes long
+            self._renew()
             held = ExitStack()
             try:
                 lock = held.enter_context(self.store.lock(spec))
@@ -127,7 +130,7 @@ class Supervisor:
                 # looked up under the lock: another process may just have finished it
                 elif (found := self.store.find(spec)) is None or found.open:
                     # once it is known that there is a run
-                    self.warm.up(self.settings, lambda: self.stopping > 0)
+                    self.warm.up(self.settings, self._kept_on)
                     if self.stopping:
                         return left + waiting[k:]
                     # that takes seconds, in which this process may have stood still
@@ -168,6 +171,7 @@ class Supervisor:
             told=isinstance(self.display, Screen),
             children=self.children,
             warm=self.warm.parent,
+            waiting=self._renew,
         )
 
     def _may_be_free(self, waiting: Sequence[RunSpec]) -> bool:
@@ -184,6 +188,11 @@ class Supervisor:
                 if self.store.folder(child.spec) == folder:
                     child.lost = True
                     child.signal(signal.SIGKILL)
+
+    def _kept_on(self) -> bool:
+        """Called where something takes long; whether the user has asked for the end."""
+        self._renew()
+        return self.stopping > 0
 
     def _wait(self) -> None:
         """Until something may have changed."""
@@ -208,6 +217,11 @@ class Supervisor:
                 self._ended(child)
         self.display.show(self.children)
 
+    def _holds(self, spec: RunSpec) -> bool:
+        """Raises StorageError."""
+        with storing(self.store.folder(spec)):
+            return self.store.holds(spec)
+
     def _lose(self, spec: RunSpec) -> None:
         self.lost += 1
         what = "its lease was lost: another worker has it"
@@ -215,13 +229,15 @@ class Supervisor:
 
     def _ended(self, child: Child) -> None:
         self.children.remove(child)
+        self.sharing.look()
         child.hear(self.settings.grace)
         # to its whole process group, for what it left behind
         child.signal(signal.SIGKILL)
         child.close()
         code = child.process.wait()
         try:
-            if child.lost:
+            # of a run that is another's by now nothing is written here
+            if child.lost or code == LOST or not self._holds(child.spec):
                 self._lose(child.spec)
                 return
             if code == REFUSED:

@@ -42,8 +42,8 @@ class WarmStart:
     def up(self, settings: ExecutorSettings, stopping: Callable[[], bool]) -> None:
         """Start it where there is none; a line says why a run starts in a fresh process.
 
-        stopping: whether the user has asked for the end. Raises OSError where no process can be
-        started.
+        stopping: whether the user has asked for the end; called often. Raises OSError where no
+        process can be started.
         """
         if self.parent is not None and self.parent.gone:
             self.close()

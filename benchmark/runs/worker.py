@@ -25,10 +25,14 @@ from benchmark.runs.runner import run_one
 from benchmark.runs.surroundings import settle
 from benchmark.search.guard import Guard
 from benchmark.spec import RunSpec, code, read_spec, task_code
+from benchmark.store.fence import Fence
+from benchmark.store.lease import Leases
 from benchmark.store.store import Store
 
-STORAGE, REFUSED, INTERRUPTED = 4, 5, 130
-"""Exit statuses: the output cannot be written; the task cannot be set up; it can be resumed."""
+STORAGE, REFUSED, LOST, INTERRUPTED = 4, 5, 6, 130
+"""Exit statuses: the output cannot be written; the task cannot be set up; another worker has the
+run; it can be resumed.
+"""
 
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 """Blocked by the supervisor until this process is ready for them."""
@@ -113,6 +117,7 @@ def _load(plugins: Sequence[str]) -> None:
 
 def _run(job: dict[str, Any]) -> int:
     spec, store = read_spec(job["spec"]), Store(Path(job["out"]))
+    fence = _fence(job["lease"], store.folder(spec))
 
     def event(name: str, left: object) -> None:
         # a newline first, for a method may have written half a line to the same descriptor
@@ -139,6 +144,7 @@ def _run(job: dict[str, Any]) -> int:
                 jobs=job["jobs"],
                 guard=Guard(idle=job["idle"]),
                 interrupts=interrupts,
+                fence=fence,
             )
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -152,8 +158,18 @@ def _run(job: dict[str, Any]) -> int:
         return STORAGE
     # whatever a plug-in may raise
     except BaseException as error:
+        if fence is not None:
+            fence.hold()
         store.fail(spec, format_error(error))
     return 0
+
+
+def _fence(lease: dict[str, Any] | None, folder: Path) -> Fence | None:
+    """lease: the supervisor's; None where runs are its own by locks alone."""
+    if lease is None:
+        return None
+    # nothing may be written any more, not even what files hold back until they are closed
+    return Fence(Leases(**lease), folder, lambda: end(LOST))
 
 
 def main(events: int | None = None, lock: int | None = None) -> int:

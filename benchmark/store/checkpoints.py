@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,10 @@ class Checkpoints:
     saved: bytes by number.  size: bytes of all.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, before: Callable[[], None] = lambda: None) -> None:
+        """before: called before each file is written."""
         self.folder, self._due = folder, time.monotonic() + _EVERY
+        self._before = before
         self.saved = {
             int(p.stem): p.stat().st_size for p in folder.glob("*.safetensors") if p.stem.isdigit()
         }
@@ -67,6 +69,7 @@ class Checkpoints:
     def _save(self, states: Iterable[tuple[int, Arrays]], keep: set[int], most: float) -> None:
         from safetensors.numpy import save
 
+        self._before()
         self.folder.mkdir(exist_ok=True)
         # deleted first, so that their bytes are free for the new ones
         for number in set(self.saved) - keep:
@@ -76,6 +79,7 @@ class Checkpoints:
             if self.size >= most:
                 break
             scratch = self._path(number).with_suffix(".part")
+            self._before()
             # safetensors writes the memory as it lies, so a strided view would come back wrong
             packed = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
             size = scratch.write_bytes(save(packed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,8 +60,11 @@ def make_folder(path: Path) -> None:
 class Lines:
     """A file to which lines are added; one that cannot be written is a StorageError."""
 
-    def __init__(self, path: Path, *, keep: bool = False) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, *, keep: bool = False, before: Callable[[], None] = lambda: None
+    ) -> None:
+        """before: called before each write."""
+        self._path, self._before = path, before
         # a link in a folder from elsewhere must not lead out of it, nor a pipe make us wait
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         flags |= os.O_APPEND if keep else os.O_TRUNC
@@ -69,13 +72,16 @@ class Lines:
             self._file = os.fdopen(os.open(path, flags, 0o644), "a", encoding="utf-8")
 
     def write(self, text: str) -> None:
+        self._before()
         with storing(self._path):
             self._file.write(text)
 
     def flush(self) -> None:
+        self._before()
         with storing(self._path):
             self._file.flush()
 
     def close(self) -> None:
+        self._before()
         with suppress(OSError):
             self._file.close()

@@ -14,6 +14,8 @@ from benchmark.errors import StorageError
 from benchmark.spec import RunSpec
 from benchmark.store.checkpoints import STATES
 from benchmark.store.files import storing
+from benchmark.store.incoming import incoming
+from benchmark.store.journal import CALLS
 from benchmark.store.lease import LEASE
 from benchmark.store.store import Store
 
@@ -47,18 +49,18 @@ def unpack(packed: Packed, spec: RunSpec, store: Store) -> None:
     folder = store.folder(spec)
     if hashlib.sha256(packed.content).hexdigest() != packed.sha256:
         raise StorageError(f"{folder}: what came from the worker is not what it sent; try again")
-    scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
-    with storing(folder):
-        shutil.rmtree(scratch, ignore_errors=True)
+    with storing(folder), incoming(store.root, folder.name) as scratch:
         try:
             with tarfile.open(fileobj=io.BytesIO(packed.content)) as archive:
                 archive.extractall(scratch, filter="data")
             # run.json last: without it a folder is no run
             names = sorted((p.name for p in scratch.iterdir()), key=lambda n: n == "run.json")
             folder.mkdir(parents=True, exist_ok=True)
+            # an attempt that was cut short left what only its resumption needs
+            shutil.rmtree(folder / STATES, ignore_errors=True)
+            if CALLS not in names:
+                (folder / CALLS).unlink(missing_ok=True)
             for name in names:
                 os.replace(scratch / name, folder / name)
         except tarfile.TarError as error:
             raise StorageError(f"{folder}: what came from the worker is no run: {error}") from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)

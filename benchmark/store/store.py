@@ -16,6 +16,7 @@ from benchmark.spec import SCHEMA, RunSpec
 from benchmark.store.checkpoints import STATES
 from benchmark.store.files import make_folder, storing, write_atomic
 from benchmark.store.hints import hint_held, unhint
+from benchmark.store.incoming import remove_stale
 from benchmark.store.journal import CALLS
 from benchmark.store.lease import Leases
 from benchmark.store.locks import see_locks, take
@@ -51,8 +52,12 @@ class Store:
         self._closed: dict[Path, tuple[_State, Stored]] = {}
 
     def prepare(self) -> None:
-        """Make the folder and see that it can be written and locked. Raises UsageError."""
+        """Make the folder and see that it can be written and locked. Raises UsageError.
+
+        What a driver that was killed left is removed.
+        """
         make_folder(self.root)
+        remove_stale(self.root)
         if self.leases is None:
             see_locks(self.root)
         else:

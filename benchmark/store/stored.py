@@ -174,6 +174,14 @@ def read_answer(folder: Path) -> dict[str, NDArray[Any]]:
         ) from error
 
 
+def is_closed(folder: Path) -> bool:
+    """Whether the run in a folder has ended, well or not; False where that cannot be read."""
+    try:
+        return _json(folder / "run.json").get("status") in (*DONE, "failed")
+    except UsageError:
+        return False
+
+
 def unfinished(folder: Path) -> dict[str, Any] | None:
     """The record of a run that was cut short; None where there is none, or it cannot be read."""
     try:

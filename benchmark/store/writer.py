@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmark.spec import SCHEMA
 from benchmark.store.checkpoints import STATES, Checkpoints
+from benchmark.store.fence import Fence
 from benchmark.store.files import Lines, storing, write_atomic
 from benchmark.store.journal import CALLS, Journal, read_lines, too_long
 from benchmark.store.plain import plain
@@ -38,8 +40,11 @@ class Writer:
     stopped: when the journal was last written to, by the calendar.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fence: Fence | None = None) -> None:
+        """fence: looked at before each write."""
         self.folder = folder
+        # what closes a run is strict
+        self._hold, look = (fence.hold, fence.look) if fence else (_nothing, _nothing)
         calls = folder / CALLS
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -47,6 +52,9 @@ class Writer:
             before = unfinished(folder)
             # before the journal is read, for reading may cut it and so change its time
             self.stopped = calls.stat().st_mtime if calls.exists() else 0.0
+            if fence is not None:
+                self._hold()
+                _part_from_others(folder)
             self.lost = too_long(calls) if before is not None else ""
             lines = read_lines(calls) if before is not None else []
             if not lines:
@@ -55,12 +63,12 @@ class Writer:
         self.resumed = self.before.get("resumed", 0) + bool(lines)
         self._written = self._trials_written = 0
         self.trials = 0
-        self._calls = Lines(calls, keep=bool(lines))
-        checkpoints = Checkpoints(folder / STATES)
+        self._calls = Lines(calls, keep=bool(lines), before=look)
+        checkpoints = Checkpoints(folder / STATES, look)
         self.journal = Journal(lines, self._calls, checkpoints, calls.stat().st_size)
         # written anew: the replay proposes and evaluates the earlier ones again
-        self._proposals = Lines(folder / "proposals.jsonl")
-        self._trials = Lines(folder / TRIALS)
+        self._proposals = Lines(folder / "proposals.jsonl", before=look)
+        self._trials = Lines(folder / TRIALS, before=look)
 
     def run(self, record: Mapping[str, Any]) -> None:
         with storing(self.folder):
@@ -72,6 +80,7 @@ class Writer:
             content = readable(RUN, plain(record))
             if closed:
                 content = sealed(content, self.folder)
+            self._hold()
             write_atomic(self.folder / "run.json", json.dumps(content, indent=1) + "\n")
 
     def proposal(self, line: Mapping[str, Any]) -> None:
@@ -100,6 +109,7 @@ class Writer:
     def final(self, tests: list[dict[str, Any]], images: list[NDArray[np.uint8]]) -> None:
         """images: of each test, (n, H, W, 3) each."""
         with storing(self.folder):
+            self._hold()
             strips = [np.concatenate(list(i), axis=1) if len(i) else None for i in images]
             *before, last = strips or [None]
             if last is not None:
@@ -125,6 +135,7 @@ class Writer:
             return
         with storing(self.folder):
             content = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
+            self._hold()
             write_atomic(self.folder / ANSWER, content)
 
     def close(self, status: str) -> None:
@@ -139,6 +150,21 @@ class Writer:
                 (self.folder / CALLS).unlink()
 
 
+def _nothing() -> None:
+    pass
+
+
+def _part_from_others(folder: Path) -> None:
+    """Leave the files to which lines are added to a process that lost the run and has them open."""
+    for name in ("proposals.jsonl", TRIALS):
+        (folder / name).unlink(missing_ok=True)
+    calls, copy = folder / CALLS, folder / f".{CALLS}.copy"
+    if calls.is_file() and not calls.is_symlink() and not too_long(calls):
+        copy.unlink(missing_ok=True)
+        shutil.copy2(calls, copy)
+        os.replace(copy, calls)
+
+
 def _picture(pixels: NDArray[np.uint8], path: Path) -> None:
     """(H, W, 3) as PNG. Raises OSError."""
     from PIL import Image
@@ -150,6 +176,6 @@ def _picture(pixels: NDArray[np.uint8], path: Path) -> None:
 
 def _remove_scratch(folder: Path) -> None:
     """What a process left that was killed while it wrote."""
-    patterns = (".*.json.*", f".{ANSWER}*", ".samples.png*", ".earlier.png*", f"{STATES}/*.part")
+    patterns = (".*.json*.*", f".{ANSWER}*", ".samples.png*", ".earlier.png*", f"{STATES}/*.part")
     for path in (found for pattern in patterns for found in folder.glob(pattern)):
         path.unlink()
