@@ -74,7 +74,7 @@ def base(tmp_path_factory):
         folder = store.folder(spec)
         tests = json.loads((folder / "final.json").read_text())["tests"]
         writer = Writer.__new__(Writer)
-        writer.folder = folder
+        writer.folder, writer._hold = folder, lambda: None
         writer.final(tests, [np.zeros((2, 4, 4, 3), np.uint8) for _ in tests])
         edit(
             folder / "run.json", lambda record, folder=folder: record.update(sealed(record, folder))
