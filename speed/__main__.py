@@ -1,9 +1,9 @@
 """Run the speed checks named on the command line, or all of them; `--table` writes its README.md.
 
-`anytime`, `gpu`, `hypergradients`, `knots`, `modes`, `replay`, `rewards`, `sampling`, `scale`,
-`throughput`, `where` and `workers` run by name alone: the first takes minutes for each of many
-seeds, `gpu` needs a card, the last four take minutes or kill processes, the others write stored
-results.
+`anytime`, `gpu`, `hypergradients`, `knots`, `main_job`, `modes`, `replay`, `rewards`, `sampling`,
+`scale`, `throughput`, `where` and `workers` run by name alone: the first takes minutes for each of
+many seeds, `gpu` needs a card, `main_job` another clone, the last four take minutes or kill
+processes, the others write stored results.
 """
 
 import importlib

@@ -25,12 +25,12 @@ from benchmark.budget import ACCOUNTS
 from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
-from benchmark.runs import dask_engine
+from benchmark.runs import dask_engine, gather
 from benchmark.runs.dask_engine import DaskExecutor
 from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings, Outcome
 from benchmark.runs.gather import SchedulerLost
-from benchmark.runs.remote import Suite, ask, lacks
+from benchmark.runs.remote import Answered, Suite, ask, lacks
 from benchmark.runs.runner import run_one
 from benchmark.spec import SCHEMA
 from benchmark.store.checkpoints import STATES
@@ -379,6 +379,36 @@ def test_without_any_worker_left_that_can_it_is_one_line(monkeypatch, tmp_path):
     assert sent.workers == ["able"]
     with pytest.raises(SchedulerLost, match="no worker that can take the runs is left"):
         list(sent.answers([spec]))
+
+
+def test_where_all_workers_are_gone_a_line_says_so_and_others_are_awaited(monkeypatch, capsys):
+    """Any may take the runs, and a batch system may start one in an hour."""
+    (spec,) = plan("random", "quadratic", budget="60nfe", seeds="0")
+    there = {}
+    client = SimpleNamespace(scheduler_info=lambda n_workers: {"workers": there})
+    monkeypatch.setattr(dask_engine, "_PATIENCE", 0.0)
+    sent = dask_engine._Sent(client, Suite.of([spec], ExecutorSettings()), None)
+    said = []
+    for workers in ({}, {}, {"a": {}}, {}):
+        there.clear()
+        there.update(workers)
+        sent._look()
+        said.append(capsys.readouterr().err)
+    assert said == ["bench: no worker is there; waiting for one\n", "", "", said[0]]
+
+
+def test_an_answer_waits_for_whoever_holds_the_run(stored, tmp_path, monkeypatch):
+    """It is all that there is of it: what is not stored here would be done again."""
+    spec, store = stored
+    answer = Answered(pack(store.folder(spec)))
+    other = Store(tmp_path / "two")
+    with Store(tmp_path / "two").lock(spec):
+        monkeypatch.setattr(gather, "_PATIENCE", 0.3)
+        outcome = gather.gather([(spec, answer)], other, 1, quiet=True)
+    assert "another process holds it" in outcome.broken
+    assert other.find(spec) is None
+    assert gather.gather([(spec, answer)], other, 1, quiet=True) == Outcome()
+    assert other.find(spec).done
 
 
 def test_the_last_worker_that_lacks_something_ends_it_too():
