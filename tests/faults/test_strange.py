@@ -193,8 +193,8 @@ def test_more_jobs_than_open_files_are_one_line_with_what_would_do(tmp_path):
     done = bench(*words, "32", cwd=tmp_path, files=64)
     assert done.returncode == 2
     assert done.stderr == (
-        "bench: --jobs: 32 at a time need 152 open files, this process may have 64 (ulimit -n); "
-        "use --jobs 10 or raise it\n"
+        "bench: --jobs: 32 at a time need 184 open files, this process may have 64 (ulimit -n); "
+        "use --jobs 8 or raise it\n"
     )
     done = bench(*words, "10", "--seeds", "0-9", cwd=tmp_path, files=64)
     assert done.returncode == 0, done.stderr
