@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from benchmark.errors import UsageError
 from benchmark.space import Float, Space
-from tasks.files.weights import place
 
 if TYPE_CHECKING:
     from tasks.reward_ft import RewardFt
@@ -47,6 +46,9 @@ def weights_of(o: RewardFt, name: str) -> str:
     folder = o.reward_weights
     if not (folder and o.rewards):
         return folder
+    # with it comes torch, which no plan needs
+    from tasks.files.weights import place
+
     if not os.path.isdir(place(folder)):
         raise UsageError(
             f"option reward_ft.reward_weights: expected a folder beside reward_ft.rewards, with a "
