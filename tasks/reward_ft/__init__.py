@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -199,9 +199,7 @@ class RewardFt:
             object.__setattr__(self, "mode", "direct" if self.rewards else "tilt")
         several.check(self)
 
-    @classmethod
-    def yields(cls, given: Mapping[str, object]) -> Collection[str]:
-        return several.yields(given)
+    yields = staticmethod(several.yields)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -271,9 +269,11 @@ class RewardFt:
 
     def memory(self, device: str) -> int:
         """Bytes at the peak of a run, estimated; 0: not known, or too few. Raises UsageError."""
+        if not self.model:
+            return 0
         from tasks.reward_ft import memory
 
-        return memory.estimate(self, device) if self.model else 0
+        return memory.estimate(self, device)
 
     @property
     def counted(self) -> str:
