@@ -1,9 +1,10 @@
-"""Workers that are killed at random while they share a suite: is anything lost, or done twice?
+"""Workers that are killed at random while they share a suite: is anything lost, or done otherwise?
 
 `BENCH_RUNS=200 BENCH_KILLS=50`: the defaults. First `bench worker`, then Dask's workers, two at a
 time; each that ends or is killed is started again until all is stored. Then the runs are compared
-with those of one serial `bench run`, and it is counted how many searches came to their end. Ends
-with status 1 where one is lost, failed, another, or was done to its end twice.
+with those of one serial `bench run`. It is counted how many searches ended more than once: a worker
+may be killed between the end of a search and the moment at which its run is stored, which on a
+cluster is when the driver has it. Ends with status 1 where one is lost, failed, or another.
 """
 
 from __future__ import annotations
@@ -174,11 +175,11 @@ def main() -> None:
             print(
                 f"{name}: {len(specs)} runs, {started} workers started, {killed} killed at work, "
                 f"{took:.0f} s: {len(runs)} stored, {failed} failed, {resumed} resumed, {twice} "
-                f"done twice, {differ} unlike those of a serial run; bench verify ended with "
-                f"{verified}",
+                f"searches ended again, {differ} unlike those of a serial run; bench verify ended "
+                f"with {verified}",
                 flush=True,
             )
-            wrong += failed + differ + verified + abs(twice) + len(specs) - len(runs)
+            wrong += failed + differ + verified + len(specs) - len(runs)
     sys.exit(int(wrong > 0))
 
 
