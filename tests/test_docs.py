@@ -119,7 +119,9 @@ def test_the_reference_table_follows_from_its_runs():
 
 def test_the_response_has_its_best_value_inside_the_range():
     table = pd.read_csv(REFERENCE / "response" / "response.csv")
-    for lower in ("importance", "guided"):
+    lowers = ("importance", "guided, tilt", "guided, direct", "guided, lookahead")
+    assert set(table["lower"]) == set(lowers)
+    for lower in lowers:
         part = table[table["lower"] == lower].sort_values("lam")
         assert part["lam"].iloc[0] == pytest.approx(0.01)
         assert part["lam"].iloc[-1] == pytest.approx(100)
