@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmark.errors import UsageError
-
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 WORDS = ("run", "--method", "bilevel", "--task", "reward_ft", "--quiet")
 
@@ -39,7 +37,7 @@ def seconds(root: Path) -> float:
 def main() -> None:
     own, other = Path(__file__).parents[1], Path(os.environ.get("OTHER", "none"))
     if not (other / "benchmark").is_dir():
-        raise UsageError(f"OTHER: expected the folder of another clone, got {str(other)!r}")
+        sys.exit(f"OTHER: expected the folder of another clone, got {str(other)!r}")
     pairs = [(seconds(own), seconds(other.absolute())) for _ in range(ROUNDS)]
     for name, found in (("here", [a for a, _ in pairs]), ("there", [b for _, b in pairs])):
         print(f"{name:5s} {median(found):6.1f} s ({min(found):.1f} to {max(found):.1f})")

@@ -73,15 +73,11 @@ def plugin() -> tuple[str, str]:
     return "--plugin", str(Path(os.environ["ENDS"]).with_name("told.py"))
 
 
-def _left(specs: list[RunSpec], store: Store) -> int:
-    return sum((r := store.find(s)) is None or r.open for s in specs)
-
-
 def kill(specs: list[RunSpec], store: Store, start: Callable[[], Process]) -> tuple[int, int]:
     """Until all runs are stored; returns how many workers were started, and killed at work."""
     rng, killed, started = random.Random(0), 0, 0
     workers: list[Process] = []
-    while left := _left(specs, store):
+    while left := len(store.missing(specs)):
         workers = [w for w in workers if w.poll() is None]
         while len(workers) < 2:
             workers.append(start())

@@ -69,7 +69,7 @@ def command(args: argparse.Namespace) -> int:
     careful = not args.no_preflight
     prepare(specs, store, settings, retry=args.retry_failed, preflight=careful, engine=engine)
     # counted after `prepare`, which forgets failed runs that are to run again
-    stored = sum(r is not None and not r.open for r in map(store.find, specs))
+    stored = len(specs) - len(store.missing(specs))
     if stored:
         _note(f"{stored} of {len(specs)} runs are stored already and are not run again")
     outcome = carry_out(engine, executor, specs, store)

@@ -19,7 +19,7 @@ from typing import Any
 from benchmark.errors import UsageError, format_error
 from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import SchedulerLost, able, gather, tell, terminable, undisturbed
+from benchmark.runs.gather import SchedulerLost, able, gather, tell
 from benchmark.runs.remote import (
     Answered,
     Sent,
@@ -29,7 +29,8 @@ from benchmark.runs.remote import (
     let_go,
     one_of_each,
 )
-from benchmark.runs.spawn import THREADS
+from benchmark.runs.spawn import THREADS, share
+from benchmark.runs.stopping import terminable, undisturbed
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
 
@@ -251,7 +252,6 @@ def _client(settings: ExecutorSettings) -> Iterator[Any]:
 def _here(settings: ExecutorSettings) -> Any:
     """Workers of this machine, each with its share of threads, as the local executor's runs."""
     slots = len(settings.slots)
-    share = str(max(1, (os.cpu_count() or 1) // slots))
     return _dask().LocalCluster(
         n_workers=slots,
         threads_per_worker=1,
@@ -259,6 +259,6 @@ def _here(settings: ExecutorSettings) -> Any:
         dashboard_address="127.0.0.1:0",
         resources={"GPU": 1} if any(d.startswith("cuda") for d in settings.devices) else None,
         # Dask itself would set them to 1
-        env={name: os.environ.get(name, share) for name in THREADS},
+        env={name: os.environ.get(name, str(share(slots))) for name in THREADS},
         silence_logs=logging.CRITICAL,
     )

@@ -151,8 +151,7 @@ def carry_out(name: str, executor: Executor, specs: Sequence[RunSpec], store: St
 
 def left_out(specs: Sequence[RunSpec], store: Store) -> str:
     """A line on the runs that are not stored, or ""."""
-    missing = [s for s in specs if (found := store.find(s)) is None or found.open]
-    if not missing:
+    if not (missing := store.missing(specs)):
         return ""
     first = missing[0]
     of = ", ".join(filter(None, (first.task, first.method, f"seed {first.seed}", first.prompt)))

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
-from typing import NoReturn
+from collections.abc import Iterable, Mapping
 
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.runs.display import CountedLines, Silent
@@ -21,7 +16,6 @@ from benchmark.store.store import Store
 
 # seconds that somebody else may hold a run that has come, and between two looks
 _PATIENCE, _POLL = 10.0, 0.1
-_ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 class SchedulerLost(Exception):
@@ -46,48 +40,6 @@ def able(said: Mapping[str, str], engine: str) -> list[str]:
         first = one_line(next(iter(said.values())))
         raise UsageError(f"--engine {engine}: no worker can take the runs; the first: {first}")
     return found
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM ends an engine as Ctrl-C does: what is stored stays, and no worker is left."""
-
-    def interrupt(number: int, frame: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    with _handling(interrupt):
-        yield
-
-
-@contextmanager
-def _handling(handler: Callable[[int, object], object]) -> Iterator[None]:
-    """Of both signals, which only a main thread can hear."""
-    here = threading.current_thread() is threading.main_thread()
-    before = {n: signal.signal(n, handler) for n in _ENDS if here}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Ctrl-C and SIGTERM come after it; processes that are started in it hear no Ctrl-C at all.
-
-    It is their driver's, which ends them.
-    """
-    heard: list[int] = []
-    # threads and processes inherit what is blocked; starting the tracker later would unblock it
-    resource_tracker.ensure_running()
-    with _handling(lambda number, frame: heard.append(number)):
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if heard:
-        raise KeyboardInterrupt
 
 
 def _place(packed: Packed, spec: RunSpec, store: Store) -> None:

@@ -28,8 +28,7 @@ def prepare(
     Raises UsageError for runs that are estimated not to fit into memory (preflight), and for an
     output that cannot be written; StorageError.
     """
-    found = [(spec, store.find(spec)) for spec in specs]
-    todo = [s for s, r in found if r is None or r.open or (retry and not r.done)]
+    todo = store.missing(specs, retry=retry)
     # before `store.prepare`: what is refused leaves no folder behind
     # a cluster's machines have memory of their own
     if preflight and not settings.address:

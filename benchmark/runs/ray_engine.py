@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from benchmark.errors import UsageError, format_error
 from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import able, gather, terminable
+from benchmark.runs.gather import able, gather
 from benchmark.runs.remote import Answered, Suite, ask, carry_out_alone, one_of_each
+from benchmark.runs.stopping import terminable
 from benchmark.spec import RunSpec
 from benchmark.store.store import Store
 

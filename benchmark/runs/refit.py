@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
@@ -22,13 +22,14 @@ from benchmark.fitting import advance
 from benchmark.maker import Refitted
 from benchmark.plugins.load import load_plugin
 from benchmark.protocol import Refit
+from benchmark.runs.spawn import share
 from benchmark.runs.surroundings import settle
 from benchmark.runs.worker import same_task
 from benchmark.search.tested import checked
 from benchmark.seeds import substream
 from benchmark.spec import RunSpec, read_spec
 from benchmark.store.files import storing
-from benchmark.store.locks import take
+from benchmark.store.locks import locked
 from benchmark.store.refits import REFITS, decisive, path_of, read_refit, write_refit
 from benchmark.store.store import Stored
 
@@ -112,11 +113,11 @@ def _why_not(spec: RunSpec) -> str:
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
     """Raises UsageError where another process is at work on this folder's refits."""
-    with storing(root / REFITS):
-        (root / REFITS).mkdir(exist_ok=True)
-        file = open(root / REFITS / ".lock", "w")  # noqa: SIM115
-    with file:
-        if not take(file.fileno()):
+    with ExitStack() as stack:
+        with storing(root / REFITS):
+            (root / REFITS).mkdir(exist_ok=True)
+            held = stack.enter_context(locked(root / REFITS / ".lock"))
+        if not held:
             raise UsageError(f"{root}: another process is at work on its refits; wait for its end")
         yield
 
@@ -153,8 +154,7 @@ def refit(
                 take_in(job, _train(job))
             return failed
         # threads and locks of this process would be copied into a fork
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        begin = partial(_begin, tuple(plugins), str(threads))
+        begin = partial(_begin, tuple(plugins), str(share(workers)))
         pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=begin)
         with pool:
             waiting = {pool.submit(_train, job): job for job in todo}

@@ -7,7 +7,6 @@ served before may hold code of then.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from benchmark.runs.spawn import environment
 from benchmark.runs.warm_start import WarmStart
 from benchmark.runs.worker import changed_files
 from benchmark.spec import RunSpec, read_spec
-from benchmark.store.locks import take as lock
+from benchmark.store.locks import locked
 from benchmark.store.packed import Packed, pack
 from benchmark.store.store import Store
 
@@ -139,24 +138,18 @@ def scratch() -> Iterator[Path]:
         # another's that may be gone by now, or not be ours to remove
         with suppress(OSError):
             _remove_stale(path)
-    with tempfile.TemporaryDirectory(prefix=_SCRATCH) as folder:
-        fd = os.open(Path(folder) / _HELD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            lock(fd)
-            yield Path(folder)
-        finally:
-            os.close(fd)
+    # a lock, for containers may share the folder and not the numbers of their processes
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH) as folder, locked(Path(folder) / _HELD):
+        yield Path(folder)
 
 
 def _remove_stale(path: Path) -> None:
     """Where nobody holds it. Raises OSError."""
-    fd = os.open(path / _HELD, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        # one that is just being made is not locked yet
-        if lock(fd) and time.time() > path.stat().st_mtime + _YOUNG:
-            shutil.rmtree(path)
-    finally:
-        os.close(fd)
+    # one that is just being made is not locked yet, and must find its lock free
+    if time.time() > path.stat().st_mtime + _YOUNG and (path / _HELD).is_file():
+        with locked(path / _HELD) as held:
+            if held:
+                shutil.rmtree(path)
 
 
 def carry_out_alone(sent: Sent, suite: Suite) -> Answered:

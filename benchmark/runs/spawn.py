@@ -32,12 +32,16 @@ def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
     return reader, writer
 
 
+def share(slots: int) -> int:
+    """How many threads one of so many processes gets, of as many as there are cores."""
+    return max(1, (os.cpu_count() or 1) // slots)
+
+
 def environment(slots: int) -> dict[str, str]:
     """The caller's, with its share of threads unless the user has set them."""
     environment = dict(os.environ)
     if slots > 1 and not any(name in environment for name in THREADS):
-        share = max(1, (os.cpu_count() or 1) // slots)
-        environment |= dict.fromkeys(THREADS, str(share))
+        environment |= dict.fromkeys(THREADS, str(share(slots)))
     # what this process can import, the worker can too, wherever it is started
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in sys.path)
     return environment

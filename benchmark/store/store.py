@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +81,11 @@ class Store:
         if not found.open:
             self._closed[folder] = (state, found)
         return found
+
+    def missing(self, specs: Iterable[RunSpec], *, retry: bool = False) -> list[RunSpec]:
+        """Those that are not stored. retry: one that failed is not either."""
+        found = ((spec, self.find(spec)) for spec in specs)
+        return [s for s, r in found if r is None or r.open or (retry and not r.done)]
 
     @contextmanager
     def lock(self, spec: RunSpec) -> Iterator[int | None]:
