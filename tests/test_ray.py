@@ -1,5 +1,6 @@
 """The executor on a Ray cluster."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.runs import ray_engine
 from benchmark.runs.executor import ExecutorSettings, Outcome
+from benchmark.runs.gather import SchedulerLost
 from benchmark.runs.ray_engine import RayExecutor
 from benchmark.runs.remote import Suite
 from benchmark.runs.runner import run_one
@@ -94,3 +96,22 @@ def test_a_finished_suite_asks_no_node(tmp_path, monkeypatch):
     run_one(specs[0], store, quiet=True)
     monkeypatch.setattr(ray_engine, "_session", lambda settings: pytest.fail("a cluster starts"))
     assert RayExecutor(ExecutorSettings(quiet=True))(specs, store) == Outcome()
+
+
+def test_a_lost_head_is_one_line_and_one_that_stands_still_is_waited_for(loopback, monkeypatch):
+    """Of a cluster that is only pretended: Ray's own ends the process that it lost."""
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        waits = iter([[], [], ["one"], []])
+        ray = SimpleNamespace(
+            get_runtime_context=lambda: SimpleNamespace(gcs_address=address),
+            wait=lambda sent, timeout: (next(waits, []), sent),
+            get=lambda reference: f"the answer of {reference}",
+            exceptions=SimpleNamespace(RayError=RuntimeError),
+        )
+        monkeypatch.setattr(ray_engine, "_ray", lambda: ray)
+        monkeypatch.setattr(ray_engine, "_PATIENCE", 0.2)
+        answers = ray_engine._answers({"one": 1, "two": 2})
+        assert next(answers) == (1, "the answer of one")
+    with pytest.raises(SchedulerLost, match=f"the head of the cluster, {address}, is gone"):
+        next(answers)

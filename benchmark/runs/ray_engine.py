@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from benchmark.errors import UsageError, format_error
 from benchmark.runs.drivers import driving
 from benchmark.runs.executor import ExecutorSettings, Outcome
-from benchmark.runs.gather import able, gather
+from benchmark.runs.gather import SchedulerLost, able, gather
 from benchmark.runs.remote import Answered, Suite, ask, carry_out_alone, one_of_each
 from benchmark.runs.stopping import terminable
 from benchmark.spec import RunSpec
@@ -25,7 +26,9 @@ from benchmark.store.store import Store
 _INSTALL = "pip install 'diffusion-hpo-bench[ray]'"
 # so often is a run given to another worker when its own dies
 _RETRIES = 10
-_PATIENCE = 15.0
+# seconds that a head may take to answer or be away, and between two looks; Ray itself ends this
+# process after 60 without one
+_PATIENCE, _POLL = 15.0, 5.0
 _NODE = "ray.io/node-id"
 
 
@@ -75,15 +78,35 @@ def _sent(specs: Sequence[RunSpec], suite: Suite) -> dict[Any, RunSpec]:
 
 
 def _answers(sent: dict[Any, RunSpec]) -> Iterator[tuple[RunSpec, Answered]]:
-    """As they come; each is forgotten then."""
+    """As they come; each is forgotten then. Raises SchedulerLost."""
+    head, seen = _ray().get_runtime_context().gcs_address, time.monotonic()
     while sent:
-        (reference,), _ = _ray().wait(list(sent))
-        spec = sent.pop(reference)
-        try:
-            yield spec, _ray().get(reference)
-        # Ray hands on whatever ended the run there
-        except _ray().exceptions.RayError as error:
-            yield spec, Answered(None, format_error(getattr(error, "cause", None) or error))
+        found, _ = _ray().wait(list(sent), timeout=_POLL)
+        if found or _reached(head):
+            seen = time.monotonic()
+        elif time.monotonic() > seen + _PATIENCE:
+            raise SchedulerLost(f"--engine ray: the head of the cluster, {head}, is gone")
+        for reference in found:
+            spec = sent.pop(reference)
+            try:
+                yield spec, _ray().get(reference)
+            # Ray hands on whatever ended the run there
+            except _ray().exceptions.RayError as error:
+                yield spec, Answered(None, format_error(getattr(error, "cause", None) or error))
+
+
+def _reached(address: str) -> bool:
+    try:
+        _connect(address)
+    except OSError:
+        return False
+    return True
+
+
+def _connect(address: str) -> None:
+    """Raises OSError, and ValueError for what is no address."""
+    if (parts := urlsplit(f"//{address.rpartition('//')[2]}")).port:
+        socket.create_connection((parts.hostname, parts.port), _PATIENCE).close()
 
 
 @contextmanager
@@ -93,13 +116,13 @@ def _session(settings: ExecutorSettings) -> Iterator[None]:
     where = {"address": address} if address else own | {"_node_ip_address": "127.0.0.1"}
     try:
         # Ray itself would try for minutes
-        if (parts := urlsplit(f"//{address.rpartition('//')[2]}")).port:
-            socket.create_connection((parts.hostname, parts.port), _PATIENCE).close()
+        _connect(address)
         _ray().init(**where, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, _ray().exceptions.RayError) as error:
         place = f"--address {address}" if address else "--engine ray"
         raise UsageError(
-            f"{place}: expected a Ray cluster that answers; {format_error(error)[:200]}"
+            f"{place}: expected a Ray cluster that answers; {format_error(error)[:200]}; one that "
+            "asks for a token needs RAY_AUTH_MODE=token, and the token as Ray documents it"
         ) from error
     try:
         yield
