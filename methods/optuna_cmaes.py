@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from benchmark.errors import UsageError
 from benchmark.options import option
 from benchmark.protocol import Problem, Proposal, S
 from methods.optuna_needs import need
@@ -34,6 +35,11 @@ class CMAES:
 
     def __post_init__(self) -> None:
         need("cmaes", "method cmaes")
+        if self.population == 1:
+            raise UsageError(
+                "option population: expected 2 or more, or 0 for 4 + 3 ln(axes), got 1; a "
+                "distribution is fitted to it"
+            )
 
     def __call__(self, problem: Problem[S], rng: np.random.Generator) -> Iterator[Proposal[S]]:
         # no generator itself: what it imports is then no part of the search's time

@@ -124,6 +124,8 @@ def test_what_is_kept_is_what_comes_back(tmp_path):
     assert recall(tmp_path, now) == shown
     assert recall(tmp_path, "another") is None
     assert json.loads((tmp_path / STANDS).read_text())["stamp"] == now
+    (tmp_path / STANDS).write_text("[" * 100_000)
+    assert recall(tmp_path, now) is None
 
 
 def test_a_helper_beside_a_plugin_decides_too(suite, tmp_path, monkeypatch):

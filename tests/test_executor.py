@@ -14,6 +14,7 @@ from benchmark.runs.inprocess import InProcessExecutor
 from benchmark.runs.runner import run_one
 from benchmark.runs.supervisor import LocalExecutor
 from benchmark.store.store import Store
+from tasks.quadratic import Quadratic
 from tests.test_resume import Killed, cut_short
 
 BOTH = pytest.mark.parametrize("kind", [InProcessExecutor, LocalExecutor])
@@ -51,6 +52,24 @@ def test_a_run_that_cannot_be_set_up_is_refused_and_not_stored(kind, tmp_path):
     assert (outcome.broken, outcome.stopped) == ("", False)
     assert store.find(other) is None
     assert kind(QUIET)([spec], store) == Outcome()
+
+
+def test_a_run_that_is_refused_when_it_goes_on_keeps_what_it_had(tmp_path, monkeypatch):
+    """Its files were right when it was begun, and may be again."""
+    (spec,), store = specs_of("0"), Store(tmp_path)
+    cut_short(spec, store, monkeypatch, 30)
+    before = {p.name: p.read_bytes() for p in store.folder(spec).glob("*calls.jsonl")}
+
+    def refuse(self, *args):
+        raise UsageError("no such file")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Quadratic, "open", refuse)
+        assert "no such file" in InProcessExecutor(QUIET)([spec], store).refused
+    assert {p.name: p.read_bytes() for p in store.folder(spec).glob("*calls.jsonl")} == before != {}
+    assert InProcessExecutor(QUIET)([spec], store) == Outcome()
+    # the refused attempt is one too
+    assert store.find(spec).run["resumed"] == 2
 
 
 @pytest.mark.parametrize(

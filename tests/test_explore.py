@@ -18,8 +18,8 @@ from benchmark.report.explorer.data import data_of
 from benchmark.report.explorer.importance import importance
 from benchmark.report.explorer.page import as_script, explore
 from benchmark.report.explorer.runs import command_of, described, lines_of, spread, with_best
-from benchmark.report.formats import latex
 from benchmark.report.metrics import metric_of
+from benchmark.report.paper import Layout, paper
 from benchmark.report.plots.quality_over_time import quality_over_time
 from benchmark.report.report import report_folder
 from benchmark.report.table import tables
@@ -162,7 +162,7 @@ def test_the_table_of_a_budget_is_downloaded(page, folder, kind):
         page.click(f"#get-{kind}")
     assert got.value.suggested_filename == f"table1.{kind}"
     (table,) = tables(Store(folder.parent))
-    expected = latex(table) if kind == "tex" else (folder / "table1.csv").read_text()
+    expected = paper(table, Layout()) if kind == "tex" else (folder / "table1.csv").read_text()
     assert Path(got.value.path()).read_text() == expected
 
 

@@ -125,6 +125,16 @@ def test_what_has_no_finite_f_failed(tmp_path, monkeypatch):
     assert study.best_value == 2.0
 
 
+@pytest.mark.parametrize("lam", [{}, {"zeta": 1.0}, {"a": "text"}, {"a": -1e9}])
+def test_trials_outside_the_space_are_one_line(lam, root, tmp_path):
+    run = next(r for r in Store(root / "runs") if r.trials)
+    first = run.trials[0]
+    known = first["lam"]
+    vars(run)["trials"] = [first | {"lam": known | lam if lam else {}}]
+    with pytest.raises(UsageError, match="expected trials inside its space; "):
+        Results([run]).export("optuna", tmp_path / "j.log")
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_file_of_rows(kind, root, tmp_path):
     done = bench("export", root / "runs", "--to", kind, cwd=tmp_path)
@@ -194,7 +204,10 @@ WRONG = {
     "a file that is no database": (["--to", "optuna", "sqlite:///text.db"], "it cannot open"),
     "a file that is no journal": (["--to", "optuna", "text.log"], "it cannot open"),
     "a folder": (["--to", "optuna", "sqlite:///folder"], "got a folder"),
-    "a folder for rows": (["--to", "csv", "folder"], "--replace or another name"),
+    "a folder for rows": (["--to", "csv", "folder"], "give another name"),
+    "a file for rows": (["--to", "csv", "text.db"], "--replace or another name"),
+    "a pipe for rows": (["--to", "csv", "pipe", "--replace"], "give another name"),
+    "a pipe for studies": (["--to", "optuna", "sqlite:///pipe", "--replace"], "no regular file"),
 }
 
 
@@ -204,11 +217,14 @@ def test_wrong_targets(name, root, tmp_path):
     for file in ("text.db", "text.log"):
         (tmp_path / file).write_text("this is a diary\n")
     (tmp_path / "folder").mkdir()
+    # as a device it would be replaced by a file
+    os.mkfifo(tmp_path / "pipe")
     done = bench("export", root / "runs", *words, cwd=tmp_path)
     assert done.returncode == 2, done.stdout
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "text.db", "text.log"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "pipe", "text.db", "text.log"]
+    assert (tmp_path / "pipe").is_fifo()
     assert (tmp_path / "text.db").read_text() == (tmp_path / "text.log").read_text()
 
 

@@ -215,7 +215,7 @@ WRONG = {
         "unknown data set 'mnits'; did you mean 'mnist'?; known: mnist",
     ),
     "no folder": (["mnist"], "name it with --data-dir DIR or BENCH_DATA_DIR"),
-    "empty folder": (["mnist", "--data-dir", ""], "expected a folder to fetch into"),
+    "empty folder": (["mnist", "--data-dir", " "], "expected a folder to fetch into"),
     "no name": ([], "expected a data set's name"),
     "a file": (["mnist", "--data-dir", "file"], "expected a folder that can be written, got"),
     "below a file": (
@@ -237,7 +237,6 @@ WRONG = {
             f"--url {url!r}: expected an address",
         )
         for url in (
-            "",
             "host/mnist",
             "file:///etc/",
             "ftp://host/",

@@ -180,6 +180,12 @@ def _server(process):
     return found
 
 
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (40, "signal 40")])
+def test_a_signal_has_a_name_or_a_number(number, name):
+    """A real-time signal has no name."""
+    assert supervisor._name(number) == name
+
+
 def test_a_server_that_is_killed_fails_its_run_and_no_other(tmp_path):
     words = ["--method", "slow,default", "--budget", "3000nfe", "--quiet"]
     process = started(tmp_path, *words)

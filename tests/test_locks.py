@@ -10,6 +10,7 @@ from benchmark.command.cli import main
 from benchmark.command.parse import plan_from_text as plan
 from benchmark.errors import StorageError
 from benchmark.runs.drivers import driving
+from benchmark.store.files import scratch_of
 from benchmark.store.lease import Leases
 from benchmark.store.store import Store
 
@@ -61,3 +62,9 @@ def test_a_lock_that_another_holds_is_no_error(tmp_path):
         assert second is None
     with Store(tmp_path).lock(spec) as third:
         assert third is not None
+
+
+def test_two_processes_of_one_number_never_share_a_scratch_file(tmp_path, monkeypatch):
+    """As in two containers on one folder."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert scratch_of(tmp_path / "run.json") != scratch_of(tmp_path / "run.json")

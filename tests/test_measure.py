@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +20,7 @@ from benchmark.registry import METRICS, TASKS
 from benchmark.report.metrics import metric_of, register_metric
 from benchmark.report.table import tables
 from benchmark.spec import make_task
+from benchmark.store import measured as store_measured
 from benchmark.store.measured import MEASURED
 from benchmark.store.stored import read, read_answer
 from tasks.measure.frechet import Moments, frechet
@@ -186,6 +189,25 @@ def test_the_value_is_that_of_the_stored_answer(folder, command):
         made = rng.standard_normal((60, 3)) + float(y.sum())
         expected, _ = scores.kid(samples(made, rng.standard_normal((80, 3))))
         assert one.tests[-1]["metrics"]["kid"] == pytest.approx(expected)
+
+
+def test_those_that_measure_other_metrics_wait_for_each_other(folder, monkeypatch):
+    """Else the record of the one that is faster is written over."""
+    run_folder = next((folder / "runs").glob("drawing/*/*"))
+    measured_, order = store_measured.measured, []
+
+    def slow(place):
+        found = measured_(place)
+        order.append("read")
+        time.sleep(0.2)
+        return found
+
+    monkeypatch.setattr(store_measured, "measured", slow)
+    with ThreadPoolExecutor(2) as pool:
+        for name in ("a", "b"):
+            pool.submit(store_measured.add_measured, run_folder, {name: 1.0}, {name: "toy"})
+    assert order == ["read", "read"]
+    assert set(measured_(run_folder)[0]) == {"a", "b"}
 
 
 def test_results_are_measured_in_python_too(folder, command):

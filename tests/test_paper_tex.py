@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,10 @@ from benchmark.report.formats import latex
 from benchmark.report.paper import Layout, paper
 from benchmark.report.report import report_folder
 from benchmark.report.table import tables
+from benchmark.store.store import Store
 from tests.made import made
+
+RESULTS = Path(__file__).parents[1] / "results"
 
 TEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
 DOCUMENT = r"""\documentclass{article}
@@ -100,13 +104,58 @@ def test_the_report_writes_and_seals_it(tmp_path):
         report_folder(tmp_path / "runs", layout=Layout(("x",)))
 
 
+def test_it_says_of_how_many_runs_its_means_are(tmp_path, table):
+    assert "3 seeds a row." in paper(table, Layout())
+    for prompt in ("one", "two"):
+        made(tmp_path / "more", prompt=prompt)
+    (found,) = tables(list(Store(tmp_path / "more")))
+    assert "3 seeds x 2 prompts a row." in paper(found, Layout())
+
+
+def test_marks_of_a_terminal_are_not_explained(tmp_path):
+    (found,) = tables(list(made(tmp_path / "runs")))
+    text = paper(found, Layout())
+    assert "Bold: the best mean. Italic: may be the best too" in text
+
+
+def test_columns_are_left_out_until_it_fits_the_page(table):
+    wide = replace(table, rows=[replace(row, method=row.method * 6) for row in table.rows])
+    heads = paper(wide, Layout()).split(r"\toprule")[1].split(r"\midrule")[0]
+    assert "FID" in heads
+    assert heads.count("&") < paper(table, Layout()).split(r"\midrule")[0].count(" & ")
+    # who asks for columns gets them, and names are broken into lines
+    asked = paper(wide, Layout(("fid", "inception_score", "objective", "time")))
+    assert r"\begin{tabular}{p{" in asked
+    assert asked.count(r"\raggedright alpha") == 1
+
+
+def test_a_column_of_one_of_two_tables_is_no_error(tmp_path):
+    made(tmp_path / "runs")
+    made(tmp_path / "runs", budget="2000nfe", metrics=("clip",))
+    words = ["report", str(tmp_path / "runs"), "--columns", "fid", "--sort", "fid"]
+    assert main(words) == 0
+    texts = [p.read_text() for p in (tmp_path / "runs" / "report").glob("*/paper.tex")]
+    assert len(texts) == 2
+
+
+def compiled(text, folder):
+    """What TeX says of a document that has nothing else."""
+    (folder / "p.tex").write_text(DOCUMENT % text)
+    words = ["pdflatex", "-draftmode", "-interaction=nonstopmode", "-halt-on-error", "p.tex"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
 @TEX
 def test_it_compiles_within_the_page(tmp_path):
     made(tmp_path / "runs", methods=("alpha", "gamma"), prompt="")
     made(tmp_path / "runs", methods=("alpha", "gamma"), prompt="50 % & $x_1$ #~^\\ {a} <b>")
     ((_, folder),) = report_folder(tmp_path / "runs")
-    (tmp_path / "p.tex").write_text(DOCUMENT % (folder / "paper.tex").read_text())
-    words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "p.tex"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "Overfull" not in done.stdout
+    assert "Overfull" not in compiled((folder / "paper.tex").read_text(), tmp_path)
+
+
+@TEX
+@pytest.mark.parametrize("path", sorted(RESULTS.rglob("paper.tex")), ids=lambda p: p.parent.name)
+def test_shipped_ones_fit_the_page(path, tmp_path):
+    assert "Overfull" not in compiled(path.read_text(), tmp_path)

@@ -20,6 +20,7 @@ from benchmark.registry import TASKS, Entry
 from benchmark.runs.forecast import Probe
 from benchmark.runs.runner import run_one
 from benchmark.search.clock import Ledger
+from benchmark.spec import LAST_SEED
 from benchmark.store.store import Store
 from speed.replay import interval
 from tasks.quadratic import Quadratic, QuadraticTask
@@ -233,6 +234,16 @@ def test_what_cannot_be_recorded_is_refused(runs, tmp_path):
     with pytest.raises(UsageError, match="expected a file that is not there yet"):
         write_recording(other, tmp_path / "t.parquet", False)
     assert write_recording(other, tmp_path / "t.parquet", True)
+
+
+def test_the_largest_seed_is_recorded(tmp_path):
+    settings = ["design.points=16", "design.rungs=1"]
+    (spec,) = plan("design", "tilted", budget="100000nfe", seeds=str(LAST_SEED), settings=settings)
+    assert run_one(spec, Store(tmp_path / "runs"), quiet=True) == "ok"
+    write_recording(list(Store(tmp_path / "runs")), tmp_path / "t.parquet", False)
+    # it sees whether the table is as it was recorded
+    assert ReplayMaker(table=str(tmp_path / "t.parquet"), stride=1)
+    assert set(parquet.read_table(tmp_path / "t.parquet").to_pandas()["seed"]) == {LAST_SEED}
 
 
 @pytest.mark.parametrize(

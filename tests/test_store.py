@@ -197,6 +197,7 @@ def test_a_run_that_is_refused_in_this_process_was_never_begun(tmp_path, monkeyp
         outcome = executor([spec], store)
     assert "no such file" in outcome.refused
     assert store.find(spec) is None
+    assert [p.name for p in store.folder(spec).iterdir()] == [".lock"]
     assert executor([spec], store) == Outcome()
     assert store.find(spec).done
 

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from benchmark.errors import UsageError
+from benchmark.runs.surroundings import print_code
 from benchmark.runs.use import use_of
 from benchmark.store.store import Store, read
 
@@ -19,5 +20,5 @@ def command(args: argparse.Namespace) -> int:
             f"{args.dir}: expected one run (TASK/METHOD/RUN), found {len(runs)}; name its folder"
         )
     found = use_of(runs[0])
-    print(json.dumps(dict(found.values), indent=2) if args.json else found.code)
+    print_code(f"{json.dumps(dict(found.values), indent=2) if args.json else found.code}\n")
     return 0

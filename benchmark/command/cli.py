@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 
 from benchmark.command.arguments import parser
 from benchmark.errors import StorageError, UsageError, format_error, one_line
@@ -19,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settle()
     try:
         check_packages()
+        _see_values(sys.argv[1:] if argv is None else argv)
         return _command(parser().parse_args(argv))
     except UsageError as error:
         return _wrong(one_line(str(error)), 2)
@@ -34,6 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _wrong(f"unexpected {format_error(error)}; BENCH_TRACEBACK=1 shows where", 1)
     except KeyboardInterrupt:
         return _wrong("interrupted", 130)
+
+
+def _see_values(words: Sequence[str]) -> None:
+    """Raises UsageError for an empty value, as of a variable that is not set."""
+    # no prompt, and no marks, are values
+    for name, after in pairwise([*words, "-"]):
+        option, equals, value = name.partition("=")
+        empty = (value if equals else after) == ""
+        if empty and option.startswith("--") and option not in ("--prompt", "--marks"):
+            raise UsageError(f"{option}: expected a value, got an empty text; leave it out")
 
 
 def _wrong(text: str, status: int) -> int:

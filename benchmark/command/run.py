@@ -36,6 +36,7 @@ from benchmark.runs.refit import jobs, refittable
 from benchmark.runs.sharing import Sharing
 from benchmark.runs.slurm import FORMATS as SCRIPTS
 from benchmark.runs.slurm import script
+from benchmark.runs.surroundings import print_code
 from benchmark.spec import RunSpec
 from benchmark.store.lease import Leases
 from benchmark.store.planned import PLAN, read_plan, write_plan
@@ -107,7 +108,7 @@ def _emit(args: argparse.Namespace, specs: Sequence[RunSpec], out: Path) -> int:
     for spec in read_plan(out):
         sharing.hint(spec)
     # last: who gets a script has its plan
-    print(text, end="")
+    print_code(text)
     _note(f"{every} runs are planned in {out / PLAN}; give the script to sbatch")
     return 0
 

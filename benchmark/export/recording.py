@@ -16,7 +16,7 @@ from benchmark.errors import UsageError
 from benchmark.maker import Priced
 from benchmark.recorded import FORMAT, KEY, LEAST, OWN, digest
 from benchmark.spec import RunSpec, read_spec
-from benchmark.store.files import storing, write_atomic
+from benchmark.store.files import see_new, storing, write_atomic
 from benchmark.store.stored import Stored
 
 MOST = 5 * 2**20
@@ -120,11 +120,7 @@ def recorded(runs: Sequence[Stored]) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def write_recording(runs: Sequence[Stored], path: Path, replace: bool) -> int:
     """Returns how many evaluations are in it. Raises UsageError, and StorageError."""
-    if path.exists() and not replace:
-        raise UsageError(
-            f"--to {str(path)!r}: expected a file that is not there yet; give --replace or another "
-            "name"
-        )
+    see_new(path, "--to", replace)
     found, about = recorded(runs)
     content = _parquet(found, about)
     if len(content) > MOST:
@@ -142,7 +138,7 @@ def _parquet(found: pd.DataFrame, about: dict[str, Any]) -> bytes:
     import pyarrow
     from pyarrow import parquet
 
-    narrow = {"seed": np.int32, "start": np.int32, "steps": np.int32, "loss": np.float32}
+    narrow = {"seed": np.int64, "start": np.int64, "steps": np.int32, "loss": np.float32}
     table = pyarrow.Table.from_pandas(found.astype(narrow), preserve_index=False)
     table = table.replace_schema_metadata({KEY: json.dumps(about)})
     content = io.BytesIO()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.errors import UsageError
 from benchmark.escape import csv
-from benchmark.store.files import storing, write_atomic
+from benchmark.store.files import see_new, storing, write_atomic
 
 
 def write_rows(found: pd.DataFrame, kind: str, path: Path, replace: bool) -> None:
@@ -17,11 +17,7 @@ def write_rows(found: pd.DataFrame, kind: str, path: Path, replace: bool) -> Non
 
     Raises UsageError, and StorageError where it cannot be written.
     """
-    if path.exists() and not replace:
-        raise UsageError(
-            f"--to {kind} {str(path)!r}: expected a file that is not there yet; give --replace or "
-            "another name"
-        )
+    see_new(path, f"--to {kind}", replace)
     content: bytes | str = _csv(found) if kind == "csv" else _parquet(found)
     with storing(path):
         write_atomic(path, content)

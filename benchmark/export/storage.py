@@ -17,6 +17,7 @@ from optuna.study import StudyDirection
 
 from benchmark.errors import StorageError, UsageError, one_line
 from benchmark.export.studies import attributes, study_name, study_trials
+from benchmark.store.files import scratch_of
 from benchmark.store.store import Stored
 
 SQLITE = "sqlite:///"
@@ -70,10 +71,11 @@ def _path(target: str) -> Path:
 @contextmanager
 def _scratch(path: Path) -> Iterator[Path]:
     """A copy to write to, which takes the place of the file once all is written."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch = scratch_of(path)
     try:
-        if path.is_dir():
-            raise UsageError(f"--to optuna {str(path)!r}: {_WANTED}, got a folder")
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise UsageError(f"--to optuna {str(path)!r}: {_WANTED}, got {what}")
         for busy in (path.with_name(path.name + end) for end in ("-journal", "-wal")):
             # a copy without these would lose what they hold
             if busy.exists():

@@ -21,6 +21,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from benchmark.errors import UsageError, format_error
 from benchmark.export.evaluations import whose
 from benchmark.export.trainings import Training, trainings
 from benchmark.space import Axis, Choice, Integer, from_json
@@ -49,14 +50,22 @@ def attributes(run: Stored) -> dict[str, Any]:
 
 
 def study_trials(run: Stored) -> Iterator[FrozenTrial]:
-    """The trials of a run's study, in the order in which they began."""
+    """The trials of a run's study, in the order in which they began. Raises UsageError."""
     axes = {axis.name: axis for axis in from_json(run.run["space"]).axes}
     distributions = {name: _distribution(axis) for name, axis in axes.items()}
     began, found = _began(run), trainings(run.trials)
     longest = max((t.steps for t in found), default=0)
     for training in found:
-        params = {name: _value(axes[name], value) for name, value in training.lam.items()}
-        yield _trial(training, params, distributions, longest, began)
+        try:
+            params = {name: _value(axes[name], value) for name, value in training.lam.items()}
+            trial = _trial(training, params, distributions, longest, began)
+        # the record is altered, or of a task that proposed what its space has not
+        except (KeyError, ValueError) as error:
+            raise UsageError(
+                f"{run.folder}: expected trials inside its space; {format_error(error)}; leave the "
+                "run out"
+            ) from error
+        yield trial
 
 
 def _trial(

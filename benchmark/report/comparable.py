@@ -11,7 +11,7 @@ from benchmark.budget import Budget
 from benchmark.report.each import Each
 from benchmark.report.frame import frame
 from benchmark.report.variants import variants
-from benchmark.store.schema import DONE
+from benchmark.store.schema import CLOSED
 from benchmark.store.store import Stored
 
 SETTINGS = ", settings "
@@ -37,7 +37,7 @@ class Chosen:
         """at: chooses among the runs of a cell.  measured: the moment of their rows, or the end."""
         each = Each(at)
         # copies leave first: they would weigh in what most runs have
-        stored = each.by_specification(r for r in runs if r.run["status"] in (*DONE, "failed"))
+        stored = each.by_specification(r for r in runs if r.run["status"] in CLOSED)
         named, base = variants(stored, across)
         rows = frame(stored, measured, across).assign(variant=named)
         # cells have a variant and a passport, so they are known only now

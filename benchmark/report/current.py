@@ -64,7 +64,7 @@ def stamp(root: Path, runs: Iterable[Path], records: Iterable[Path], also: Itera
     for run in runs:
         lines += _files(run)
     lines += map(_line, (*records, *also))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def remember(folder: Path, now: str, shown: Shown) -> None:
@@ -87,5 +87,5 @@ def recall(folder: Path, now: str) -> Shown | None:
             return None
         return [(TextTable(**cells), folder / place) for cells, place in found["shown"]]
     # of another version, or altered: it is made again
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

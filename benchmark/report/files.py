@@ -30,9 +30,7 @@ WRITTEN = ("md", "csv", "latex", "page")
 """Where nobody names formats."""
 
 
-def write_report(
-    table: Table, folder: Path, formats: Sequence[str], across: bool, layout: Layout
-) -> Table:
+def write_report(table: Table, folder: Path, formats: Sequence[str], layout: Layout) -> Table:
     """Returns the table with the pictures that failed. Raises OSError.
 
     layout: of paper.tex, see there.
@@ -48,14 +46,14 @@ def write_report(
     _write(folder, _texts(table, formats, pictures, folder))
     files = [*names, *pictures]
     if "page" in formats:
-        files += _explored(table, folder, pictures, across, found)
+        files += _explored(table, folder, pictures, layout, found)
     for name in before - set(files):
         # a picture or a page of an earlier report would be taken for one of this
         if name.endswith((".png", EXPLORE, PAPER)):
             (folder / name).unlink(missing_ok=True)
     ReportRecord(
         at=str(table.at or ""),
-        across=across,
+        across=table.across,
         failures=table.failures,
         left_out=table.left_out,
         undrawn=undrawn,
@@ -73,14 +71,14 @@ def _explored(
     table: Table,
     folder: Path,
     pictures: Sequence[str],
-    across: bool,
+    layout: Layout,
     found: Sequence[Statistic],
 ) -> list[str]:
     """The page, by name; [] and a line on stderr where it could not be made. Raises OSError."""
     try:
         from benchmark.report.explorer.page import explore
 
-        text = explore(table, folder, pictures, across, found)
+        text = explore(table, folder, pictures, layout, found)
     # the tables are written, and a page is not worth them
     except Exception as error:
         print(f"bench: no {EXPLORE}: {format_error(error)}", file=sys.stderr)

@@ -15,6 +15,7 @@ from benchmark.errors import UsageError
 from benchmark.names import NAME, is_taken
 from benchmark.report.costs import PREFIX, recorded
 from benchmark.report.metrics import OPTIMISM, always_in
+from benchmark.report.spending import spent_by
 from benchmark.store.measured import MEASURED
 from benchmark.store.refits import REFITS
 from benchmark.store.store import Stored
@@ -79,8 +80,8 @@ def frame(runs: Iterable[Stored], at: Budget | None = None, across: bool = False
 
     `columns()` first, then other metrics, costs, reference lines and the passport, then lam.<name>.
     A cell is empty where a run has no value: it failed, or proposed nothing in time.
-    at: seconds and evaluations are those spent by then: exact in the unit of `at`, in the other
-        what the incumbent had cost. Other costs are those of the whole run.
+    at: seconds and evaluations are those spent by then, see `spent_by`. Other costs are those of
+        the whole run.
     across: task options are no part of the passport, so that an ablation of one can be a table;
         what was measured, and how, still is.
     """
@@ -116,13 +117,9 @@ def _measured(run: Stored, at: Budget | None, across: bool) -> dict[str, Any]:
     test = standing(run, at)
     row: dict[str, Any] = {}
     if at is not None:
-        # `at` is exact in its own unit; in the other only proposals have stamps
-        own, other = ("search_seconds", "nfe") if at.unit == "s" else ("nfe", "search_seconds")
-        row[own] = float(min(at.amount, run.run[own]))
+        row |= {"search_seconds": spent_by(run, at, "s"), "nfe": spent_by(run, at, "nfe")}
         # these are of the whole search
         row |= {"overrun_seconds": None, "peak_memory_bytes": None}
-        if test is not None:
-            row[other] = test["seconds" if other == "search_seconds" else "nfe"]
     if test is None:
         return row
     # a metric called `seed` would replace the run's seed in its row

@@ -119,7 +119,6 @@ TABLE = {
         "KID deviation",
         digits=4,
         low=0,
-        shown=False,
         about="Of KID over subsets of the images.",
         measure="benchmark.metrics.scores:kid_deviation",
     ),

@@ -17,6 +17,7 @@ from benchmark.report.compare import FAILURES, Failures
 from benchmark.report.files import FORMATS, WRITTEN, rewrite_files, write_report
 from benchmark.report.paper import PLAIN, Layout
 from benchmark.report.runs_csv import read_frame
+from benchmark.report.sets import remember_sets
 from benchmark.report.statistics.across import write_across
 from benchmark.report.table import Table, tables, tables_of
 from benchmark.store.files import make_folder, storing
@@ -76,16 +77,16 @@ def report(
             f"{', '.join(known) or 'none'}"
         )
     # before the first file: a word that is wrong costs no report
-    for table in made:
-        layout.check(table)
+    layout.check(made)
     written = []
     for table in made:
         folder = out if len(made) == 1 else out / table.title.replace(", ", "-").replace(" ", "-")
         make_folder(folder)
         with storing(folder):
-            written.append((write_report(table, folder, formats, across, layout), folder))
+            written.append((write_report(table, folder, formats, layout), folder))
     if written:
         with storing(out):
+            remember_sets(out, [folder for _, folder in written])
             write_across([table for table, _ in written], out, formats)
     return written
 

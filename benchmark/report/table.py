@@ -25,7 +25,7 @@ class Table:
     unit: the budget's.  metrics: its columns.  names: what a metric's heading adds.
     frame: its part of `frame`, from which all else follows.  runs: what is stored of them; empty
         where the frame was read from a file.
-    at: see `frame`.  failures: see `Failures`.  metric: as given by `--metric`.
+    at, across: see `frame`.  failures: see `Failures`.  metric: as given by `--metric`.
     base: the options of rows that show none.  cells: what the rows are compared over.
     references: metrics of lines that no method made, by their name.
     target: the quality that times are measured to, in units of the picture's metric.
@@ -42,6 +42,7 @@ class Table:
     names: dict[str, str] = field(default_factory=dict)
     runs: list[Stored] = field(default_factory=list)
     at: Budget | None = None
+    across: bool = False
     base: str = ""
     cells: Cells = field(default_factory=lambda: Cells(frozenset(), 0, frozenset(), frozenset()))
     failures: Failures = "common"
@@ -78,7 +79,8 @@ def tables(
     """
     chosen = Chosen.of(runs, at, at, across)
     found = tables_of(chosen.frame, chosen.stored, at, failures)
-    return [replace(t, base=chosen.base, conflicts=chosen.each.conflicts(t.runs)) for t in found]
+    base, each = chosen.base, chosen.each
+    return [replace(t, across=across, base=base, conflicts=each.conflicts(t.runs)) for t in found]
 
 
 def tables_of(

@@ -93,7 +93,8 @@ class Executor(Protocol):
         """Carry out the runs that are not stored yet.
 
         Returns when each is stored (ok, budget_exhausted or failed), or the outcome says why not.
-        Each run that was begun can then be resumed by the same call. A refused one leaves nothing.
+        Each run that was begun can then be resumed by the same call. A refused one leaves
+        nothing, unless it had been begun before.
         """
 
 

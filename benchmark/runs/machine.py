@@ -76,6 +76,11 @@ def folder_of(name: str) -> Path:
     """The folder for --out. Raises UsageError for a name that no file below it could have."""
     if not name.strip():
         raise UsageError("--out: expected a folder that can be written, got an empty name")
+    if not name.isprintable():
+        raise UsageError(
+            f"--out {name!r}: expected a name of characters that can be shown, for reports and "
+            "scripts repeat it"
+        )
     path = Path(name)
     try:
         os.lstat(path.absolute().joinpath(*[_LONG] * 3, "proposals.jsonl"))

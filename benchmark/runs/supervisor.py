@@ -279,5 +279,13 @@ class Supervisor:
                 f"came {grace:g} s after that"
             )
         if code < 0:
-            return f"Died: its process was killed by {signal.Signals(-code).name}, not by the suite"
+            return f"Died: its process was killed by {_name(-code)}, not by the suite"
         return f"Died: its process ended with exit status {code} and stored no result"
+
+
+def _name(number: int) -> str:
+    """Of a signal; a real-time one has none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

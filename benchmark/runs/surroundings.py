@@ -57,6 +57,13 @@ def _once_more(lost: sys.UnraisableHookArgs) -> None:
         sys.__unraisablehook__(lost)
 
 
+def print_code(text: str) -> None:
+    """Print what a machine reads: in UTF-8, whatever the terminal's encoding."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
 def settle() -> None:
     """Open streams that show any character; no warning is an error; no backend of a notebook.
 

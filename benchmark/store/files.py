@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,10 +28,8 @@ def root_of(folder: Path) -> Path:
 
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Replace the file as a whole, or not at all; a link is replaced. Raises OSError."""
-    # the process's number, so that two processes never share a scratch file
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch = scratch_of(path)
     try:
-        scratch.unlink(missing_ok=True)
         fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         with os.fdopen(fd, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -44,13 +43,29 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         raise
 
 
+def scratch_of(path: Path) -> Path:
+    """A name beside a file for what will take its place."""
+    # processes of two machines, or containers, may have one number and one folder
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+
+
+def see_new(path: Path, option: str, replace: bool) -> None:
+    """Raises UsageError for an output file that is there without `replace`, and for no file."""
+    # a device or a pipe would be replaced too
+    if path.exists() and not (replace and path.is_file()):
+        cure = "another name" if not path.is_file() else "--replace or another name"
+        raise UsageError(
+            f"{option} {str(path)!r}: expected a file that is not there yet; give {cure}"
+        )
+
+
 def make_folder(path: Path) -> None:
     """Make a folder for output, and see that it can be written. Raises UsageError."""
-    probe = path / f".writable.{os.getpid()}"
+    probe = scratch_of(path / "writable")
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe.write_text("")
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"output {str(path)!r}: expected a folder that can be written; {error}"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.errors import UsageError
+from benchmark.store.files import scratch_of
 
 
 def take(fd: int, *, shared: bool = False) -> bool:
@@ -45,7 +46,7 @@ def locked(path: Path, *, shared: bool = False, needed: bool = True) -> Iterator
 
 def see_locks(folder: Path) -> None:
     """Raises UsageError where files cannot be locked, as on some network file systems."""
-    probe = folder / f".lockable.{os.getpid()}"
+    probe = scratch_of(folder / "lockable")
     try:
         try:
             with locked(probe):

@@ -5,17 +5,22 @@ So a run's folder stays as it was sealed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter
 
-from benchmark.store.files import root_of
+from benchmark.store.files import root_of, storing
+from benchmark.store.locks import locked
 from benchmark.store.schema import Text
 from benchmark.store.signed import read_signed, write_signed
 
 MEASURED = "measured"
+# seconds between two looks at a lock that another process holds
+_POLL = 0.05
 
 
 class MeasuredRecord(BaseModel):
@@ -47,6 +52,23 @@ def measured(folder: Path) -> tuple[dict[str, float], dict[str, str]]:
 
 def add_measured(folder: Path, metrics: Mapping[str, float], how: Mapping[str, str]) -> None:
     """To those that are there. Raises UsageError and StorageError."""
-    before, texts = measured(folder)
-    record = {"run": folder.name, "metrics": before | dict(metrics), "how": texts | dict(how)}
-    write_signed(_path(folder), record)
+    path = _path(folder)
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.parent / ".lock"
+        with _turn(lock):
+            before, texts = measured(folder)
+            found = {"metrics": before | dict(metrics), "how": texts | dict(how)}
+            write_signed(path, {"run": folder.name} | found)
+
+
+@contextmanager
+def _turn(lock: Path) -> Iterator[None]:
+    """Wait for those that measure other metrics of the same runs. Raises OSError."""
+    while True:
+        # where files cannot be locked nobody is waited for
+        with locked(lock, needed=False) as held:
+            if held:
+                yield
+                return
+        time.sleep(_POLL)

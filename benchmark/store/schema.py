@@ -17,8 +17,11 @@ from pydantic import (
 from benchmark.budget import ACCOUNTS, Budget
 from benchmark.errors import UsageError
 from benchmark.names import is_name
+from benchmark.space import from_json
 
 DONE = ("ok", "budget_exhausted")
+# no more is added to a run with one of these
+CLOSED = (*DONE, "failed")
 Seconds = Annotated[FiniteFloat, Field(ge=0, le=1e12)]
 Count = Annotated[int, Field(ge=0, le=10**15, strict=True)]
 Name = Annotated[str, Field(pattern=r"^[^/\\\x00]+$", max_length=200)]
@@ -75,12 +78,8 @@ class AxisRecord(_Model):
     grid: list[FiniteFloat | Text] = []
 
     @model_validator(mode="after")
-    def _ordered(self) -> AxisRecord:
-        if self.kind == "choice":
-            if len(self.values) < 2:
-                raise ValueError("an axis of texts has two or more")
-        elif not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError("an axis goes from low to high, above 0 where it is logarithmic")
+    def _made(self) -> AxisRecord:
+        from_json([self.model_dump()])
         return self
 
 

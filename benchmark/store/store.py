@@ -142,14 +142,18 @@ class Store:
     def forget(self, spec: RunSpec) -> None:
         """Make a failed run one that was never begun. Raises StorageError."""
         with storing(self.folder(spec)):
-            for name in ("run.json", CALLS):
+            for name in ("run.json", CALLS, "proposals.jsonl", TRIALS):
                 (self.folder(spec) / name).unlink(missing_ok=True)
+            shutil.rmtree(self.folder(spec) / STATES, ignore_errors=True)
             unhint(self.folder(spec))
 
     def withdraw(self, spec: RunSpec) -> None:
-        """Forget a refused run without proposals. Raises StorageError."""
-        # an earlier process may have made proposals, with files that were right then
-        if (found := self.find(spec)) is not None and not found.proposals:
+        """Forget a refused run that was never at work. Raises StorageError."""
+        calls = self.folder(spec) / CALLS
+        with storing(calls):
+            # an earlier process may have been at work on it, with files that were right then
+            began = calls.exists() and calls.stat().st_size > 0
+        if not began:
             self.forget(spec)
 
     def __iter__(self) -> Iterator[Stored]:

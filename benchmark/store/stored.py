@@ -20,7 +20,15 @@ from benchmark.store.bounded import read_bounded
 from benchmark.store.files import root_of
 from benchmark.store.measured import MEASURED, measured
 from benchmark.store.refits import REFITS, refitted
-from benchmark.store.schema import ALL_PROPOSALS, ALL_TRIALS, DONE, RUN, TESTS, check
+from benchmark.store.schema import (
+    ALL_PROPOSALS,
+    ALL_TRIALS,
+    CLOSED,
+    DONE,
+    RUN,
+    TESTS,
+    check,
+)
 from benchmark.store.seal import ANSWER, TRIALS
 
 # bytes of one file; a run of 10,000 proposals needs under 3 MB
@@ -61,7 +69,7 @@ class Stored:
     @property
     def open(self) -> bool:
         """Neither finished nor failed: it was cut short, or is at work now."""
-        return self.run["status"] not in (*DONE, "failed")
+        return self.run["status"] not in CLOSED
 
 
 class Misplaced(UsageError):
@@ -177,7 +185,7 @@ def read_answer(folder: Path) -> dict[str, NDArray[Any]]:
 def is_closed(folder: Path) -> bool:
     """Whether the run in a folder has ended, well or not; False where that cannot be read."""
     try:
-        return _json(folder / "run.json").get("status") in (*DONE, "failed")
+        return _json(folder / "run.json").get("status") in CLOSED
     except UsageError:
         return False
 
@@ -188,7 +196,7 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = check(RUN, _json(folder / "run.json"))
     except (UsageError, ValueError):
         return None
-    return found if found["status"] in ("running", "interrupted") else None
+    return found if found["status"] not in CLOSED else None
 
 
 def _json(path: Path, digest: list[str] | None = None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from benchmark.store.fence import Fence
 from benchmark.store.files import Lines, storing, write_atomic
 from benchmark.store.journal import CALLS, Journal, read_lines, too_long
 from benchmark.store.plain import plain
-from benchmark.store.schema import DONE, PROPOSAL, RUN, TESTS, TRIAL, readable
+from benchmark.store.schema import CLOSED, DONE, PROPOSAL, RUN, TESTS, TRIAL, readable
 from benchmark.store.seal import ANSWER, EARLIER, SAMPLES, TRIALS, sealed
 from benchmark.store.stored import ANSWER_LIMIT, LIMIT, unfinished
 
@@ -72,7 +72,7 @@ class Writer:
 
     def run(self, record: Mapping[str, Any]) -> None:
         with storing(self.folder):
-            closed = record["status"] in (*DONE, "failed")
+            closed = record["status"] in CLOSED
             if closed:
                 self._proposals.flush()
                 self._trials.flush()
@@ -143,7 +143,7 @@ class Writer:
         self._calls.close()
         self._proposals.close()
         self._trials.close()
-        if status in (*DONE, "failed"):
+        if status in CLOSED:
             shutil.rmtree(self.folder / STATES, ignore_errors=True)
         if status in DONE:
             with suppress(OSError):

@@ -56,14 +56,16 @@ def descend(
     y = advance(problem, problem.init(seed=0), lam, problem.horizon)
     yield Proposal(lam, y)
     first, second = np.zeros_like(lam), np.zeros_like(lam)
-    for k, angle in enumerate(angles()):
+    taken = 0
+    for angle in angles():
         y, hyper = estimate(y, lam)
         if not np.all(np.isfinite(hyper)):
             continue  # F was not a number there: keep lam, advance y
+        taken += 1
         hyper = np.clip(hyper, -_MOST, _MOST)
         first = 0.9 * first + 0.1 * hyper
         second = 0.99 * second + 0.01 * hyper**2
-        direction = first / (1 - 0.9 ** (k + 1)) / (np.sqrt(second / (1 - 0.99 ** (k + 1))) + 1e-12)
+        direction = first / (1 - 0.9**taken) / (np.sqrt(second / (1 - 0.99**taken)) + 1e-12)
         lam = np.clip(lam - lr * 0.5 * (1 + np.cos(angle)) * direction, 0.0, 1.0)
         yield Proposal(lam, y)
 

@@ -6,6 +6,7 @@ That one writes before it verifies, has no time limit, and falls back from https
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -157,7 +158,7 @@ def _checksums() -> dict[str, str]:
 
 def _write(target: Path, data: bytes) -> None:
     """Whole or not at all. Raises UsageError."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # a rename is atomic, so no run ever reads half a file

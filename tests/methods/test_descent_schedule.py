@@ -15,7 +15,7 @@ from benchmark.search.facade import facade
 from benchmark.search.metered import Metered
 from benchmark.spec import make_method
 from methods.bilevel import Bilevel
-from methods.hypergradients.descent import by_budget, by_iterations
+from methods.hypergradients.descent import by_budget, by_iterations, descend
 from tasks.quadratic import Quadratic, QuadraticTask
 from tests.test_resume import both_ways
 
@@ -151,3 +151,16 @@ def test_a_step_too_far_is_told_from_a_y_that_moves():
 def test_f2sa_keeps_a_z_that_cannot_be_taken_back():
     with pytest.raises(UsageError, match=r"option f2sa.control: expected none, got 'loss'"):
         make_method("f2sa", {"control": "loss"})
+
+
+def test_estimates_that_are_no_numbers_do_not_count_for_the_step_size():
+    """Else Adam's first step is a part of lr, the smaller the more were lost before it."""
+    estimates = iter([[np.nan] * 2, [np.inf, 1.0], [1.0, -1.0]])
+    task = Quadratic().open(0, "", "", "cpu")
+    metered = Metered(task, Budget(9000, "nfe"), Ledger(), prices=Quadratic().prices(""))
+    begin = metered.space.default()
+    angles = lambda: iter([0.0, 0.0, 0.0])  # noqa: E731
+    walk = descend(facade(metered), lambda y, lam: (y, np.array(next(estimates))), 0.08, angles)
+    found = [proposal.lam for proposal in walk]
+    assert found[0] == pytest.approx(begin)
+    assert found[1] - begin == pytest.approx([-0.08, 0.08])

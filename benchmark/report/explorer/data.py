@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,18 @@ from benchmark.registry import PLOTS
 from benchmark.report.cells import heads, lines, meanings
 from benchmark.report.explorer.importance import importance
 from benchmark.report.explorer.runs import described, fewest, lines_of, searched
-from benchmark.report.formats import latex
 from benchmark.report.frame import standing
 from benchmark.report.look import looks
 from benchmark.report.metrics import metric_of
 from benchmark.report.notes import footnote
+from benchmark.report.over_time import budgets, means, views
 from benchmark.report.page import embedded
+from benchmark.report.paper import Layout, paper
 from benchmark.report.reading import reading
 from benchmark.report.sheets import csv, differences
-from benchmark.report.spending import spent, whole
+from benchmark.report.spending import spent, spent_by
 from benchmark.report.statistics.sheet import Statistic, sheet
-from benchmark.report.table import Table, tables
+from benchmark.report.table import Table
 from benchmark.store.stored import Stored
 
 _SHAPES = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"}
@@ -42,12 +41,11 @@ def data_of(
     table: Table,
     folder: Path,
     pictures: Sequence[str],
-    across: bool,
+    layout: Layout,
     found: Sequence[Statistic],
 ) -> dict[str, Any]:
-    """pictures: their names in `folder`. across: see `tables`.  found: statistics of the table."""
-    at = _budgets(table)
-    views = [_view(table, mark, across) for mark in at]
+    """pictures: their names in `folder`.  layout: of paper.tex.  found: statistics of the table."""
+    at, made = budgets(table), views(table)
     labels, look = [row.label for row in table.rows], looks(table)
     runs = [(labels.index(row.label), run) for row in table.rows for run in row.stored]
     points = [p for k, mark in enumerate(at) for p in _points(table, runs, k, mark)]
@@ -77,14 +75,14 @@ def data_of(
                 "rows": [labels.index(row.label) for row in view.rows],
                 "reading": reading(view),
             }
-            for view in views
+            for view in made
         ],
-        "columns": _meanings(views),
-        "files": [{"csv": csv(view), "tex": latex(view)} for view in views],
+        "columns": _meanings(made),
+        "files": [{"csv": csv(view), "tex": paper(view, layout)} for view in made],
         "differences": differences(table),
         "statistics": sheet(found),
         "points": [p for p in points if p["run"] in listed],
-        "means": _means(views, runs, points),
+        "means": _means(table, made, points),
         "searched": [
             {"row": row, "run": run.run["run_id"], "points": searched(run)} for row, run in few
         ],
@@ -116,32 +114,11 @@ def _plot(name: str) -> Any:
     return PLOTS.get(known) if known in PLOTS else None
 
 
-def _budgets(table: Table) -> list[Budget | None]:
-    """The marks that were measured, ascending, and None for the end of the search."""
-    if table.at is not None:
-        return [table.at]
-    marks = {Budget.parse(m).amount for run in table.runs for m in run.run["spec"]["marks"]}
-    whole_budget = max(
-        (Budget.parse(run.run["spec"]["budget"]).amount for run in table.runs), default=0.0
-    )
-    inside = sorted(m for m in marks if m < whole_budget)
-    return [*(Budget(amount, table.unit) for amount in inside), None]
-
-
 def _label(table: Table, mark: Budget | None) -> dict[str, Any]:
     if mark is not None:
         return {"label": str(mark), "amount": mark.amount}
     spec = table.runs[0].run["spec"]
     return {"label": spec["budget"], "amount": Budget.parse(spec["budget"]).amount}
-
-
-def _view(table: Table, mark: Budget | None, across: bool) -> Table:
-    """The table as it was at a mark."""
-    if mark is None or mark == table.at:
-        return table
-    found = tables(table.runs, mark, across, table.failures)
-    largest = max(found, key=lambda t: len(t.runs))
-    return replace(largest, title=table.title, base=table.base)
 
 
 def _look(look: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,16 +143,14 @@ def _points(
         by = table.unit
         stamps = [spent(p, by) for p in run.proposals]
         here = spent(test, by)
+        by_then = {"nfe": spent_by(run, mark, "nfe"), "seconds": spent_by(run, mark, "s")}
         x = {
-            "seconds": float(test["seconds"]),
-            "evaluations": float(test["nfe"]),
+            "seconds": spent(by_then, "s"),
+            "evaluations": spent(by_then, "nfe"),
             # runs of early versions do not say; then the page does not offer it
             "steps": test.get("all_steps") or 0,
             "proposals": max(1, bisect.bisect_right(stamps, here)),
         }
-        # exact in the budget's unit, where it stood until the mark
-        own = "evaluations" if by == "nfe" else "seconds"
-        x[own] = whole(run, by) if mark is None else min(mark.amount, whole(run, by))
         found.append(
             {
                 "row": row,
@@ -193,30 +168,16 @@ def _points(
 
 
 def _means(
-    views: Sequence[Table], runs: Sequence[tuple[int, Stored]], points: Sequence[dict[str, Any]]
+    table: Table, made: Sequence[Table], points: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Mean and interval of a metric in a row at each mark that all of its answered runs reached.
-
-    A mark that only some runs reached would be a mean over the fast ones. views: the table at each
-    mark, over whose seeds and prompts a mean is, so that it is the table's.
-    """
-    answered = Counter(row for row, run in runs if run.tests)
-    grouped: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
-    for p in points:
-        grouped[p["mark"], p["row"]].append(p)
-    labels = [row.label for row in views[-1].rows]
+    """made: the table at each mark.  points: of every run."""
+    labels = [row.label for row in table.rows]
+    at = {(p["mark"], p["run"]): p for p in points}
     found = []
-    for (k, row), reached in sorted(grouped.items()):
-        same = next((r for r in views[k].rows if r.label == labels[row]), None)
-        if len(reached) < answered[row] or same is None:
-            continue
-        cells = views[k].cells
-        own = [p for p in reached if cells.counts((p["seed"], p["prompt"]), same.apart)]
-        for metric in views[k].metrics if own else ():
-            if all(metric in p["m"] for p in own):
-                # the table's own, in which a failed run may count as the worst
-                e = same.metrics[metric]
-                limits = {"low": e.low, "high": e.high} if np.isfinite(e.low) else {}
-                x = {name: float(np.mean([p[name] for p in own])) for name in _SPENT}
-                found.append({"row": row, "mark": k, "metric": metric, **x, "y": e.mean, **limits})
+    for mean in means(table, made, table.metrics):
+        own, e = [at[mean.mark, run.run["run_id"]] for run in mean.runs], mean.estimate
+        limits = {"low": e.low, "high": e.high} if np.isfinite(e.low) else {}
+        x = {name: float(np.mean([p[name] for p in own])) for name in _SPENT}
+        place = {"row": labels.index(mean.row), "mark": mean.mark, "metric": mean.metric}
+        found.append({**place, **x, "y": e.mean, **limits})
     return found

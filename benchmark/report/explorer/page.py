@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmark.report.explorer import EXPLORE
 from benchmark.report.explorer.bundle import bundle
 from benchmark.report.explorer.data import data_of
+from benchmark.report.paper import Layout
 from benchmark.report.statistics.sheet import Statistic
 from benchmark.report.statistics.shown import shown
 from benchmark.report.table import Table
@@ -25,11 +26,11 @@ def explore(
     table: Table,
     folder: Path,
     pictures: Sequence[str],
-    across: bool,
+    layout: Layout,
     found: Sequence[Statistic],
 ) -> str:
     """A page that asks nothing of anybody: data, pictures and scripts are in it."""
-    data = data_of(table, folder, pictures, across, found)
+    data = data_of(table, folder, pictures, layout, found)
     return (
         _environment()
         .get_template(EXPLORE)

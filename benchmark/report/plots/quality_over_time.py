@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmark.budget import Budget, Unit
 from benchmark.report import intervals
-from benchmark.report.compare import filled
 from benchmark.report.look import (
     ROOM,
     SPENT,
@@ -24,12 +21,9 @@ from benchmark.report.look import (
     spent_axis,
     subplots,
 )
-from benchmark.report.metrics import metric_of
-from benchmark.report.rows import Row
-from benchmark.report.spending import whole
-from benchmark.report.stats import Values
+from benchmark.report.over_time import budgets, means, views
+from benchmark.report.spending import spent_by
 from benchmark.report.table import Table
-from benchmark.store.store import Stored
 
 # rows whose intervals can be told where all stand at one place
 _FEW = 7
@@ -91,52 +85,10 @@ def _panels(labels: list[str]) -> tuple[Figure, Axes, Axes | None]:
 
 
 def _of_rows(table: Table, metric: str) -> dict[str, NDArray[np.float64]]:
-    """By row (points, 4): spent, mean, low, high at each mark that all its runs reached, and at
-    the end; over the seeds and prompts that the table compares.
-    """
-    every = {row.label: _measured(table, row, metric) for row in table.rows}
-    asked = {row.label: set(row.values.get(metric, ())) for row in table.rows}
-    lower = metric_of(metric).lower
-    points = defaultdict(list)
-    marks = {name: _marks(runs) for name, runs in every.items()}
-    for mark in sorted(set().union(*marks.values())):
-        when, values = {}, {}
-        for name, runs in every.items():
-            at = _at(runs, metric, mark, table.unit)
-            # a mark that only some runs reached would be a mean over the fast ones
-            if mark in marks[name] and len(at) == len(runs):
-                when[name] = float(np.mean([min(mark, whole(r, table.unit)) for r in runs]))
-                values[name] = at
-        # a failed run, where it counts as the worst
-        values = values if lower is None else filled(values, asked, lower)
-        for name, at in values.items():
-            e = metric_of(metric).estimate(at)
-            points[name].append((when[name], e.mean, e.low, e.high))
+    """By row (points, 4): spent, mean, low and high, see `means`."""
+    at, points = budgets(table), defaultdict(list)
+    for mean in means(table, views(table), [metric]):
+        x = np.mean([spent_by(run, at[mean.mark], table.unit) for run in mean.runs])
+        e = mean.estimate
+        points[mean.row].append((float(x), e.mean, e.low, e.high))
     return {name: np.array(sorted(set(found))) for name, found in points.items()}
-
-
-def _measured(table: Table, row: Row, metric: str) -> list[Stored]:
-    return [
-        r
-        for r in row.stored
-        if r.tests
-        and metric in r.tests[-1]["metrics"]
-        and table.cells.counts((r.run["spec"]["seed"], r.run["spec"]["prompt"]), row.apart)
-    ]
-
-
-def _marks(runs: Sequence[Stored]) -> set[float]:
-    """Those of the runs, and the end."""
-    if not runs:
-        return set()
-    return {*(Budget.parse(m).amount for m in runs[0].run["spec"]["marks"]), float("inf")}
-
-
-def _at(runs: Sequence[Stored], metric: str, mark: float, unit: Unit) -> Values:
-    """What stood at a mark in those that had proposed something by then."""
-    found = {}
-    for r in runs:
-        tests = [t for t in r.tests if t["nfe" if unit == "nfe" else "seconds"] <= mark]
-        if tests and metric in tests[-1]["metrics"]:
-            found[(r.run["spec"]["seed"], r.run["spec"]["prompt"])] = tests[-1]["metrics"][metric]
-    return found
