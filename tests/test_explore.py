@@ -1,5 +1,6 @@
 """explore.html in a real browser: what is clicked does what it says, and nothing is fetched."""
 
+import html
 import json
 import shutil
 from contextlib import suppress
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from benchmark import run
+from benchmark.budget import Budget
 from benchmark.command.cli import main
 from benchmark.report.costs import costs
 from benchmark.report.explorer.data import data_of
@@ -127,13 +129,11 @@ def test_the_budget_moves_table_curves_and_gallery(page, folder):
 
 
 def _half():
-    from benchmark.budget import Budget
-
     return Budget(500, "nfe")
 
 
 @BROWSER
-def test_every_choice_of_the_curves_draws(page):
+def test_every_choice_of_the_curves_draws(page, folder):
     for metric in page.locator("#metric option").evaluate_all("o => o.map(x => x.value)"):
         page.select_option("#metric", metric)
         for x in ("seconds", "evaluations", "steps", "proposals", "method"):
@@ -145,7 +145,12 @@ def test_every_choice_of_the_curves_draws(page):
     with page.expect_download() as got:
         page.click("#get-svg")
     assert got.value.suggested_filename == "curves.svg"
-    assert Path(got.value.path()).read_text().startswith("<svg")
+    drawn = Path(got.value.path()).read_text()
+    assert drawn.startswith("<svg")
+    # it stands alone in a paper
+    (table,) = tables(Store(folder.parent))
+    for text in (table.title, *(row.label for row in table.rows)):
+        assert f">{html.escape(text, quote=False)}<" in drawn
     with page.expect_download() as got:
         page.click("#get-png")
     assert got.value.suggested_filename == "curves.png"
@@ -288,7 +293,7 @@ def test_where_a_failed_run_counts_as_the_worst_it_does_in_the_curve(tmp_path):
     store.fail(read_spec(first.run["spec"]), "killed")
     (first.folder / "final.json").unlink()
     (table,) = tables(Store(tmp_path), failures="worst")
-    found = data_of(table, tmp_path, [], False, [])
+    found = data_of(table, tmp_path, [], Layout(), [])
     own = next(r for r in table.rows if r.label == "alpha").metrics["fid"]
     (end,) = (
         m
@@ -358,9 +363,80 @@ def test_json_that_no_text_can_end():
     assert json.loads(text) == {"a": HOSTILE, "b": [None, None, 0.3333333]}
 
 
+@BROWSER
+def test_a_failed_run_has_a_page_that_says_why(browser, tmp_path):
+    made(tmp_path, methods=("alpha",))
+    made(tmp_path, methods=("bilevel",), seeds=1, status="failed", error="ValueError: no <b>x</b>")
+    report_folder(tmp_path)
+    said = "Failed: bilevel, seed 0: ValueError: no <b>x</b>."
+    assert said in html.unescape((tmp_path / "report" / "table1.md").read_text())
+    opened = browser.new_page()
+    problems = []
+    opened.on("pageerror", lambda e: problems.append(str(e)))
+    opened.goto((tmp_path / "report" / "explore.html").as_uri())
+    opened.wait_for_selector("#chart svg")
+    assert said in opened.locator("#footnote").inner_text()
+    opened.locator("#every tr", has_text="failed").locator("a").click()
+    opened.locator("#run").wait_for(state="visible")
+    assert "failed. ValueError: no <b>x</b>" in opened.locator("#run").inner_text()
+    opened.close()
+    assert not problems
+
+
+@BROWSER
+def test_a_picture_on_a_runs_page_says_of_which_answer_it_is(page, folder):
+    run_ = next(iter(Store(folder.parent)))
+    page.goto((folder / "explore.html").as_uri() + f"#run={run_.run['run_id']}")
+    page.locator("#run figure").first.wait_for()
+    captions = page.locator("#run figcaption").all_inner_texts()
+    assert [c.partition(":")[0] for c in captions] == [
+        "After 4 s and 400 evaluations",
+        "After 8 s and 800 evaluations",
+    ]
+    for caption, test in zip(captions, run_.tests, strict=True):
+        fid = float(f"{test['metrics']['fid']:.5g}")
+        assert f"FID {fid:g}" in caption
+
+
+@pytest.mark.parametrize(("unit", "other"), [("nfe", "seconds"), ("s", "nfe")])
+def test_an_ended_search_has_spent_the_same_on_the_page_and_in_the_table(unit, other, tmp_path):
+    """Also in the unit that its budget is not in, of which proposals alone have stamps."""
+    budget, mark = ("1000nfe", "500nfe") if unit == "nfe" else ("10s", "5s")
+    made(tmp_path, budget=budget, marks=(mark,))
+    (table,) = tables(Store(tmp_path))
+    name, cost = {"seconds": ("seconds", "time"), "nfe": ("evaluations", "nfe")}[other]
+    data = page_data(tmp_path)
+    for k, row in enumerate(table.rows):
+        means = {m["mark"]: m for m in data["means"] if m["row"] == k and m["metric"] == "fid"}
+        whole = [run_.run["search_seconds" if other == "seconds" else "nfe"] for run_ in row.stored]
+        assert means[1][name] == pytest.approx(np.mean(whole))
+        # proposals at 400 and 800 evaluations, and at 4 and 8 s: between them as if evenly
+        assert means[0][name] == pytest.approx(5.0 if other == "seconds" else 500)
+    at = Budget.parse(mark)
+    (early,) = tables(Store(tmp_path), at)
+    column = "search_seconds" if other == "seconds" else "nfe"
+    assert list(early.frame[column]) == pytest.approx([5.0 if other == "seconds" else 500.0] * 6)
+    assert cost in table.rows[0].costs
+
+
+def test_the_picture_over_time_has_the_means_of_the_page(tmp_path):
+    """Also at a mark at which a row had fewer answers than at the end."""
+    words = {"budget": "1200nfe", "marks": ["30nfe"], "out": tmp_path, "quiet": True}
+    run("default", "quadratic", seeds=range(4), **words)
+    run("random", "quadratic", seeds=range(2), **words)
+    (table,) = tables(Store(tmp_path))
+    data = page_data(tmp_path)
+    drawn = quality_over_time(table).axes[0]
+    for k, row in enumerate(table.rows):
+        own = [m for m in data["means"] if (m["row"], m["metric"]) == (k, table.main)]
+        points = sorted({(m["evaluations"], m["y"]) for m in own})
+        (line,) = (one for one in drawn.lines if one.get_label() == row.label)
+        assert list(line.get_ydata()) == pytest.approx([y for _, y in points])
+
+
 def page_data(root):
     (table,) = tables(Store(root))
-    return data_of(table, root, [], False, [])
+    return data_of(table, root, [], Layout(), [])
 
 
 def test_steps_are_offered_where_every_run_counted_them(tmp_path):
@@ -443,7 +519,7 @@ def test_a_page_of_many_runs_keeps_its_size(tmp_path):
     noise = [rng.integers(0, 255, (8, 64, 64, 3), np.uint8) for _ in range(2)]
     store = made(tmp_path, methods=tuple("abcdef"), seeds=20, images=noise)
     (table,) = tables(list(store))
-    text = explore(table, tmp_path, [], False, [])
+    text = explore(table, tmp_path, [], Layout(), [])
     assert len(text) < 5_000_000
     runs = json.loads(text.split('id="data">')[1].split("</script>")[0])["runs"]
     assert len(runs) == 120
@@ -601,15 +677,15 @@ def test_where_no_axis_matters_none_is_named():
 def test_of_thousands_of_runs_some_are_listed_and_the_page_says_so(browser, tmp_path, monkeypatch):
     made(tmp_path / "runs")
     (table,) = tables(Store(tmp_path / "runs"))
-    whole = data_of(table, tmp_path, [], False, [])
+    whole = data_of(table, tmp_path, [], Layout(), [])
     monkeypatch.setattr("benchmark.report.explorer.runs._RUNS", 2)
-    data = data_of(table, tmp_path, [], False, [])
+    data = data_of(table, tmp_path, [], Layout(), [])
     assert data["run_count"] == len(whole["runs"]) > 2
     assert [r["seed"] for r in data["runs"]] == sorted(r["seed"] for r in whole["runs"])[:2]
     assert {p["run"] for p in data["points"]} == {r["id"] for r in data["runs"]}
     # numbers are those of all runs
     assert (data["means"], data["tables"]) == (whole["means"], whole["tables"])
-    (tmp_path / "explore.html").write_text(explore(table, tmp_path, [], False, []))
+    (tmp_path / "explore.html").write_text(explore(table, tmp_path, [], Layout(), []))
     opened = browser.new_page()
     opened.goto((tmp_path / "explore.html").as_uri())
     opened.wait_for_selector("#chart svg")

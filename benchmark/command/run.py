@@ -248,7 +248,8 @@ def _print(runs: list[Stored], store: Store, plugins: Sequence[Path]) -> None:
         print()
         shown.print()
         print(f"\nresults  {out}\ntables   {folder}/table1.md, .csv, .tex")
-        print(f"plots    {folder}/*.png")
+        if any(folder.glob("*.png")):
+            print(f"plots    {folder}/*.png")
         if (folder / EXPLORE).exists():
             print(f"page     {folder}/{EXPLORE}")
         if (folder / "samples.png").exists():

@@ -9,6 +9,7 @@ from contextlib import suppress
 from benchmark.budget import ACCOUNTS
 from benchmark.errors import UsageError
 from benchmark.registry import TASKS
+from benchmark.report.causes import causes
 from benchmark.report.cells import SHARED
 from benchmark.report.metrics import in_order, metric_of
 from benchmark.report.table import Table
@@ -18,15 +19,18 @@ from benchmark.store.refits import REFITS
 from benchmark.store.store import Stored
 
 # fields of the environment that the table or another sentence gives, or that do not matter
+# of failures, so that a footnote stays one
+_CAUSES = 3
 _ELSEWHERE = ("cpu", "cpus", "threads", "system")
 
 
 def footnote(table: Table) -> str:
     """Settings, machines and what did not go as planned; "" where no runs are at hand."""
     runs = [r for r in table.runs if r.done]
-    if not runs:
+    if not table.runs:
         return ""
     lines = [
+        *_failed(table),
         *_features(runs),
         *_refits(runs),
         *_measured(runs),
@@ -41,6 +45,15 @@ def footnote(table: Table) -> str:
     if table.undrawn:
         lines.append(f"Not drawn: {'; '.join(table.undrawn)}.")
     return " ".join(lines)
+
+
+def _failed(table: Table) -> Iterator[str]:
+    """Why runs failed, the first causes."""
+    lost = [(run, run.run.get("error", "")) for row in table.rows for run in row.lost]
+    found = list(causes("Failed", lost))
+    yield from (f"{text}." for text in found[:_CAUSES])
+    if more := found[_CAUSES:]:
+        yield f"{len(more)} more causes are on the runs' own pages."
 
 
 def _refits(runs: Sequence[Stored]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,8 @@ class Row:
         its finished runs.  unanswered: runs that proposed nothing in time.
     shared: its seconds are not to be compared: a run of it shared its machine, or ran on another
         kind of machine than most of the table's.
-    incomplete, apart: see `Cells`.  values: what the metrics are means of, by metric.
+    incomplete, apart: see `Cells`.  lost: its failed runs, as stored.  values: what the metrics
+        are means of, by metric.
     """
 
     method: str
@@ -53,6 +54,7 @@ class Row:
     shared: bool = False
     incomplete: bool = False
     apart: bool = False
+    lost: list[Stored] = field(default_factory=list)
     values: dict[str, Values] = field(default_factory=dict)
 
     @property
@@ -114,7 +116,9 @@ def rows_of(
         ran = [stored[i] for i in group.spent.index] if stored else []
         own = {m: values[m][name] for m in metrics}
         estimates = _estimates(group, costs, cells, name in cells.apart)
-        rows.append(_row(name, group, own, estimates, marks, cells, usual, ran))
+        row = _row(name, group, own, estimates, marks, cells, usual, ran)
+        failed = group.asked.index[group.asked["status"] == "failed"]
+        rows.append(replace(row, lost=[stored[i] for i in failed] if stored else []))
     return rows, cells
 
 

@@ -48,8 +48,9 @@ def data_of(
     at, made = budgets(table), views(table)
     labels, look = [row.label for row in table.rows], looks(table)
     runs = [(labels.index(row.label), run) for row in table.rows for run in row.stored]
+    every = runs + [(labels.index(row.label), run) for row in table.rows for run in row.lost]
     points = [p for k, mark in enumerate(at) for p in _points(table, runs, k, mark)]
-    few = fewest(runs)
+    few = fewest(every)
     spaces = (run.run["space"] for _, run in runs if run.run["space"])
     axes: list[dict[str, Any]] = next(spaces, [])
     listed = {run.run["run_id"] for _, run in few}
@@ -87,7 +88,7 @@ def data_of(
             {"row": row, "run": run.run["run_id"], "points": searched(run)} for row, run in few
         ],
         "runs": described(few),
-        "run_count": len(runs),
+        "run_count": len(every),
         "pictures": [
             {
                 "name": name.removesuffix(".png"),

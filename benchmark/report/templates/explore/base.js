@@ -3,7 +3,6 @@ const byId = (id) => document.getElementById(id);
 const end = data.budgets.length - 1;
 // all that the reader has chosen
 const chosen = { budget: end, off: new Set(), hidden: new Set(), filter: "", sort: null, down: false };
-let view = null;
 
 // texts of users are only ever set as text
 function make(tag, words, ...children) {

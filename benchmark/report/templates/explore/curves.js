@@ -44,18 +44,31 @@ async function drawStrip(metric) {
   const x = { field: "label", type: "nominal", sort: data.rows.map((r) => r.label), title: null, axis: { labelAngle: -30 } };
   const y = { field: "y", type: "quantitative", scale: ys, title: head };
   const told = [{ field: "label", title: "method" }, { field: "seed", title: "seed" }, { field: "prompt", title: "prompt" }, number("y", head)];
-  view = await drawIn("chart", [
+  const view = await drawIn("chart", [
     { data: { values: points }, mark: { type: "point", filled: false, size: 40, opacity: 0.75 },
       encoding: { x, y, color: perRow("colour"), fill: filling(), shape: perRow("shape"), tooltip: told } },
     { data: { values: points }, mark: { type: "tick", thickness: 2, width: 34 },
       encoding: { x, y: { ...y, aggregate: "median" }, color: perRow("colour") } },
   ], 340);
+  if (saving) return view;
   for (const id of ["get-png", "get-svg"]) byId(id).disabled = !view;
   byId("chart-note").textContent = "Each point is a run at this budget; the line is their median. A click opens a run.";
+  return view;
 }
 
 const over = { seconds: "seconds of search", evaluations: "network evaluations", steps: "steps of the lower level", proposals: "answers proposed" };
 
+// the curves as a picture for a file
+async function savedCurves() {
+  saving = true;
+  try {
+    return await drawCurves();
+  } finally {
+    saving = false;
+  }
+}
+
+// the view
 async function drawCurves() {
   const metric = byId("metric").value;
   const searched = metric === "searched";
@@ -104,10 +117,12 @@ async function drawCurves() {
     encoding: encoding({ detail: { field: "row" } }) });
   layers.push({ data: { values: means }, mark: { type: "point", filled: false, size: 60, opacity: 1 },
     encoding: encoding({ shape, fill: filling(), tooltip: [...hover, number("low", "95 % from"), number("high", "to")] }) });
-  view = await drawIn("chart", layers, 340);
+  const view = await drawIn("chart", layers, 340);
+  if (saving) return view;
   const bars = searched ? "Each run by itself." : gap ? "Without intervals: the best is one of them." : "Bars are 95 % intervals over seeds.";
   for (const id of ["get-png", "get-svg"]) byId(id).disabled = !view;
   byId("chart-note").textContent = view
     ? `Steps, for between two marks nothing is measured. ${bars} Points at one budget are drawn a little beside each other.`
     : "No chosen method has an answer at this budget.";
+  return view;
 }

@@ -59,6 +59,13 @@ function measured(run) {
     ...run.tests.slice(-1).map((t) => make("p", {}, `Answer: ${listed(t.lam)}`))];
 }
 
+function captionOf(test) {
+  const scores = Object.entries(test.metrics).filter(([name]) => data.metrics.some((m) => m.name === name));
+  return make("figcaption", {}, `After ${short(test.seconds)} s and ${short(test.nfe)} evaluations: `,
+    scores.map(([name, value]) => `${headOf(name)} ${short(value)}`).join(", "),
+    make("details", {}, make("summary", {}, "lam"), listed(test.lam)));
+}
+
 function drawRun(id) {
   const run = data.runs.find((r) => r.id === id);
   byId("overview").hidden = byId("controls").hidden = Boolean(run);
@@ -66,8 +73,8 @@ function drawRun(id) {
   document.title = run ? `${data.rows[run.row].label}, seed ${run.seed}: ${data.title}` : data.title;
   if (!run) return;
   const back = make("a", { href: "#runs" }, "\u2190 all runs");
-  const images = (run.images || []).filter(Boolean).map((src, k) =>
-    make("figure", {}, make("img", { src, alt: `Images of measurement ${k + 1}` })));
+  const images = (run.images || []).map((src, k) => src && make("figure", {},
+    make("img", { src, alt: `Images of measurement ${k + 1}` }), captionOf(run.tests[k]))).filter(Boolean);
   byId("run").replaceChildren(
     make("p", {}, back),
     make("h2", {}, `${data.rows[run.row].label}, seed ${run.seed}${run.prompt ? `, \u201c${run.prompt}\u201d` : ""}`),

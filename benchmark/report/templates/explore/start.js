@@ -4,7 +4,7 @@ function options(select, values) {
   select.replaceChildren(...values.map(([value, text]) => make("option", { value }, text)));
 }
 
-let drawing = 0;
+let latest = 0;
 
 // a row's line and point, as the curves draw them
 const points = {
@@ -34,8 +34,8 @@ function draw() {
   drawGallery();
   remember();
   // what is further down comes once the curves can be seen, and of several changes the last alone
-  const own = ++drawing;
-  drawCurves().then(() => requestAnimationFrame(() => setTimeout(() => { if (own === drawing) drawSearch(); })));
+  const own = ++latest;
+  drawCurves().then(() => requestAnimationFrame(() => setTimeout(() => { if (own === latest) drawSearch(); })));
 }
 
 // what is chosen, in the address, so that a link shows the same
@@ -115,8 +115,8 @@ byId("get-csv").onclick = () => save("table1.csv", data.files[chosen.budget].csv
 byId("get-tex").onclick = () => save("table1.tex", data.files[chosen.budget].tex, "text/plain");
 byId("get-differences").onclick = () => save("differences.csv", data.differences, "text/csv");
 if (byId("get-statistics")) byId("get-statistics").onclick = () => save("statistics.csv", data.statistics, "text/csv");
-byId("get-png").onclick = async () => save("curves.png", await view.toImageURL("png", 2));
-byId("get-svg").onclick = async () => save("curves.svg", await view.toSVG(), "image/svg+xml");
+byId("get-png").onclick = async () => save("curves.png", await (await savedCurves()).toImageURL("png", 2));
+byId("get-svg").onclick = async () => save("curves.svg", await (await savedCurves()).toSVG(), "image/svg+xml");
 byId("controls").onsubmit = (e) => e.preventDefault();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 addEventListener("hashchange", route);
