@@ -3,6 +3,7 @@
 import tarfile
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -15,6 +16,7 @@ from benchmark.runs.runner import run_one
 from benchmark.store.store import Store
 from speed.rewards import number
 from tests.legible import faults
+from tests.made import made
 from tests.test_drawn_again import RESULTS
 
 MANY = "bilevel,random,default,grid,gp,tpe,cmaes,hyperband,asha,successive_halving,pbt,qmc"
@@ -54,6 +56,20 @@ def test_on_a_toy(tmp_path):
     runs = ran(tmp_path, MANY, "quadratic", "0-1", budget="600nfe")
     assert not wrong(runs)
     assert not wrong(of(runs, "bilevel"))
+
+
+def test_long_prompts_are_broken_and_cut(tmp_path):
+    """As people write them for a picture; one of no spaces too."""
+    photo = "a portrait photo of an old fisherman with a long grey beard at the harbour, 85mm, "
+    shades = [np.full((8, 32, 32, 3), 60 * k, np.uint8) for k in (1, 2)]
+    for prompt in (photo * 5, photo.title(), "x" * 300):
+        made(tmp_path, prompt=prompt, images=shades)
+    (table,) = tables(Store(tmp_path))
+    figure = figure_of("samples", table)
+    assert not faults(figure)
+    titles = [axes.get_title() for axes in figure.axes[:3]]
+    assert sorted(t.count("\n") for t in titles) == [1, 2, 2]
+    assert sum(t.endswith(" …”") for t in titles) >= 1
 
 
 def test_lam_is_drawn_within_the_range_that_was_searched(tmp_path):

@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 
 from benchmark import Metric, UsageError, load_results, run
 from benchmark.command.cli import main
+from benchmark.errors import Refused
 from benchmark.fitting import fit
 from benchmark.metrics import scores
 from benchmark.metrics.measure import check_names, later, measure, wanted
@@ -19,7 +20,8 @@ from benchmark.protocol import FeaturePairs
 from benchmark.registry import METRICS, TASKS
 from benchmark.report.metrics import metric_of, register_metric
 from benchmark.report.table import tables
-from benchmark.spec import make_task
+from benchmark.runs.worker import same_task
+from benchmark.spec import make_task, read_spec
 from benchmark.store import measured as store_measured
 from benchmark.store.measured import MEASURED
 from benchmark.store.stored import read, read_answer
@@ -189,6 +191,21 @@ def test_the_value_is_that_of_the_stored_answer(folder, command):
         made = rng.standard_normal((60, 3)) + float(y.sum())
         expected, _ = scores.kid(samples(made, rng.standard_normal((80, 3))))
         assert one.tests[-1]["metrics"]["kid"] == pytest.approx(expected)
+
+
+def test_another_version_of_the_suite_measures_what_one_before_it_stored(folder, command):
+    """The task's code and files decide the samples, not the harness."""
+    for path in (folder / "runs").glob("drawing/*/*/run.json"):
+        record = json.loads(path.read_text())
+        record["spec"]["fingerprint"]["suite"] = "0.1.0 another"
+        path.write_text(json.dumps(record))
+    done = command("measure", "--metrics", "kid")
+    assert "changed after" not in done.err
+    record["spec"]["fingerprint"]["task code"] = "another"
+    with pytest.raises(Refused, match="task code was changed"):
+        same_task(read_spec(record["spec"]), harness=False)
+    with pytest.raises(Refused, match="was changed"):
+        same_task(read_spec(json.loads(path.read_text())["spec"]))
 
 
 def test_those_that_measure_other_metrics_wait_for_each_other(folder, monkeypatch):

@@ -117,7 +117,8 @@ def measure(todo: Sequence[Wanted], show: Show = lambda done, of: None) -> tuple
 
 def _samples(spec: RunSpec, one: Wanted) -> FeaturePairs:
     """Raises UsageError, Refused, and what a task raises."""
-    same_task(spec)
+    # what stands between a method and a task has no part in an answer's samples
+    same_task(spec, harness=False)
     task = spec.maker().open(spec.seed, spec.prompt, spec.lower, spec.device)
     if not isinstance(task, Remeasured):
         raise UsageError(f"task {spec.task!r} keeps nothing that other metrics could be made of")

@@ -81,29 +81,32 @@ def changed_files(spec: RunSpec, method: bool = True) -> list[str]:
     return [name for name, digest in now.items() if spec.fingerprint.get(name) != digest]
 
 
-def same_files(spec: RunSpec, method: bool = True) -> None:
+def same_files(spec: RunSpec, method: bool = True, harness: bool = True) -> None:
     """Raises Refused where a file or code is no longer what the run was planned with.
 
-    method: as of `changed_files`.
+    method: as of `changed_files`.  harness: whether the suite's own code counts too.
     """
     try:
         other = changed_files(spec, method)
     except UsageError as error:
         raise Refused(str(error)) from error
-    if other:
+    if other := [name for name in other if harness or name != "suite"]:
         raise Refused(
             f"{other[0]} was changed after the run had been planned; start `bench run` again"
         )
 
 
-def same_task(spec: RunSpec) -> None:
-    """Raises UsageError or Refused where a run's task is no longer what it was made with."""
+def same_task(spec: RunSpec, harness: bool = True) -> None:
+    """Raises UsageError or Refused where a run's task is no longer what it was made with.
+
+    harness: as of `same_files`.
+    """
     if (now := type(spec.maker()).version) != spec.task_version:
         raise UsageError(
             f"expected version {now} of task {spec.task!r}, it was made with {spec.task_version}; "
             "run it again"
         )
-    same_files(spec, method=False)
+    same_files(spec, False, harness)
 
 
 def _load(plugins: Sequence[str]) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from textwrap import wrap
+from typing import Any, cast
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.report.look import picture, subplots
 from benchmark.report.rows import Row
 from benchmark.report.table import Table
 from benchmark.store.seal import SAMPLES
+
+# inches of a letter of a title, and the lines that it may have
+_LETTER, _LINES = 0.075, 3
 
 
 def samples(table: Table) -> Figure | None:
@@ -29,12 +34,20 @@ def samples(table: Table) -> Figure | None:
             axes.imshow(images[prompt], interpolation="lanczos")
             axes.axis("off")
             if i == 0:
-                axes.set_title(f"“{prompt}”" if prompt else f"seed {seed}", fontsize=9)
+                title = f"“{_short(prompt, axes)}”" if prompt else f"seed {seed}"
+                axes.set_title(title, fontsize=9)
             if j == 0:
                 place = {"transform": axes.transAxes, "ha": "right", "va": "center"}
                 axes.text(-0.02, 0.5, label, fontsize=9, **place)
     figure.subplots_adjust(wspace=0.03, hspace=0.04)
     return figure
+
+
+def _short(prompt: str, axes: Axes) -> str:
+    """As many lines of the picture's width as there is room for."""
+    wide = axes.get_position().width * cast(Figure, axes.figure).get_figwidth()
+    text = wrap(prompt, max(8, int(wide / _LETTER)), max_lines=_LINES, placeholder=" …")
+    return "\n".join(text)
 
 
 def _grid(shape: tuple[int, int], rows: int, columns: int) -> tuple[Figure, Any]:
