@@ -56,7 +56,7 @@ def _add_report(report: argparse.ArgumentParser) -> None:
         "--columns",
         default="",
         metavar="NAMES",
-        help="of paper.tex, by their names (default: three metrics and the seconds)",
+        help="of paper.tex, by their names (default: as many of three metrics as fit, and seconds)",
     )
     report.add_argument(
         "--sort",
