@@ -25,7 +25,8 @@ from benchmark.store.store import Store
 from benchmark.store.stored import Stored
 
 FOLDER = Path("results/noise_schedule/knots")
-METHODS = ("default", "random", "gp", "hyperband", "bilevel", "f2sa")
+HELD = "bilevel (control=loss)"
+METHODS = ("default", "random", "gp", "hyperband", HELD, "bilevel", "f2sa")
 METRICS = {"fid_refit": "FID after 320 steps", "fid_refit_80": "FID after 80 steps"}
 AGAINST = ("default", "gp")
 # of the option, which a run does not name then
@@ -37,12 +38,14 @@ def rows_of(runs: list[Stored]) -> pd.DataFrame:
     found = []
     for run in runs:
         spec = run.run["spec"]
-        if spec["method"] in METHODS and run.done and run.tests:
+        held = spec["method_options"].get("control") == "loss"
+        method = HELD if spec["method"] == "bilevel" and held else spec["method"]
+        if method in METHODS and run.done and run.tests:
             metrics = run.tests[-1]["metrics"]
             found.append(
                 {
                     "knots": int(spec["task_options"].get("knots", _DEFAULT)),
-                    "method": spec["method"],
+                    "method": method,
                     "seed": int(spec["seed"]),
                     **{m: metrics[m] for m in (*METRICS, "fid")},
                 }
@@ -89,9 +92,11 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
             x = np.array(many) * 1.02 ** (k - (len(METHODS) - 1) / 2)
             mean = np.array([e.mean for e in every])
             bars = [mean - [e.low for e in every], [e.high for e in every] - mean]
-            colour, marker = hue_of(method)
+            colour, marker = hue_of(method.partition(" ")[0])
+            # bilevel whose steps nothing holds
+            fill = "white" if method == "bilevel" else colour
             axes.errorbar(x, mean, yerr=bars, fmt="none", color=colour, capsize=2, lw=0.8)
-            axes.plot(x, mean, label=method, lw=1.3, ms=5, color=colour, marker=marker)
+            axes.plot(x, mean, label=method, lw=1.3, ms=5, color=colour, marker=marker, mfc=fill)
         axes.set_xscale("log", base=2)
         axes.set_xticks([4, 8, 16], ["4", "8", "16"])
         axes.minorticks_off()

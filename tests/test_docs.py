@@ -234,6 +234,8 @@ METHOD_TASKS = ("quadratic", "tilted", "noise_schedule", "reward_ft")
         ("reward_ft", ["reward_ft"]),
         ("noise_schedule", ["noise_schedule/nfe"]),
         ("noise_schedule_ablations", ["noise_schedule/ablations"]),
+        ("noise_schedule_trials", ["noise_schedule/trials"]),
+        ("noise_schedule_knots", ["noise_schedule/knots"]),
         (
             "methods",
             [f"methods/{t}" for t in ("quadratic", "tilted", "noise_schedule", "reward_ft")],
