@@ -36,13 +36,14 @@ def budgets(table: Table) -> list[Budget | None]:
 
 
 def views(table: Table) -> list[Table]:
-    """The table as it was at each of `budgets`."""
-    return [_view(table, mark) for mark in budgets(table)]
+    """The table as it was at each of `budgets`; the last is itself."""
+    if "views" not in table.kept:
+        marks = [mark for mark in budgets(table)[:-1] if mark is not None]
+        table.kept["views"] = [_view(table, mark) for mark in marks]
+    return [*table.kept["views"], table]
 
 
-def _view(table: Table, mark: Budget | None) -> Table:
-    if mark is None or mark == table.at:
-        return table
+def _view(table: Table, mark: Budget) -> Table:
     found = tables(table.runs, mark, table.across, table.failures)
     largest = max(found, key=lambda t: len(t.runs))
     return replace(largest, title=table.title, base=table.base)

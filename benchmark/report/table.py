@@ -32,6 +32,7 @@ class Table:
     left_out: how many stored runs of the same set are not in it.
     undrawn: pictures that failed, and why.
     conflicts: (the run that counts, another): finished runs of one cell whose results differ.
+    kept: what is made once for a picture and the page, see `views`; `replace` hands it on.
     """
 
     title: str
@@ -52,6 +53,7 @@ class Table:
     target: float | None = None
     undrawn: tuple[str, ...] = ()
     conflicts: list[tuple[Stored, Stored]] = field(default_factory=list)
+    kept: dict[str, list[Table]] = field(default_factory=dict, repr=False, compare=False)
 
     def heading(self, metric: str) -> str:
         """Such as `FID (digits)`."""
