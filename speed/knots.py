@@ -54,9 +54,10 @@ def rows_of(runs: list[Stored]) -> pd.DataFrame:
     return rows.sort_values(["knots", "method", "seed"], ignore_index=True)
 
 
-def _cells(
+def cells_of(
     rows: pd.DataFrame, knots: int, method: str, metric: str
 ) -> dict[tuple[int, str], float]:
+    """By seed and an empty prompt."""
     own = rows[(rows["knots"] == knots) & (rows["method"] == method)]
     return {(int(s), ""): float(v) for s, v in zip(own["seed"], own[metric], strict=True)}
 
@@ -66,9 +67,9 @@ def against(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for knots in sorted(rows["knots"].unique()):
         for metric in METRICS:
             for other in AGAINST:
-                theirs = _cells(rows, knots, other, metric)
+                theirs = cells_of(rows, knots, other, metric)
                 for method in METHODS:
-                    apart = difference(_cells(rows, knots, method, metric), theirs)
+                    apart = difference(cells_of(rows, knots, method, metric), theirs)
                     if method != other and apart is not None:
                         yield {
                             "knots": knots,
@@ -88,7 +89,7 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
     for axes, (metric, head) in zip(panels.flat, METRICS.items(), strict=True):
         for k, method in enumerate(METHODS):
             many = sorted(rows.loc[rows["method"] == method, "knots"].unique())
-            every = [estimate(_cells(rows, n, method, metric)) for n in many]
+            every = [estimate(cells_of(rows, n, method, metric)) for n in many]
             x = np.array(many) * 1.02 ** (k - (len(METHODS) - 1) / 2)
             mean = np.array([e.mean for e in every])
             bars = [mean - [e.low for e in every], [e.high for e in every] - mean]

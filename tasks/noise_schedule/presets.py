@@ -27,7 +27,6 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
         "by_q": "autograd",
         # without, a step on lam too far is never taken back (DESIGN.md, 144)
         "bilevel.control": "loss",
-        "unrolled.control": "loss",
         **{f"{method}.trials": 1000 for method in _BY_TRIALS},
     },
     # S_y = 20 for each of the 391 batches of the first epoch, then 10; the paper's S_z = 1, nu,
