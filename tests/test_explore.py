@@ -21,6 +21,7 @@ from benchmark.report.explorer.importance import importance
 from benchmark.report.explorer.page import as_script, explore
 from benchmark.report.explorer.runs import command_of, described, lines_of, spread, with_best
 from benchmark.report.metrics import metric_of
+from benchmark.report.notes import footnote
 from benchmark.report.paper import Layout, paper
 from benchmark.report.plots.quality_over_time import quality_over_time
 from benchmark.report.report import report_folder
@@ -702,3 +703,11 @@ def test_images_of_earlier_marks_are_stored_where_each_mark_has_some(tmp_path):
     odd = [shades[0][:0], shades[1]]
     (run,) = made(tmp_path / "one", methods=("a",), seeds=1, images=odd)
     assert not (run.folder / EARLIER).exists()
+
+
+def test_a_report_of_failed_runs_alone_says_why(tmp_path):
+    made(tmp_path, methods=("bilevel",), seeds=2, status="failed", error="ValueError: no")
+    ((table, folder),) = report_folder(tmp_path)
+    assert footnote(table) == "Failed: bilevel, seed 0 and 1 more: ValueError: no."
+    assert (folder / "explore.html").exists()
+    verify(tmp_path)

@@ -27,10 +27,11 @@ _ELSEWHERE = ("cpu", "cpus", "threads", "system")
 def footnote(table: Table) -> str:
     """Settings, machines and what did not go as planned; "" where no runs are at hand."""
     runs = [r for r in table.runs if r.done]
-    if not table.runs:
-        return ""
+    failed = list(_failed(table))
+    if not runs:
+        return " ".join(failed)
     lines = [
-        *_failed(table),
+        *failed,
         *_features(runs),
         *_refits(runs),
         *_measured(runs),
@@ -49,8 +50,9 @@ def footnote(table: Table) -> str:
 
 def _failed(table: Table) -> Iterator[str]:
     """Why runs failed, the first causes."""
-    lost = [(run, run.run.get("error", "")) for row in table.rows for run in row.lost]
-    found = list(causes("Failed", lost))
+    lost = [run for row in table.rows for run in row.lost]
+    lost.sort(key=lambda run: (run.run["spec"]["method"], run.run["spec"]["seed"]))
+    found = list(causes("Failed", ((run, run.run.get("error", "")) for run in lost)))
     yield from (f"{text}." for text in found[:_CAUSES])
     if more := found[_CAUSES:]:
         yield f"{len(more)} more causes are on the runs' own pages."
