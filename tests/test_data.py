@@ -250,7 +250,7 @@ def test_a_file_that_may_not_be_read_is_one_clear_line(tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize("command", [RUN, ["check", "quadratic"]])
-@pytest.mark.parametrize("name", ["gone", "file", "", "x" * 5000])
+@pytest.mark.parametrize("name", ["gone", "file", " ", "x" * 5000])
 def test_a_data_dir_that_is_no_folder_is_one_clear_line(command, name, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main([*command, "--data-dir", name]) == 2

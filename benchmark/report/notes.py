@@ -31,7 +31,6 @@ def footnote(table: Table) -> str:
     if not runs:
         return " ".join(failed)
     lines = [
-        *failed,
         *_features(runs),
         *_refits(runs),
         *_measured(runs),
@@ -42,6 +41,7 @@ def footnote(table: Table) -> str:
         *_searches(runs),
         *_remarks(table, runs),
         *_left_out(table),
+        *failed,
     ]
     if table.undrawn:
         lines.append(f"Not drawn: {'; '.join(table.undrawn)}.")

@@ -60,8 +60,12 @@ def _once_more(lost: sys.UnraisableHookArgs) -> None:
 def print_code(text: str) -> None:
     """Print what a machine reads: in UTF-8, whatever the terminal's encoding."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
-    sys.stdout.buffer.flush()
+    # a caller in Python may have put any stream there
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+        sys.stdout.buffer.flush()
+    else:
+        print(text, end="")
 
 
 def settle() -> None:
