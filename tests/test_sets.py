@@ -6,8 +6,9 @@ import shutil
 import pytest
 
 from benchmark.report.explorer import EXPLORE
+from benchmark.report.record import ReportRecord
 from benchmark.report.report import report_folder
-from benchmark.report.sets import SETS
+from benchmark.report.sets import SETS, remember_sets
 from tests.made import made
 
 
@@ -52,15 +53,20 @@ def test_a_second_table_leaves_no_page_of_the_first_on_top(root):
     assert mine.read_text() == "a user's"
 
 
-@pytest.mark.parametrize(
-    "text", ['{"folders": ["../other"]}', '{"folders": 3}', "no JSON", '{"folders": [".."]}']
-)
-def test_a_report_of_somebody_else_stays(text, root, tmp_path):
+def test_a_report_of_somebody_else_stays(tmp_path):
     """Only what an earlier report to this place made is removed."""
-    report_folder(root, tmp_path / "other")
-    report_folder(root, tmp_path / "out" / "below")
-    (tmp_path / "out" / SETS).write_text(text)
-    report_folder(root, tmp_path / "out")
-    assert (tmp_path / "other" / EXPLORE).exists()
-    assert (tmp_path / "out" / "below" / EXPLORE).exists()
-    assert not (tmp_path / "out" / SETS).exists()
+    out, folders = tmp_path / "out", [tmp_path / "other", tmp_path / "out" / "below"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / EXPLORE).write_text("a page")
+        ReportRecord(files={EXPLORE: "0" * 64}).write(folder)
+    for text in ('{"folders": ["../other"]}', '{"folders": 3}', "no JSON", '{"folders": [".."]}'):
+        (out / SETS).write_text(text)
+        remember_sets(out, [out])
+        assert not (out / SETS).exists()
+        assert all((folder / EXPLORE).exists() for folder in folders)
+    # the same folder, where the report there says that it made it
+    remember_sets(out, folders[1:])
+    remember_sets(out, [out])
+    assert not folders[1].exists()
+    assert folders[0].exists()
