@@ -2,6 +2,7 @@
 whatever is wrong.
 """
 
+import io
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from benchmark.runs.surroundings import print_code
 
 FIVE = ("bilevel", "default", "grid", "random", "bayesian")
 
@@ -162,6 +165,7 @@ BAD = {
     "no cuda here": ([*RUN, "--device", "cuda:99"], "CUDA devices"),
     "out is a file": ([*RUN, "--out", "file"], "expected a folder"),
     "out is empty": ([*RUN, "--out", ""], "--out: expected a value, got an empty text"),
+    "out is no text": ([*RUN, "--out", "w\udcff"], "expected a name of characters that can be"),
     "seeds are empty": ([*RUN, "--seeds", ""], "--seeds: expected a value, got an empty text"),
     "a budget is empty": ([*RUN, "--budget="], "--budget: expected a value"),
     "out has a null": ([*RUN, "--out", "/proc/nowhere"], "expected a folder"),
@@ -369,3 +373,16 @@ def test_list_shows_options_with_their_sources(name, tmp_path):
     done = bench("list", name, cwd=tmp_path)
     assert done.returncode == 0
     assert f"--set {name}." in done.stdout
+
+
+def test_a_script_is_what_it_is_on_a_terminal_without_its_letters(monkeypatch):
+    """A stand-in for a letter would name another folder."""
+    written = io.BytesIO()
+    terminal = io.TextIOWrapper(written, encoding="ascii", errors="replace")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    print_code("cd wörk\n")
+    assert written.getvalue() == "cd wörk\n".encode()
+    plain = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", plain)
+    print_code("cd wörk\n")
+    assert plain.getvalue() == "cd wörk\n"
