@@ -435,6 +435,17 @@ def test_the_picture_over_time_has_the_means_of_the_page(tmp_path):
         assert list(line.get_ydata()) == pytest.approx([y for _, y in points])
 
 
+def test_a_search_that_spent_nothing_has_a_place_on_a_logarithmic_axis(tmp_path):
+    """As one whose oracles are free."""
+    made(tmp_path, methods=("alpha",), nfe=0)
+    (table,) = tables(Store(tmp_path))
+    (line,) = (one for one in quality_over_time(table).axes[0].lines if one.get_label() == "alpha")
+    assert min(line.get_xdata()) > 0
+    assert min(m["evaluations"] for m in page_data(tmp_path)["means"]) > 0
+    # the table has what was measured
+    assert table.rows[0].costs["nfe"].mean == 0
+
+
 def page_data(root):
     (table,) = tables(Store(root))
     return data_of(table, root, [], Layout(), [])

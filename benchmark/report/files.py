@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from benchmark import escape
-from benchmark.errors import UsageError, format_error
+from benchmark.errors import format_error
 from benchmark.hashed import sha256
 from benchmark.report.explorer import EXPLORE
 from benchmark.report.formats import latex, markdown
@@ -35,7 +34,7 @@ def write_report(table: Table, folder: Path, formats: Sequence[str], layout: Lay
 
     layout: of paper.tex, see there.
     """
-    before = _before(folder)
+    before = ReportRecord.written(folder)
     # texts twice: tables must be there even where drawing crashes the process
     found = statistics(table) if {"csv", "page"} & set(formats) else []
     names = _write(
@@ -122,13 +121,6 @@ def rewrite_files(table: Table, folder: Path) -> None:
         record = record.model_copy(update={"files": {n: sha256(folder / n) for n in sorted(there)}})
     if record.footnote is not None or record.files is not None:
         record.write(folder)
-
-
-def _before(folder: Path) -> set[str]:
-    """The files that the report there says it wrote."""
-    with suppress(UsageError):
-        return {name for name in ReportRecord.read(folder).files or () if "/" not in name}
-    return set()
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> list[str]:

@@ -117,7 +117,8 @@ def _measured(run: Stored, at: Budget | None, across: bool) -> dict[str, Any]:
     test = standing(run, at)
     row: dict[str, Any] = {}
     if at is not None:
-        row |= {"search_seconds": spent_by(run, at, "s"), "nfe": spent_by(run, at, "nfe")}
+        by_then = spent_by(run, at)
+        row |= {"search_seconds": by_then["seconds"], "nfe": by_then["nfe"]}
         # these are of the whole search
         row |= {"overrun_seconds": None, "peak_memory_bytes": None}
     if test is None:

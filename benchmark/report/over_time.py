@@ -24,22 +24,21 @@ class Mean:
     estimate: Estimate
 
 
-def budgets(table: Table) -> list[Budget | None]:
-    """The marks that every run has, ascending, and None for the end of the search."""
+def _marks(table: Table) -> list[Budget]:
+    """Those that every run has, inside the budget, ascending; none of a table that is at a mark."""
     if table.at is not None:
-        return [table.at]
+        return []
     done = [run for run in table.runs if run.done]
     asked = [{Budget.parse(m).amount for m in run.run["spec"]["marks"]} for run in done]
     whole = max((Budget.parse(run.run["spec"]["budget"]).amount for run in done), default=0.0)
     shared = sorted(m for m in (set.intersection(*asked) if asked else set()) if m < whole)
-    return [*(Budget(amount, table.unit) for amount in shared), None]
+    return [Budget(amount, table.unit) for amount in shared]
 
 
 def views(table: Table) -> list[Table]:
-    """The table as it was at each of `budgets`; the last is itself."""
+    """The table as it was at each mark, which is its `at`; the last is itself."""
     if "views" not in table.kept:
-        marks = [mark for mark in budgets(table)[:-1] if mark is not None]
-        table.kept["views"] = [_view(table, mark) for mark in marks]
+        table.kept["views"] = [_view(table, mark) for mark in _marks(table)]
     return [*table.kept["views"], table]
 
 
@@ -56,17 +55,17 @@ def means(table: Table, at: Sequence[Table], metrics: Iterable[str]) -> Iterator
     those of the table there, over the seeds and prompts that it compares.
     """
     wanted = list(metrics)
-    for k, (mark, view) in enumerate(zip(budgets(table), at, strict=True)):
+    for k, view in enumerate(at):
         there = {row.label: row for row in view.rows}
         for row in table.rows:
-            found = [(run, standing(run, mark)) for run in row.stored if run.tests]
+            found = [(run, standing(run, view.at)) for run in row.stored if run.tests]
             same = there.get(row.label)
             if same is None or not found or any(test is None for _, test in found):
                 continue
             own = [
                 (run, test["metrics"])
                 for run, test in found
-                if test is not None and view.cells.counts(_cell(run.run["spec"]), row.apart)
+                if test is not None and view.cells.counts(_cell(run.run["spec"]), same.apart)
             ]
             for metric in wanted if own else ():
                 if metric in same.metrics and all(metric in values for _, values in own):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ class ReportRecord(BaseModel):
                 f"{path}: expected how a report was made; {f'{where}: ' if where else ''}"
                 f"{what['msg']}"
             ) from error
+
+    @classmethod
+    def written(cls, folder: Path) -> set[str]:
+        """The files that the report there says it wrote; none where it cannot be read."""
+        with suppress(UsageError):
+            return {name for name in cls.read(folder).files or () if "/" not in name}
+        return set()
 
     def noted(self, footnote: str) -> str:
         """A footnote as table1.md has it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,19 +70,20 @@ class Row:
 
 @dataclass(frozen=True)
 class _Group:
-    """The runs of one row. scored: those with a score.  spent: the finished ones."""
+    """The runs of one row. scored: those with a score.  spent, lost: those finished and failed."""
 
     name: tuple[str, str, str]
     asked: pd.DataFrame
     scored: pd.DataFrame
     spent: pd.DataFrame
+    lost: pd.DataFrame
 
     @classmethod
     def of(cls, name: tuple[str, str, str], rows: pd.DataFrame, metrics: Sequence[str]) -> _Group:
         done = rows[rows["status"].isin(DONE)]
         # a search without an answer has a cost and no score
         scored = done.dropna(subset=list(metrics), how="all") if metrics else done[:0]
-        return cls(name, rows, scored, done)
+        return cls(name, rows, scored, done, rows[rows["status"] == "failed"])
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,8 @@ def rows_of(
         ran = [stored[i] for i in group.spent.index] if stored else []
         own = {m: values[m][name] for m in metrics}
         estimates = _estimates(group, costs, cells, name in cells.apart)
-        row = _row(name, group, own, estimates, marks, cells, usual, ran)
-        failed = group.asked.index[group.asked["status"] == "failed"]
-        rows.append(replace(row, lost=[stored[i] for i in failed] if stored else []))
+        lost = [stored[i] for i in group.lost.index] if stored else []
+        rows.append(_row(name, group, own, estimates, marks, cells, usual, ran, lost))
     return rows, cells
 
 
@@ -140,8 +140,11 @@ def _row(
     cells: Cells,
     usual: set[str],
     ran: list[Stored],
+    lost: list[Stored],
 ) -> Row:
-    """name: its key among the groups.  usual: the machine of most runs.  ran: its stored runs."""
+    """name: its key among the groups.  usual: the machine of most runs.  ran, lost: its finished
+    and its failed runs.
+    """
     spent = group.spent
     beside = "jobs" in spent and bool((spent["jobs"] > 1).any())
     return Row(
@@ -149,7 +152,7 @@ def _row(
         metrics={m: metric_of(m).estimate(v) for m, v in values.items() if v},
         costs=costs,
         runs=len(group.asked),
-        failed=int((group.asked["status"] == "failed").sum()),
+        failed=len(group.lost),
         bold={m for m, names in marks.best.items() if name in names},
         tied={m for m, names in marks.tied.items() if name in names},
         stored=ran,
@@ -157,6 +160,7 @@ def _row(
         shared=beside or bool(set(machines(spent)) - usual),
         incomplete=name in cells.incomplete,
         apart=name in cells.apart,
+        lost=lost,
         values=values,
     )
 

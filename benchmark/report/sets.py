@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from benchmark.errors import UsageError
 from benchmark.report.record import RECORD, ReportRecord
 from benchmark.store.bounded import read_bounded
 from benchmark.store.files import write_atomic
@@ -43,10 +42,8 @@ def _names(out: Path) -> list[str]:
 
 def _remove(folder: Path) -> None:
     """The files that a report says it wrote."""
-    with suppress(UsageError):
-        for name in ReportRecord.read(folder).files or ():
-            if "/" not in name:
-                (folder / name).unlink(missing_ok=True)
-        (folder / RECORD).unlink(missing_ok=True)
+    if names := ReportRecord.written(folder):
+        for name in (*names, RECORD):
+            (folder / name).unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()

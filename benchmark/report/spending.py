@@ -17,20 +17,21 @@ def spent(record: Mapping[str, Any], unit: Unit) -> float:
     return max(float(record["nfe"]), 1.0) if unit == "nfe" else max(float(record["seconds"]), 1e-3)
 
 
-def spent_by(run: Stored, mark: Budget | None, unit: Unit) -> float:
-    """Of a search by a mark, the whole where it had ended by then; exact in the mark's own unit.
+def spent_by(run: Stored, mark: Budget | None) -> dict[str, float]:
+    """Seconds and nfe of a search by a mark: the whole where it had ended by then.
 
-    In the other, in which proposals alone have stamps, as if spent evenly between two of them.
+    Exact in the mark's unit; in the other, in which proposals alone have stamps, as if spent evenly
+    between two of them.
     """
-    end = {"nfe": float(run.run["nfe"]), "s": float(run.run["search_seconds"])}
-    if mark is None or mark.amount >= end[mark.unit]:
-        return end[unit]
-    if mark.unit == unit:
-        return mark.amount
-    stamps = [(float(p["nfe"]), float(p["seconds"])) for p in run.proposals]
-    of = [(0.0, 0.0), *stamps, (end["nfe"], end["s"])]
-    x, y = zip(*(pair if unit == "s" else pair[::-1] for pair in of), strict=True)
-    return float(np.interp(mark.amount, x, y))
+    end = {"seconds": float(run.run["search_seconds"]), "nfe": float(run.run["nfe"])}
+    if mark is None:
+        return end
+    own, other = ("nfe", "seconds") if mark.unit == "nfe" else ("seconds", "nfe")
+    if mark.amount >= end[own]:
+        return end
+    stamps = [dict.fromkeys(end, 0.0), *run.proposals, end]
+    x, y = ([float(stamp[name]) for stamp in stamps] for name in (own, other))
+    return {own: mark.amount, other: float(np.interp(mark.amount, x, y))}
 
 
 def whole(run: Stored, unit: Unit) -> float:

@@ -19,7 +19,7 @@ from benchmark.report.frame import standing
 from benchmark.report.look import looks
 from benchmark.report.metrics import metric_of
 from benchmark.report.notes import footnote
-from benchmark.report.over_time import budgets, means, views
+from benchmark.report.over_time import means, views
 from benchmark.report.page import embedded
 from benchmark.report.paper import Layout, paper
 from benchmark.report.reading import reading
@@ -45,7 +45,8 @@ def data_of(
     found: Sequence[Statistic],
 ) -> dict[str, Any]:
     """pictures: their names in `folder`.  layout: of paper.tex.  found: statistics of the table."""
-    at, made = budgets(table), views(table)
+    made = views(table)
+    at = [view.at for view in made]
     labels, look = [row.label for row in table.rows], looks(table)
     runs = [(labels.index(row.label), run) for row in table.rows for run in row.stored]
     every = runs + [(labels.index(row.label), run) for row in table.rows for run in row.lost]
@@ -144,7 +145,7 @@ def _points(
         by = table.unit
         stamps = [spent(p, by) for p in run.proposals]
         here = spent(test, by)
-        by_then = {"nfe": spent_by(run, mark, "nfe"), "seconds": spent_by(run, mark, "s")}
+        by_then = spent_by(run, mark)
         x = {
             "seconds": spent(by_then, "s"),
             "evaluations": spent(by_then, "nfe"),

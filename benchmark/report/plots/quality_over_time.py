@@ -21,8 +21,8 @@ from benchmark.report.look import (
     spent_axis,
     subplots,
 )
-from benchmark.report.over_time import budgets, means, views
-from benchmark.report.spending import spent_by
+from benchmark.report.over_time import means, views
+from benchmark.report.spending import spent, spent_by
 from benchmark.report.table import Table
 
 # rows whose intervals can be told where all stand at one place
@@ -86,9 +86,10 @@ def _panels(labels: list[str]) -> tuple[Figure, Axes, Axes | None]:
 
 def _of_rows(table: Table, metric: str) -> dict[str, NDArray[np.float64]]:
     """By row (points, 4): spent, mean, low and high, see `means`."""
-    at, points = budgets(table), defaultdict(list)
-    for mean in means(table, views(table), [metric]):
-        x = np.mean([spent_by(run, at[mean.mark], table.unit) for run in mean.runs])
+    at, points = views(table), defaultdict(list)
+    for mean in means(table, at, [metric]):
+        by_then = (spent_by(run, at[mean.mark].at) for run in mean.runs)
+        x = np.mean([spent(record, table.unit) for record in by_then])
         e = mean.estimate
         points[mean.row].append((float(x), e.mean, e.low, e.high))
     return {name: np.array(sorted(set(found))) for name, found in points.items()}
