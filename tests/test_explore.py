@@ -15,6 +15,7 @@ from PIL import Image
 from benchmark import run
 from benchmark.budget import Budget
 from benchmark.command.cli import main
+from benchmark.report import over_time
 from benchmark.report.costs import costs
 from benchmark.report.explorer.data import data_of
 from benchmark.report.explorer.importance import importance
@@ -444,6 +445,21 @@ def test_a_search_that_spent_nothing_has_a_place_on_a_logarithmic_axis(tmp_path)
     assert min(m["evaluations"] for m in page_data(tmp_path)["means"]) > 0
     # the table has what was measured
     assert table.rows[0].costs["nfe"].mean == 0
+
+
+def test_a_report_makes_its_table_at_a_mark_once(tmp_path, monkeypatch):
+    """For the picture and the page together."""
+    made_, marks = over_time._view, []
+
+    def view(table, mark):
+        marks.append(mark.amount)
+        return made_(table, mark)
+
+    monkeypatch.setattr(over_time, "_view", view)
+    made(tmp_path, marks=("300nfe", "500nfe"))
+    ((_, folder),) = report_folder(tmp_path)
+    assert {p.name for p in folder.iterdir()} >= {"quality_over_time.png", "explore.html"}
+    assert marks == [300, 500]
 
 
 def page_data(root):

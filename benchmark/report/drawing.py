@@ -54,7 +54,8 @@ def figure_of(name: str, table: Table) -> Figure | None:
 
 def _copied(table: Table) -> Table:
     """With containers and a frame of its own; the stored runs are the same."""
-    own = {f.name: copy(getattr(table, f.name)) for f in fields(table)}
+    # but for what is made once for all of them
+    own = {f.name: copy(getattr(table, f.name)) for f in fields(table) if f.name != "kept"}
     rows = [
         replace(row, **{f.name: copy(getattr(row, f.name)) for f in fields(row)})
         for row in table.rows
